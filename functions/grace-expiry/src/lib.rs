@@ -1,0 +1,1 @@
+//! The `grace-expiry` function.

@@ -1,0 +1,1 @@
+//! The `marketplace-events` function.

@@ -1,0 +1,1 @@
+//! The `usage-posting` function.

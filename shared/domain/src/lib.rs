@@ -1,0 +1,19 @@
+//! The rules of selling a SaaS through AWS Marketplace, as pure functions.
+//!
+//! Nothing here does I/O, reads a clock, draws a random number or looks at the
+//! environment: `now` and fresh identifiers are arguments. A decision is a
+//! value; the `store` crate commits it in one conditional write, and effects
+//! follow from what was committed.
+//!
+//! Invariants held by these types:
+//!
+//! - an identifier that exists is well formed, and never contains `/` or `#`,
+//!   the separators of the store's keys, so that no two keys can collide;
+//! - an account has at most one payer, a license at most one account
+//!   ([`account`], [`linking`]);
+//! - what was billed for a computer-hour never changes ([`ledger`]).
+
+pub mod hour;
+pub mod ids;
+pub mod metering;
+pub mod quantity;

@@ -1,0 +1,59 @@
+//! What can go wrong between us and DynamoDB.
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// A request to the store that did not end in an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// DynamoDB refused for its load, or a transaction met another: try again.
+    #[error("DynamoDB asked to slow down")]
+    Throttled,
+    /// No answer: a write may or may not have happened.
+    #[error("DynamoDB did not answer: {0}")]
+    Unavailable(String),
+    /// DynamoDB refused the request for what it is: a mistake in this program
+    /// or its set-up, such as a missing table or permission.
+    #[error("DynamoDB refused the request: {0}")]
+    Refused(String),
+    /// A stored item is not of the form this version writes.
+    #[error("the stored item {key} cannot be read: {reason}")]
+    Corrupt {
+        /// The item's key, `pk | sk`.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// An unreadable item.
+    pub(crate) fn corrupt(key: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Corrupt {
+            key: key.into(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl<E> From<SdkError<E>> for StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E>) -> Self {
+        let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+        match code {
+            Some(
+                "ThrottlingException"
+                | "ProvisionedThroughputExceededException"
+                | "RequestLimitExceeded"
+                | "TransactionConflictException"
+                | "TransactionInProgressException"
+                | "TransactionCanceledException",
+            ) => Self::Throttled,
+            Some("InternalServerError") | None => {
+                Self::Unavailable(DisplayErrorContext(&error).to_string())
+            }
+            Some(_) => Self::Refused(DisplayErrorContext(&error).to_string()),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What is kept in DynamoDB, and the conditional writes that keep it right.
+//!
+//! Two tables. `Subscriptions` holds accounts, members, licenses, agreements,
+//! links, registrations, audit and outbox ([`subscriptions`]); `Usage` holds
+//! the ledger ([`usage`]).
+//!
+//! Invariants:
+//!
+//! - A decision is committed by one `TransactWriteItems`, conditioned on the
+//!   version of every snapshot it was decided on. A failed condition is an
+//!   answer (somebody else won), never an error.
+//! - Nothing is created by overwriting: a create is conditioned on absence.
+//! - Every read of a base table is strongly consistent and paged to its end.
+//!   An index only suggests; what it names is read again.
+//! - An item that cannot be read is [`StoreError::Corrupt`] with its key.
+
+mod error;
+pub mod subscriptions;
+pub mod usage;
+
+use aws_sdk_dynamodb::Client;
+
+pub use error::StoreError;
+
+/// The two tables' names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tables {
+    /// Accounts, licenses, links.
+    pub subscriptions: String,
+    /// The ledger.
+    pub usage: String,
+}
+
+/// The store: a DynamoDB client and where the tables are. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    tables: Tables,
+}
+
+impl Store {
+    /// A store over these tables. Does no I/O.
+    pub fn new(client: Client, tables: Tables) -> Self {
+        Self { client, tables }
+    }
+}
