@@ -127,6 +127,13 @@ string_id! {
     /// A dimension of the product as AWS Marketplace knows it, such as `medium`.
     Dimension, "dimension", "1 to 255 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 255)
 }
+impl Dimension {
+    /// A dimension named in this crate's own source.
+    pub(crate) fn literal(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+}
+
 string_id! {
     /// The customer's account at a cloud provider, used as the allocation tag `cloudAccountID`.
     CloudAccountId, "cloud account id", "1 to 128 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 128)
@@ -267,7 +274,9 @@ mod tests {
 
     #[test]
     fn a_license_is_the_same_with_and_without_the_arn_prefix() {
-        let full = LicenseArn::parse(format!("arn:aws:license-manager::123456789012:license:{ID}"));
+        let full = LicenseArn::parse(format!(
+            "arn:aws:license-manager::123456789012:license:{ID}"
+        ));
         let bare = LicenseArn::parse(format!("aws:license-manager::123456789012:license:{ID}"));
         assert_eq!(full.unwrap().id(), bare.unwrap().id());
     }

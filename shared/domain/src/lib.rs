@@ -13,7 +13,10 @@
 //!   ([`account`], [`linking`]);
 //! - what was billed for a computer-hour never changes ([`ledger`]).
 
+pub mod catalog;
 pub mod hour;
 pub mod ids;
 pub mod metering;
 pub mod quantity;
+pub mod tiers;
+pub mod usage;

@@ -42,9 +42,7 @@ impl Quantity {
     ///
     /// # Errors
     /// [`QuantityTooLarge`] when it exceeds 2,147,483,647.
-    pub fn sum(
-        quantities: impl IntoIterator<Item = Self>,
-    ) -> Result<Self, QuantityTooLarge> {
+    pub fn sum(quantities: impl IntoIterator<Item = Self>) -> Result<Self, QuantityTooLarge> {
         quantities.into_iter().try_fold(Self::ZERO, |sum, q| {
             sum.0
                 .checked_add(q.0)

@@ -1,0 +1,194 @@
+//! The product catalog: dimensions, units and list prices, as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Dimension;
+use crate::tiers::Tier;
+
+/// A version of what the seller sells. Loading it checks it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawCatalog", into = "RawCatalog")]
+pub struct Catalog {
+    version: u32,
+    service: String,
+    /// In the order of [`Tier::ALL`].
+    rates: [Rate; 4],
+}
+
+/// What one tier is metered as and costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// The tier.
+    pub tier: Tier,
+    /// The dimension under which AWS Marketplace meters it.
+    pub dimension: Dimension,
+    /// What people call it.
+    pub label: String,
+    /// List price of a computer-hour in millionths of a US dollar.
+    pub list_price_microusd: u64,
+}
+
+/// The catalog as it is written down.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCatalog {
+    version: u32,
+    service: String,
+    rates: Vec<Rate>,
+}
+
+/// Why a catalog is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCatalog {
+    /// Not exactly one rate for a tier.
+    #[error("the catalog needs exactly one rate for the tier {0:?}")]
+    RateMissing(Tier),
+    /// Two tiers share a dimension.
+    #[error("the dimension {0} is named twice")]
+    DimensionTwice(Dimension),
+    /// Data Center is the highest rate; a catalog that prices it below another
+    /// would bill unknown sizes too low.
+    #[error("Data Center is priced below {0:?}")]
+    DataCenterTooCheap(Tier),
+}
+
+impl Catalog {
+    /// The catalog of the first product, at the list prices seen in AWS
+    /// Marketplace: 0.011, 0.032, 0.047 and 0.06 US dollars an hour.
+    pub fn workload_security() -> Self {
+        let rate = |tier, dimension: &str, label: &str, list_price_microusd| Rate {
+            tier,
+            dimension: Dimension::literal(dimension),
+            label: label.to_owned(),
+            list_price_microusd,
+        };
+        Self {
+            version: 1,
+            service: "Workload Security".to_owned(),
+            rates: [
+                rate(Tier::Medium, "medium", "Medium", 11_000),
+                rate(Tier::Large, "large", "Large", 32_000),
+                rate(Tier::ExtraLarge, "xlarge", "Extra-large", 47_000),
+                rate(Tier::DataCenter, "datacenter", "Data Center", 60_000),
+            ],
+        }
+    }
+
+    /// The catalog's version.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The name of the service sold.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The rates, from the lowest tier to the highest.
+    pub fn rates(&self) -> &[Rate; 4] {
+        &self.rates
+    }
+
+    /// What a tier is metered as and costs.
+    pub fn rate(&self, tier: Tier) -> &Rate {
+        let [medium, large, extra_large, data_center] = &self.rates;
+        match tier {
+            Tier::Medium => medium,
+            Tier::Large => large,
+            Tier::ExtraLarge => extra_large,
+            Tier::DataCenter => data_center,
+        }
+    }
+
+    /// The rate metered under a dimension, if it is one of the product's.
+    pub fn rate_of(&self, dimension: &Dimension) -> Option<&Rate> {
+        self.rates.iter().find(|rate| rate.dimension == *dimension)
+    }
+}
+
+impl TryFrom<RawCatalog> for Catalog {
+    type Error = InvalidCatalog;
+
+    fn try_from(raw: RawCatalog) -> Result<Self, InvalidCatalog> {
+        for (n, rate) in raw.rates.iter().enumerate() {
+            if raw.rates[..n].iter().any(|r| r.dimension == rate.dimension) {
+                return Err(InvalidCatalog::DimensionTwice(rate.dimension.clone()));
+            }
+        }
+        let only = |tier| {
+            let mut of_tier = raw.rates.iter().filter(|rate| rate.tier == tier);
+            match (of_tier.next(), of_tier.next()) {
+                (Some(rate), None) => Ok(rate.clone()),
+                (None, _) | (Some(_), Some(_)) => Err(InvalidCatalog::RateMissing(tier)),
+            }
+        };
+        let rates = [
+            only(Tier::Medium)?,
+            only(Tier::Large)?,
+            only(Tier::ExtraLarge)?,
+            only(Tier::DataCenter)?,
+        ];
+        let [.., data_center] = &rates;
+        if let Some(dearer) = rates
+            .iter()
+            .find(|rate| rate.list_price_microusd > data_center.list_price_microusd)
+        {
+            return Err(InvalidCatalog::DataCenterTooCheap(dearer.tier));
+        }
+        Ok(Self {
+            version: raw.version,
+            service: raw.service,
+            rates,
+        })
+    }
+}
+
+impl From<Catalog> for RawCatalog {
+    fn from(catalog: Catalog) -> Self {
+        Self {
+            version: catalog.version,
+            service: catalog.service,
+            rates: catalog.rates.to_vec(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(data_center_price: u64) -> String {
+        let mut raw = RawCatalog::from(Catalog::workload_security());
+        raw.rates[3].list_price_microusd = data_center_price;
+        serde_json::to_string(&raw).unwrap()
+    }
+
+    #[test]
+    fn a_catalog_is_read_as_it_was_written() {
+        let read: Catalog = serde_json::from_str(&written(60_000)).unwrap();
+        assert_eq!(read, Catalog::workload_security());
+    }
+
+    #[test]
+    fn a_data_center_price_below_another_tiers_is_refused() {
+        let error = serde_json::from_str::<Catalog>(&written(46_999)).unwrap_err();
+        assert!(error.to_string().contains("ExtraLarge"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_or_doubled_rate_is_refused() {
+        let mut raw = RawCatalog::from(Catalog::workload_security());
+        let medium = raw.rates.remove(0);
+        assert_eq!(
+            Catalog::try_from(raw.clone()),
+            Err(InvalidCatalog::RateMissing(Tier::Medium))
+        );
+        raw.rates.push(medium.clone());
+        raw.rates.push(medium.clone());
+        assert_eq!(
+            Catalog::try_from(raw),
+            Err(InvalidCatalog::DimensionTwice(medium.dimension))
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! What the outside is told, after the commit that made it true.
+//!
+//! Delivered at least once, in any order: each event of an account carries the
+//! account's version, so that a consumer keeps the highest.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::account::Standing;
+use crate::hour::Hour;
+use crate::ids::{AccountId, AwsAccountId, LicenseId};
+
+/// An event for the seller's bus.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum OutboundEvent {
+    /// What an account may do changed, or who pays for it.
+    AccountAccessChanged {
+        /// The account.
+        account: AccountId,
+        /// The account's version from this change on.
+        version: u64,
+        /// Its standing from now on.
+        standing: Standing,
+        /// When this standing ends by the clock alone.
+        until: Option<Timestamp>,
+        /// When it took effect.
+        at: Timestamp,
+    },
+    /// An account lost its license and has 48 hours; its administrators are to be told.
+    GraceStarted {
+        /// The account.
+        account: AccountId,
+        /// The account's version from this change on.
+        version: u64,
+        /// When it began.
+        at: Timestamp,
+        /// When it ends.
+        until: Timestamp,
+    },
+    /// The third grace of an account within 30 days, granted or refused: an
+    /// alarm, for a license going back and forth makes usage free.
+    GraceRepeated {
+        /// The account.
+        account: AccountId,
+        /// The account's version from this change on.
+        version: u64,
+        /// How many within 30 days, this one included.
+        within_30_days: usize,
+        /// Whether it was granted.
+        granted: bool,
+    },
+    /// Another AWS account pays from now on.
+    PayerChanged {
+        /// The account.
+        account: AccountId,
+        /// The account's version from this change on.
+        version: u64,
+        /// Who paid before, and still shows as subscribed in AWS until cancelled there.
+        from: AwsAccountId,
+        /// Who pays now.
+        to: AwsAccountId,
+        /// From when.
+        at: Timestamp,
+    },
+    /// A license is active but linked to no account: its buyer is to be reminded.
+    LicenseUnlinked {
+        /// The license.
+        license: LicenseId,
+        /// The license's version from this change on.
+        version: u64,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// A license ended: the product is to report the usage of these hours now.
+    UsageRequested {
+        /// The license.
+        license: LicenseId,
+        /// The license's version from this change on.
+        version: u64,
+        /// The account that it was last linked to.
+        account: AccountId,
+        /// The hours that can still be charged to it, the running one last.
+        hours: Vec<Hour>,
+    },
+}
+
+impl OutboundEvent {
+    /// The name under which it goes out.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AccountAccessChanged { .. } => "account access changed",
+            Self::GraceStarted { .. } => "grace started",
+            Self::GraceRepeated { .. } => "grace repeated",
+            Self::PayerChanged { .. } => "payer changed",
+            Self::LicenseUnlinked { .. } => "license unlinked",
+            Self::UsageRequested { .. } => "usage requested",
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The numbers and choices of the seller that the rules of subscriptions depend on.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use crate::ids::{AwsAccountId, ProductCode};
+
+/// How long a former payer's account goes on: exactly 48 hours (FAQ, statement 7).
+pub const GRACE: SignedDuration = SignedDuration::from_hours(48);
+
+/// How old a sign-in may be when a license is linked or unlinked.
+pub const SIGN_IN_FRESH_FOR: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long a registration session lives, by our clock.
+pub const REGISTRATION_FOR: SignedDuration = SignedDuration::from_hours(4);
+
+/// How long a sign-in may be under way at the issuer.
+pub const PENDING_SIGN_IN_FOR: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long a sign-in session lives.
+pub const SIGN_IN_FOR: SignedDuration = SignedDuration::from_hours(12);
+
+/// How long a deleted account can be restored: 30 days.
+pub const RESTORABLE_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The window in which graces of one account are counted: 30 days.
+pub const GRACES_COUNTED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The grace of an account within [`GRACES_COUNTED_FOR`] that is one too many:
+/// alternating a license between two accounts would make usage free.
+pub const REPEATED_GRACE: usize = 3;
+
+/// What the seller chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionPolicy {
+    /// The seller's AWS account: events of another one change nothing.
+    pub seller: AwsAccountId,
+    /// The products sold here: tokens and events of another one change nothing.
+    pub products: BTreeSet<ProductCode>,
+    /// How long a new account may try the product. 30 days unless set otherwise.
+    pub trial: SignedDuration,
+    /// What the third grace of an account in 30 days does.
+    pub repeated_grace: RepeatedGrace,
+}
+
+/// What the third grace of an account in 30 days does, beside raising an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RepeatedGrace {
+    /// It is granted.
+    #[default]
+    Granted,
+    /// The account expires at once, and the confirmation says so.
+    Refused,
+}
+
+impl SubscriptionPolicy {
+    /// The defaults for a seller and the products sold.
+    pub fn new(seller: AwsAccountId, products: impl IntoIterator<Item = ProductCode>) -> Self {
+        Self {
+            seller,
+            products: products.into_iter().collect(),
+            trial: SignedDuration::from_hours(30 * 24),
+            repeated_grace: RepeatedGrace::default(),
+        }
+    }
+}
