@@ -1,0 +1,259 @@
+//! EventBridge: the events of a purchase in the captured shapes and order,
+//! and their delivery to the rule's targets, at least once.
+//!
+//! An event is queued in the same commit as what it tells of. It leaves the
+//! queue when every target took it, or a day after it was first due, as
+//! EventBridge gives up then.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::faults::EventFault;
+use crate::lock;
+use crate::state::{Agreement, Change, QueuedEvent};
+use crate::{FakeAws, Inner};
+
+/// A rule's target: takes one EventBridge event, as its JSON. An error is
+/// retried on the fake's clock.
+pub type Deliver = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Source of every AWS Marketplace agreement and license event.
+const SOURCE: &str = "aws.agreement-marketplace";
+
+/// How long EventBridge goes on trying.
+const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE_SECONDS: i64 = 900;
+
+/// The event families that are emitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// A buyer accepted an offer.
+    AgreementCreated,
+    /// An agreement ended.
+    AgreementEnded,
+    /// A license became active or changed.
+    LicenseUpdated,
+    /// A license is no longer.
+    LicenseDeprovisioned,
+}
+
+impl Family {
+    /// Every family.
+    pub(crate) const ALL: [Family; 4] = [
+        Family::AgreementCreated,
+        Family::AgreementEnded,
+        Family::LicenseUpdated,
+        Family::LicenseDeprovisioned,
+    ];
+
+    /// The event's `detail-type`.
+    pub(crate) fn detail_type(self) -> &'static str {
+        match self {
+            Family::AgreementCreated => "Purchase Agreement Created - Proposer",
+            Family::AgreementEnded => "Purchase Agreement Ended - Proposer",
+            Family::LicenseUpdated => "License Updated - Manufacturer",
+            Family::LicenseDeprovisioned => "License Deprovisioned - Manufacturer",
+        }
+    }
+}
+
+/// `2026-08-20T14:23:22Z`: events carry whole seconds.
+pub(crate) fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+impl Inner {
+    /// The event of `family` about `agreement`, at `at`.
+    pub(crate) fn event(&self, family: Family, agreement: &Agreement, at: Timestamp) -> Value {
+        let offer = json!({"id": self.offer(agreement.offer).offer_id});
+        let mut detail = json!({
+            "requestId": self.ids.uuid(),
+            "catalog": "AWSMarketplace",
+            "agreement": {"id": agreement.agreement_id},
+            "acceptor": {"accountId": agreement.buyer_account},
+            "proposer": {"accountId": self.config.seller_account},
+        });
+        let mut resources = vec![format!(
+            "arn:aws:aws-marketplace::aws:agreement:{}",
+            agreement.agreement_id
+        )];
+        let never = || "9999-01-01T00:00:00Z".to_owned();
+        match family {
+            Family::AgreementCreated => {
+                detail["agreement"] = json!({
+                    "id": agreement.agreement_id,
+                    "intent": "NEW",
+                    "status": "ACTIVE",
+                    "acceptanceTime": agreement.accepted_at.to_string(),
+                    "startTime": agreement.accepted_at.to_string(),
+                    "endTime": agreement.ends_at.map_or_else(never, |at| at.to_string()),
+                });
+                detail["resaleAuthorization"] = json!({"id": null});
+                detail["offer"] = offer;
+            }
+            Family::AgreementEnded => {
+                detail["agreement"]["status"] = json!(agreement.status.aws());
+            }
+            Family::LicenseUpdated | Family::LicenseDeprovisioned => {
+                detail["product"] =
+                    json!({"id": self.config.product_id, "code": self.config.product_code});
+                detail["license"] = json!({"arn": agreement.license_arn});
+                detail["offer"] = offer;
+                resources = vec![agreement.license_arn.clone()];
+            }
+        }
+        json!({
+            "version": "0",
+            "id": self.ids.uuid(),
+            "detail-type": family.detail_type(),
+            "source": SOURCE,
+            "account": self.config.seller_account,
+            "time": whole_seconds(at).to_string(),
+            "region": "us-east-1",
+            "resources": resources,
+            "detail": detail,
+        })
+    }
+
+    /// The commit that sends `events` (each with its instant), after what the
+    /// event faults make of them.
+    pub(crate) fn queue(&self, events: Vec<(Timestamp, Value)>) -> Change {
+        let mut queued = Vec::new();
+        for (due, event) in events {
+            let kind = event["detail-type"].as_str().unwrap_or_default().to_owned();
+            let waiting = |due| QueuedEvent {
+                due,
+                since: due,
+                attempts: 0,
+                event: event.clone(),
+                in_flight: false,
+            };
+            match self.faults.take_for_event(&kind) {
+                None => queued.push(waiting(due)),
+                Some(EventFault::Drop) => {}
+                Some(EventFault::Duplicate) => {
+                    queued.push(waiting(due));
+                    queued.push(waiting(due));
+                }
+                Some(EventFault::Delay(by)) => {
+                    queued.push(waiting(due.checked_add(by).unwrap_or(due)));
+                }
+            }
+        }
+        if self.faults.take_reorder() {
+            queued.reverse();
+        }
+        Change::EventsQueued { events: queued }
+    }
+}
+
+impl FakeAws {
+    /// Adds a target to the rule that matches every AWS Marketplace event.
+    /// A target added later does not get earlier events. Without any target
+    /// an event is gone once it is due.
+    pub fn on_event(&self, deliver: Deliver) {
+        lock(&self.inner.targets).push(deliver);
+    }
+
+    /// Delivers what is due now, in order, of the events from `first` on.
+    pub(crate) async fn deliver_due_from(&self, first: u64) {
+        loop {
+            let now = self.now();
+            let due = lock(&self.inner.kept).state.next_event_from(first, now);
+            match due {
+                Some(sequence) => self.deliver(sequence).await,
+                None => return,
+            }
+        }
+    }
+
+    /// Delivers one event to every target; unless it is being delivered.
+    pub(crate) async fn deliver(&self, sequence: u64) {
+        let Some((event, _in_flight)) = self.take_off(sequence) else {
+            return;
+        };
+        let targets = lock(&self.inner.targets).clone();
+        let mut failed = None;
+        for target in targets {
+            if let Err(reason) = target(event.clone()).await {
+                failed = Some(reason);
+            }
+        }
+        self.settle(sequence, failed.as_deref());
+    }
+
+    fn take_off(&self, sequence: u64) -> Option<(Value, InFlight)> {
+        let mut kept = lock(&self.inner.kept);
+        let event = kept.state.event_mut(sequence)?;
+        if event.in_flight {
+            return None;
+        }
+        event.in_flight = true;
+        let in_flight = InFlight {
+            fake: self.clone(),
+            sequence,
+        };
+        Some((event.event.clone(), in_flight))
+    }
+
+    fn settle(&self, sequence: u64, failed: Option<&str>) {
+        let now = self.now();
+        let mut kept = lock(&self.inner.kept);
+        let Some(event) = kept.state.event_mut(sequence) else {
+            return;
+        };
+        let given_up = now.duration_since(event.since) >= GIVE_UP_AFTER;
+        let change = match failed {
+            Some(reason) if !given_up => {
+                tracing::debug!(
+                    event.reason = reason,
+                    "an event's target failed; it is tried again"
+                );
+                let pause = 1_i64
+                    .checked_shl(event.attempts)
+                    .unwrap_or(LONGEST_PAUSE_SECONDS)
+                    .clamp(1, LONGEST_PAUSE_SECONDS);
+                let due = now.checked_add(SignedDuration::from_secs(pause));
+                Change::EventPostponed {
+                    sequence,
+                    due: due.unwrap_or(now),
+                }
+            }
+            Some(reason) => {
+                tracing::warn!(
+                    event.reason = reason,
+                    "an event was given up after 24 hours"
+                );
+                Change::EventSettled { sequence }
+            }
+            None => Change::EventSettled { sequence },
+        };
+        if let Err(error) = kept.commit(vec![change]) {
+            // Not kept: it is delivered again, which a target must bear.
+            tracing::error!(error = %error, "an event's delivery could not be kept");
+            if let Some(event) = kept.state.event_mut(sequence) {
+                event.due = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
+            }
+        }
+    }
+}
+
+/// Marks an event as on its way; dropping it (also when the delivery is
+/// abandoned half way) lets it be delivered again if it still waits.
+struct InFlight {
+    fake: FakeAws,
+    sequence: u64,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(event) = lock(&self.fake.inner.kept).state.event_mut(self.sequence) {
+            event.in_flight = false;
+        }
+    }
+}

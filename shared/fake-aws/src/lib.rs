@@ -1,0 +1,308 @@
+//! A faithful fake of AWS for sellers of software as a service on AWS
+//! Marketplace: the metering, entitlement and agreement APIs, the EventBridge
+//! events of a purchase, an embedded DynamoDB, a buyer's page, and a clock
+//! that can be moved. Any AWS SDK pointed at [`FakeAws::router`] is served.
+//!
+//! It is written from AWS's documents and API models alone and shares no code
+//! with the programs that it tests, so that one misreading cannot sit on both
+//! sides.
+//!
+//! # Invariants
+//! - A usage record is accepted once per buyer, license, dimension and hour;
+//!   the first one stands for ever.
+//! - A call is refused whole and changes nothing, or every record of it gets
+//!   its own status.
+//! - Time never moves back. Whatever falls due on the way of a moved clock
+//!   runs at its instant, in order.
+//! - An event is delivered at least once, unless a fault drops it or it fails
+//!   for 24 hours.
+//! - With a data directory, what was answered survives the process being
+//!   killed; what was not answered is there wholly or not at all.
+//! - With [`Config::start`], everything repeats: ids, order, time.
+//!
+//! # Faithful
+//! Protocols (AWS JSON 1.0 and 1.1, Smithy RPCv2 CBOR), targets, error names
+//! and statuses; which mistakes refuse a whole call and which one record;
+//! limits of records, sizes, tags and allocations; the 24 hours and the
+//! month's cut-off; results in no order to rely on; events in the shapes that
+//! a seller captured, in their order; entitlement filters and pages.
+//!
+//! # Readings
+//! Where AWS's documents are silent or disagree, [`Readings`] chooses: the
+//! answer to an identical retry, usage before a license's activation, the
+//! life of a token, when the final hour begins, the rate limit. Not a
+//! setting: `ProductCode` beside a license is refused (the model warns of
+//! duplicate billing, sellers saw a refusal); usage stamped after a license's
+//! end is refused like usage before its activation; the final hour's length
+//! is one hour.
+//!
+//! # Deliberately absent
+//! Signatures are not checked. Fractions of a unit
+//! (`QuantityAsDecimal: "17.5"`) are refused: the Rust client cannot send
+//! them. Products that identify buyers by `CustomerIdentifier`, SNS messages,
+//! `MeterUsage` and `RegisterUsage` (for containers and AMIs) are not served.
+//! DynamoDB's eventually consistent reads and transaction conflicts do not
+//! happen, and items do not vanish at their time to live.
+//!
+//! # Where to look
+//! `api.rs` finds the operation; `metering.rs`, `usage_record.rs`,
+//! `entitlement.rs`, `agreement.rs`, `dynamodb.rs` serve it; `wire.rs` knows
+//! the protocols. `state.rs` is the marketplace's state, `journal.rs` keeps
+//! it. `clock.rs` and `schedule.rs` move time, `events.rs` delivers,
+//! `faults.rs` interferes. `control.rs` is the control API, `buyer_page.rs`
+//! the page for people, `offers.rs` what can be bought.
+
+mod agreement;
+mod api;
+mod buyer_page;
+mod calls;
+mod clock;
+mod config;
+mod control;
+mod dynamodb;
+mod entitlement;
+mod events;
+mod faults;
+mod ids;
+mod journal;
+mod metering;
+mod offers;
+mod schedule;
+mod state;
+mod template;
+mod usage_record;
+mod wire;
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post};
+use jiff::{SignedDuration, Timestamp};
+
+pub use crate::calls::{Call, Outcome};
+pub use crate::clock::ClockError;
+pub use crate::config::{
+    BeforeActivation, Config, FinalHour, IdenticalRetry, RateLimit, Readings, StartError,
+};
+pub use crate::control::{ControlError, NewAgreement};
+pub use crate::dynamodb::TableError;
+pub use crate::events::Deliver;
+pub use crate::faults::{ANY_OPERATION, EVENTS, Fault, FaultKind};
+pub use crate::journal::JournalError;
+pub use crate::offers::OfferKind;
+pub use crate::schedule::Schedule;
+pub use crate::state::{
+    AcceptedRecord, Agreement, AgreementStatus, Allocation, Ending, License, LicenseState,
+};
+pub use crate::template::TemplateError;
+
+use crate::calls::CallLog;
+use crate::clock::Clock;
+use crate::dynamodb::DynamoDb;
+use crate::events::whole_seconds;
+use crate::faults::Faults;
+use crate::ids::Ids;
+use crate::journal::Journal;
+use crate::metering::RecentCalls;
+use crate::offers::Offer;
+use crate::state::{Change, Marketplace};
+
+/// The largest request that is read: DynamoDB's limit for a batch.
+const LARGEST_BODY: usize = 16 << 20;
+
+/// A running fake. Clones share everything.
+#[derive(Clone)]
+pub struct FakeAws {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for FakeAws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FakeAws").finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    config: Config,
+    offers: Vec<Offer>,
+    dimensions: Vec<Arc<str>>,
+    clock: Clock,
+    ids: Ids,
+    kept: Mutex<Kept>,
+    dynamodb: DynamoDb,
+    faults: Faults,
+    calls: CallLog,
+    recent_calls: RecentCalls,
+    request_ids: AtomicU64,
+    targets: Mutex<Vec<Deliver>>,
+    schedules: Mutex<Arc<Vec<Schedule>>>,
+    moves: tokio::sync::Mutex<()>,
+}
+
+/// The marketplace's state, and where its history is kept.
+struct Kept {
+    state: Marketplace,
+    journal: Journal,
+}
+
+impl Kept {
+    /// Keeps and applies: all of it, or on an error nothing.
+    fn commit(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        self.journal.append(&changes)?;
+        for change in changes {
+            self.state.apply(change);
+        }
+        Ok(())
+    }
+}
+
+impl FakeAws {
+    /// Starts a fake: reads the template, opens or makes the data directory,
+    /// creates the tables that are not there yet.
+    ///
+    /// Async, so that a later store may be opened without blocking; today
+    /// nothing in it waits.
+    ///
+    /// # Errors
+    /// [`StartError`] says which setting, table or file is at fault.
+    #[expect(
+        clippy::unused_async,
+        reason = "callers await it; what it opens may become asynchronous"
+    )]
+    pub async fn start(config: Config) -> Result<FakeAws, StartError> {
+        config.check()?;
+        let tables = template::tables(&config.template).map_err(StartError::Template)?;
+        let mut state = Marketplace::default();
+        let (journal, file) = match &config.data_dir {
+            None => (Journal::none(), None),
+            Some(path) => {
+                let opened = Journal::open(path, &config, &mut state);
+                let journal = opened.map_err(|source| StartError::DataDir {
+                    path: path.clone(),
+                    source,
+                })?;
+                (journal, Some(path.join("dynamodb.sqlite")))
+            }
+        };
+        let dynamodb = DynamoDb::open(file.as_deref(), &tables).map_err(StartError::Tables)?;
+        let ids = match config.start {
+            None => Ids::random(),
+            Some(_) => Ids::seeded(format!("fake-aws/{}", journal.lines())),
+        };
+        let inner = Inner {
+            clock: first_reading(&config, &state),
+            offers: offers::catalog(&config.dimensions),
+            dimensions: config
+                .dimensions
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+            ids,
+            kept: Mutex::new(Kept { state, journal }),
+            dynamodb,
+            faults: Faults::default(),
+            calls: CallLog::new(config.calls_kept),
+            recent_calls: RecentCalls::default(),
+            request_ids: AtomicU64::new(1),
+            targets: Mutex::default(),
+            schedules: Mutex::default(),
+            moves: tokio::sync::Mutex::new(()),
+            config,
+        };
+        Ok(FakeAws {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Everything that is served: the AWS APIs, the buyer's page, and the
+    /// control API.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route("/", get(buyer_page::page).post(api::json))
+            .route("/service/{service}/operation/{operation}", post(api::cbor))
+            .route("/buyer/subscribe", post(buyer_page::subscribe))
+            .route("/buyer/cancel", post(buyer_page::cancel))
+            .route("/buyer/clock", post(buyer_page::clock))
+            .route("/_fake/style.css", get(buyer_page::style))
+            .route("/_fake/state", get(control::state))
+            .route("/_fake/agreements", post(control::agreements))
+            .route("/_fake/agreements/{id}/cancel", post(control::cancel))
+            .route("/_fake/buyers/{account}/suspend", post(control::suspend))
+            .route("/_fake/buyers/{account}/restore", post(control::restore))
+            .route("/_fake/tokens", post(control::tokens))
+            .route("/_fake/clock", post(control::clock))
+            .route("/_fake/faults", post(control::faults))
+            .route("/_fake/faults", delete(control::clear_faults))
+            .fallback(control::not_found)
+            .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .with_state(self.clone())
+    }
+
+    /// The present, on the fake's clock.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Every usage record that was accepted, oldest first.
+    pub fn accepted_records(&self) -> Vec<AcceptedRecord> {
+        lock(&self.inner.kept).state.records().to_vec()
+    }
+
+    /// The latest calls of AWS Marketplace's APIs, oldest first; at most
+    /// [`Config::calls_kept`].
+    pub fn calls(&self) -> Vec<Call> {
+        self.inner.calls.latest()
+    }
+
+    /// How often each DynamoDB operation was called.
+    pub fn dynamodb_calls(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        self.inner.dynamodb.counts()
+    }
+
+    /// Decides on the present state and commits; the number that the first
+    /// event queued by it has.
+    fn commit(
+        &self,
+        decide: impl FnOnce(&Marketplace) -> Result<Vec<Change>, ControlError>,
+    ) -> Result<u64, ControlError> {
+        let mut kept = lock(&self.inner.kept);
+        let first = kept.state.next_event_sequence();
+        let changes = decide(&kept.state)?;
+        kept.commit(changes).map_err(ControlError::Storage)?;
+        Ok(first)
+    }
+}
+
+impl Inner {
+    /// The terms of an offer.
+    fn offer(&self, kind: OfferKind) -> &Offer {
+        let found = self.offers.iter().find(|offer| offer.kind == kind);
+        // The catalog holds every kind; the first stands in for none of them.
+        found.unwrap_or(&self.offers[0])
+    }
+
+    /// An id for an answer's `x-amzn-requestid`.
+    fn request_id(&self) -> String {
+        let number = self.request_ids.fetch_add(1, Ordering::Relaxed);
+        format!("00000000-0000-4000-8000-{number:012x}")
+    }
+}
+
+/// Where the clock starts: where it was left, if anything was kept.
+fn first_reading(config: &Config, state: &Marketplace) -> Clock {
+    match (config.start, state.clock()) {
+        (Some(start), None) => Clock::frozen(start),
+        (Some(start), Some((left, _))) => Clock::frozen(start.max(left)),
+        (None, None) => Clock::following(SignedDuration::ZERO, clock::wall()),
+        (None, Some((left, offset))) => Clock::following(offset, left),
+    }
+}
+
+/// Takes a lock; what a panicking thread left is still whole, since every
+/// change is applied in one piece.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,315 @@
+//! What the product is offered for: five offers over the same dimensions.
+//!
+//! A contract's own dimensions are named after the metered ones with
+//! `_hours` added (in AWS a dimension is either entitled or metered, never
+//! both); their value counts hours of use per agreement term.
+
+use jiff::{Span, Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+/// Millionths of a US dollar.
+pub(crate) type MicroUsd = u64;
+
+const MICROS_PER_USD: MicroUsd = 1_000_000;
+
+/// Added to a metered dimension's name to name the contract's.
+pub(crate) const CONTRACT_SUFFIX: &str = "_hours";
+
+/// How the product is bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OfferKind {
+    /// The public listing: pay as you go at list price, no end.
+    Public,
+    /// A private offer: twelve months prepaid at once.
+    PrivateYearly,
+    /// A private offer: twelve months in monthly instalments.
+    PrivateMonthly,
+    /// A private offer: a small contract, and consumption beyond it.
+    Consumption,
+    /// Fourteen days free, then pay as you go at list price.
+    FreeTrial,
+}
+
+impl OfferKind {
+    /// Every offer.
+    pub const ALL: [OfferKind; 5] = [
+        OfferKind::Public,
+        OfferKind::PrivateYearly,
+        OfferKind::PrivateMonthly,
+        OfferKind::Consumption,
+        OfferKind::FreeTrial,
+    ];
+
+    /// Its name in the control API.
+    pub fn name(self) -> &'static str {
+        match self {
+            OfferKind::Public => "public",
+            OfferKind::PrivateYearly => "private-yearly",
+            OfferKind::PrivateMonthly => "private-monthly",
+            OfferKind::Consumption => "consumption",
+            OfferKind::FreeTrial => "free-trial",
+        }
+    }
+
+    /// The offer of that name.
+    pub fn named(name: &str) -> Option<OfferKind> {
+        OfferKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// An offer's terms.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Offer {
+    /// Name in the control API.
+    #[serde(rename = "offer")]
+    pub(crate) kind: OfferKind,
+    /// AWS's id, `offer-…`.
+    pub(crate) offer_id: &'static str,
+    /// For a person.
+    pub(crate) title: &'static str,
+    /// For a person.
+    pub(crate) summary: &'static str,
+    /// Price of one unit of each metered dimension.
+    pub(crate) rates: Vec<Rate>,
+    /// What is paid for in advance.
+    pub(crate) contract: Option<Contract>,
+    /// Days at the start in which metered usage costs nothing.
+    pub(crate) free_days: i64,
+}
+
+/// Price of a metered dimension.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Rate {
+    /// API name.
+    pub(crate) dimension: String,
+    /// Price of one unit, in millionths of a US dollar.
+    pub(crate) micro_usd: MicroUsd,
+}
+
+/// The prepaid part of an offer.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Contract {
+    /// Length of the term.
+    pub(crate) months: i32,
+    /// What the buyer is entitled to.
+    pub(crate) entitlements: Vec<Entitled>,
+    /// How many equal instalments, a month apart, the first at the start.
+    pub(crate) instalments: u32,
+    /// Each instalment, in millionths of a US dollar.
+    pub(crate) instalment_micro_usd: MicroUsd,
+}
+
+/// An entitlement of a contract.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Entitled {
+    /// API name of the contract's dimension.
+    pub(crate) dimension: String,
+    /// Its value.
+    pub(crate) value: i64,
+}
+
+/// The offers for a product with these dimensions.
+pub(crate) fn catalog(dimensions: &[String]) -> Vec<Offer> {
+    let rates = |percent: u64| -> Vec<Rate> {
+        dimensions
+            .iter()
+            .map(|dimension| Rate {
+                dimension: dimension.clone(),
+                micro_usd: list_price(dimension) * percent / 100,
+            })
+            .collect()
+    };
+    let contract = |hours: i64, instalments: u32, dollars: u64| {
+        Some(Contract {
+            months: 12,
+            entitlements: dimensions
+                .iter()
+                .map(|dimension| Entitled {
+                    dimension: format!("{dimension}{CONTRACT_SUFFIX}"),
+                    value: hours,
+                })
+                .collect(),
+            instalments,
+            instalment_micro_usd: dollars * MICROS_PER_USD,
+        })
+    };
+    let offer = |kind, offer_id, title, summary, rates, contract, free_days| Offer {
+        kind,
+        offer_id,
+        title,
+        summary,
+        rates,
+        contract,
+        free_days,
+    };
+    vec![
+        offer(
+            OfferKind::Public,
+            "offer-pub7q2xk5wd4n",
+            "Pay as you go",
+            "No commitment. Every hour of use is billed at list price.",
+            rates(100),
+            None,
+            0,
+        ),
+        offer(
+            OfferKind::FreeTrial,
+            "offer-try3m8vj6ch2t",
+            "Free trial",
+            "14 days free, then pay as you go at list price.",
+            rates(100),
+            None,
+            14,
+        ),
+        offer(
+            OfferKind::PrivateYearly,
+            "offer-pvy5r9zt4bg7k",
+            "Private offer, prepaid yearly",
+            "12 months paid at once; use beyond the contract at a reduced rate.",
+            rates(80),
+            contract(87_600, 1, 9_600),
+            0,
+        ),
+        offer(
+            OfferKind::PrivateMonthly,
+            "offer-pvm6s1lu8fh3p",
+            "Private offer, prepaid monthly",
+            "12 months in monthly instalments; use beyond the contract at a reduced rate.",
+            rates(85),
+            contract(87_600, 12, 850),
+            0,
+        ),
+        offer(
+            OfferKind::Consumption,
+            "offer-cwc2y4na9ej6r",
+            "Contract with consumption",
+            "A small 12-month contract; use beyond it is metered.",
+            rates(90),
+            contract(1_000, 1, 120),
+            0,
+        ),
+    ]
+}
+
+/// List price of one hour, in millionths of a US dollar.
+fn list_price(dimension: &str) -> MicroUsd {
+    match dimension {
+        "medium" => 11_000,
+        "large" => 32_000,
+        "xlarge" => 47_000,
+        "datacenter" => 60_000,
+        _ => 10_000,
+    }
+}
+
+impl Offer {
+    /// When an agreement accepted at `from` ends by itself, if it does.
+    pub(crate) fn end(&self, from: Timestamp) -> Option<Timestamp> {
+        months_after(from, self.contract.as_ref()?.months)
+    }
+
+    /// Until when metered usage is free.
+    pub(crate) fn free_until(&self, from: Timestamp) -> Timestamp {
+        from.checked_add(Span::new().hours(self.free_days * 24))
+            .unwrap_or(from)
+    }
+
+    /// Price of one unit of `dimension` used in the hour `hour`.
+    pub(crate) fn price(&self, dimension: &str, hour: Timestamp, from: Timestamp) -> MicroUsd {
+        if hour < self.free_until(from) {
+            return 0;
+        }
+        let rate = self.rates.iter().find(|rate| rate.dimension == dimension);
+        rate.map_or(0, |rate| rate.micro_usd)
+    }
+
+    /// Instalments that have fallen due: of an agreement accepted at `from`,
+    /// by `now`, or by its end if that came first.
+    pub(crate) fn instalments_due(&self, from: Timestamp, until: Timestamp) -> MicroUsd {
+        let Some(contract) = &self.contract else {
+            return 0;
+        };
+        let due = (0..contract.instalments)
+            .filter_map(|month| months_after(from, i32::try_from(month).ok()?))
+            .filter(|at| *at <= until)
+            .count();
+        contract.instalment_micro_usd * u64::try_from(due).unwrap_or(u64::MAX)
+    }
+}
+
+fn months_after(from: Timestamp, months: i32) -> Option<Timestamp> {
+    let from = from.to_zoned_datetime(TimeZone::UTC);
+    let after = from.checked_add(Span::new().months(months)).ok()?;
+    Some(after.timestamp())
+}
+
+/// `$1,234.56`; fractions of a cent are shown only where there are any.
+pub(crate) fn dollars(micro_usd: MicroUsd) -> String {
+    let whole = micro_usd / MICROS_PER_USD;
+    let micros = format!("{:06}", micro_usd % MICROS_PER_USD);
+    let cents = micros.trim_end_matches('0');
+    let mut grouped = String::new();
+    let digits = whole.to_string();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("${grouped}.{cents:0<2}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn offer(kind: OfferKind) -> Offer {
+        let dimensions = ["medium", "datacenter"].map(str::to_owned);
+        let mut offers = catalog(&dimensions).into_iter();
+        offers.find(|offer| offer.kind == kind).unwrap()
+    }
+
+    #[test]
+    fn every_kind_is_offered_under_its_name() {
+        for kind in OfferKind::ALL {
+            assert_eq!(OfferKind::named(kind.name()), Some(kind));
+            assert_eq!(offer(kind).kind, kind);
+        }
+        assert_eq!(OfferKind::named("gold"), None);
+    }
+
+    #[test]
+    fn a_trial_is_free_for_fourteen_days_to_the_second() {
+        let (trial, from) = (offer(OfferKind::FreeTrial), at("2026-11-01T00:00:00Z"));
+        assert_eq!(trial.price("medium", at("2026-11-14T23:00:00Z"), from), 0);
+        assert_eq!(
+            trial.price("medium", at("2026-11-15T00:00:00Z"), from),
+            11_000
+        );
+    }
+
+    #[test]
+    fn instalments_fall_due_a_month_apart() {
+        let (monthly, from) = (offer(OfferKind::PrivateMonthly), at("2026-01-31T10:00:00Z"));
+        let due = |until| monthly.instalments_due(from, at(until)) / MICROS_PER_USD;
+        assert_eq!(due("2026-01-31T10:00:00Z"), 850);
+        assert_eq!(due("2026-02-28T09:59:59Z"), 850);
+        assert_eq!(due("2026-02-28T10:00:00Z"), 1_700);
+        assert_eq!(due("2030-01-01T00:00:00Z"), 12 * 850);
+        assert_eq!(monthly.end(from), Some(at("2027-01-31T10:00:00Z")));
+        assert_eq!(offer(OfferKind::Public).end(from), None);
+    }
+
+    #[test]
+    fn money_is_shown_to_the_last_fraction_it_has() {
+        assert_eq!(dollars(0), "$0.00");
+        assert_eq!(dollars(11_000), "$0.011");
+        assert_eq!(dollars(9_600_000_000), "$9,600.00");
+        assert_eq!(dollars(1_234_567_500_000), "$1,234,567.50");
+    }
+}

@@ -1,0 +1,477 @@
+//! AWS Marketplace's own state: agreements, licenses, tokens, accepted usage,
+//! and events on their way.
+//!
+//! It is the fold of a list of [`Change`]s and nothing else changes it, so
+//! that keeping the list (see `journal.rs`) keeps the state.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::FinalHour;
+use crate::offers::OfferKind;
+
+/// A buyer's agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// `agmt-…`.
+    pub agreement_id: String,
+    /// What was bought.
+    pub offer: OfferKind,
+    /// The buyer's AWS account.
+    pub buyer_account: String,
+    /// When it was accepted and began, to the second.
+    pub accepted_at: Timestamp,
+    /// When it ends by itself; `None`: it does not.
+    pub ends_at: Option<Timestamp>,
+    /// The license it grants.
+    pub license_arn: String,
+    /// Whether it goes on.
+    pub status: AgreementStatus,
+}
+
+/// Whether an agreement goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum AgreementStatus {
+    /// It goes on.
+    Active,
+    /// It ended.
+    Ended {
+        /// When.
+        at: Timestamp,
+        /// How.
+        how: Ending,
+    },
+}
+
+/// How an agreement ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Ending {
+    /// By the buyer.
+    Cancelled,
+    /// At the end of its term.
+    Expired,
+}
+
+impl Ending {
+    /// As AWS writes it.
+    pub(crate) fn aws(self) -> &'static str {
+        match self {
+            Ending::Cancelled => "CANCELLED",
+            Ending::Expired => "EXPIRED",
+        }
+    }
+}
+
+impl AgreementStatus {
+    /// As AWS writes it.
+    pub(crate) fn aws(self) -> &'static str {
+        match self {
+            AgreementStatus::Active => "ACTIVE",
+            AgreementStatus::Ended { how, .. } => how.aws(),
+        }
+    }
+}
+
+/// A license: what usage is metered to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct License {
+    /// `arn:aws:license-manager::…:license:l-…`.
+    pub license_arn: String,
+    /// The agreement that grants it.
+    pub agreement_id: String,
+    /// The buyer's AWS account.
+    pub buyer_account: String,
+    /// Usage before this instant is refused.
+    pub activated_at: Timestamp,
+    /// Whether it is live.
+    pub state: LicenseState,
+}
+
+/// Whether a license is live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum LicenseState {
+    /// Its agreement goes on.
+    Active,
+    /// Its agreement ended.
+    Ended {
+        /// When the agreement ended.
+        ended_at: Timestamp,
+        /// When the license is deprovisioned; usage is accepted for a while
+        /// after (see [`Readings::final_hour`](crate::Readings::final_hour)).
+        deprovisioned_at: Timestamp,
+    },
+}
+
+impl License {
+    /// Whether usage sent at `now` is still accepted.
+    pub(crate) fn accepts_usage(&self, now: Timestamp, reading: FinalHour) -> bool {
+        match (self.state, reading) {
+            (LicenseState::Active, _) => true,
+            (
+                LicenseState::Ended {
+                    deprovisioned_at, ..
+                },
+                FinalHour::FromDeprovisioned,
+            ) => {
+                now < deprovisioned_at
+                    .saturating_add(SignedDuration::from_hours(1))
+                    .unwrap_or(now)
+            }
+            (
+                LicenseState::Ended {
+                    deprovisioned_at, ..
+                },
+                FinalHour::UntilDeprovisioned,
+            ) => now < deprovisioned_at,
+        }
+    }
+}
+
+/// A usage record that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedRecord {
+    /// The license that pays.
+    pub license_arn: Arc<str>,
+    /// The buyer's AWS account.
+    pub customer_aws_account_id: Arc<str>,
+    /// API name of the dimension.
+    pub dimension: Arc<str>,
+    /// The hour the record counts for: its timestamp, floored.
+    pub hour: Timestamp,
+    /// The timestamp that was sent.
+    pub timestamp: Timestamp,
+    /// Units.
+    pub quantity: u64,
+    /// How the quantity is split by tags; empty when it was not.
+    pub allocations: Vec<Allocation>,
+    /// AWS's id of the record.
+    pub metering_record_id: String,
+    /// When it was accepted, on the fake's clock.
+    pub accepted_at: Timestamp,
+}
+
+/// One bucket of a record's quantity.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Allocation {
+    /// The bucket's tags; empty for the untagged bucket.
+    pub tags: BTreeMap<String, String>,
+    /// Units.
+    pub quantity: u64,
+}
+
+/// An event that has not reached every target yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct QueuedEvent {
+    /// When it is (next) delivered.
+    pub(crate) due: Timestamp,
+    /// When it was first due; deliveries stop a day later.
+    pub(crate) since: Timestamp,
+    /// Failed deliveries.
+    pub(crate) attempts: u32,
+    /// The whole EventBridge event.
+    pub(crate) event: Value,
+    /// Being delivered at this moment.
+    #[serde(skip)]
+    pub(crate) in_flight: bool,
+}
+
+/// One step of the state's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub(crate) enum Change {
+    /// A buyer accepted an offer.
+    AgreementAccepted { agreement: Agreement },
+    /// An agreement ended, and its license with it.
+    AgreementEnded {
+        agreement_id: String,
+        at: Timestamp,
+        how: Ending,
+        deprovisioned_at: Timestamp,
+    },
+    /// A registration token was made.
+    TokenMinted {
+        token: String,
+        license_arn: String,
+        at: Timestamp,
+    },
+    /// Usage was accepted.
+    UsageAccepted { records: Vec<AcceptedRecord> },
+    /// Events were emitted.
+    EventsQueued { events: Vec<QueuedEvent> },
+    /// An event reached its targets, or was given up.
+    EventSettled { sequence: u64 },
+    /// A delivery failed and is tried again.
+    EventPostponed { sequence: u64, due: Timestamp },
+    /// A buyer's AWS account was suspended.
+    BuyerSuspended { buyer_account: String },
+    /// A buyer's AWS account is in good standing again.
+    BuyerRestored { buyer_account: String },
+    /// The clock was moved.
+    ClockMoved { now: Timestamp, offset_ms: i64 },
+}
+
+/// A registration token.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    /// Index of its license.
+    pub(crate) license: usize,
+    /// When it was made.
+    pub(crate) minted_at: Timestamp,
+}
+
+/// Key of an hour's record beside its license: dimension, and the hour in
+/// seconds since the epoch.
+type Slot = (Arc<str>, i64);
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub(crate) struct Marketplace {
+    agreements: Vec<Agreement>,
+    agreement_index: HashMap<String, usize>,
+    licenses: Vec<License>,
+    license_index: HashMap<String, usize>,
+    tokens: HashMap<String, Token>,
+    latest_token: HashMap<usize, String>,
+    records: Vec<AcceptedRecord>,
+    slots: Vec<HashMap<Slot, usize>>,
+    events: BTreeMap<u64, QueuedEvent>,
+    next_event: u64,
+    suspended: BTreeSet<String>,
+    expiries: BTreeSet<(Timestamp, usize)>,
+    clock: Option<(Timestamp, SignedDuration)>,
+}
+
+impl Marketplace {
+    /// Takes one step.
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::AgreementAccepted { agreement } => self.accept(agreement),
+            Change::AgreementEnded {
+                agreement_id,
+                at,
+                how,
+                deprovisioned_at,
+            } => self.end(&agreement_id, at, how, deprovisioned_at),
+            Change::TokenMinted {
+                token,
+                license_arn,
+                at,
+            } => {
+                if let Some(license) = self.license_number(&license_arn) {
+                    self.latest_token.insert(license, token.clone());
+                    self.tokens.insert(
+                        token,
+                        Token {
+                            license,
+                            minted_at: at,
+                        },
+                    );
+                }
+            }
+            Change::UsageAccepted { records } => {
+                for record in records {
+                    self.meter(record);
+                }
+            }
+            Change::EventsQueued { events } => {
+                for event in events {
+                    self.events.insert(self.next_event, event);
+                    self.next_event += 1;
+                }
+            }
+            Change::EventSettled { sequence } => {
+                self.events.remove(&sequence);
+            }
+            Change::EventPostponed { sequence, due } => {
+                if let Some(event) = self.events.get_mut(&sequence) {
+                    event.due = due;
+                    event.attempts += 1;
+                }
+            }
+            Change::BuyerSuspended { buyer_account } => {
+                self.suspended.insert(buyer_account);
+            }
+            Change::BuyerRestored { buyer_account } => {
+                self.suspended.remove(&buyer_account);
+            }
+            Change::ClockMoved { now, offset_ms } => {
+                self.clock = Some((now, SignedDuration::from_millis(offset_ms)));
+            }
+        }
+    }
+
+    fn accept(&mut self, agreement: Agreement) {
+        let number = self.agreements.len();
+        if let Some(ends_at) = agreement.ends_at {
+            self.expiries.insert((ends_at, number));
+        }
+        let license = self.licenses.len();
+        self.license_index
+            .insert(license_key(&agreement.license_arn).to_owned(), license);
+        self.licenses.push(License {
+            license_arn: agreement.license_arn.clone(),
+            agreement_id: agreement.agreement_id.clone(),
+            buyer_account: agreement.buyer_account.clone(),
+            activated_at: agreement.accepted_at,
+            state: LicenseState::Active,
+        });
+        self.slots.push(HashMap::new());
+        self.agreement_index
+            .insert(agreement.agreement_id.clone(), number);
+        self.agreements.push(agreement);
+    }
+
+    fn end(&mut self, id: &str, at: Timestamp, how: Ending, deprovisioned_at: Timestamp) {
+        let Some(number) = self.agreement_index.get(id).copied() else {
+            return;
+        };
+        let Some(agreement) = self.agreements.get_mut(number) else {
+            return;
+        };
+        agreement.status = AgreementStatus::Ended { at, how };
+        if let Some(ends_at) = agreement.ends_at {
+            self.expiries.remove(&(ends_at, number));
+        }
+        let license = self.license_index.get(license_key(&agreement.license_arn));
+        if let Some(license) = license.and_then(|index| self.licenses.get_mut(*index)) {
+            license.state = LicenseState::Ended {
+                ended_at: at,
+                deprovisioned_at,
+            };
+        }
+    }
+
+    fn meter(&mut self, record: AcceptedRecord) {
+        let number = self.records.len();
+        let slot = (Arc::clone(&record.dimension), record.hour.as_second());
+        if let Some(slots) = self
+            .license_number(&record.license_arn)
+            .and_then(|license| self.slots.get_mut(license))
+        {
+            slots.insert(slot, number);
+        }
+        self.records.push(record);
+    }
+
+    /// Every agreement, oldest first.
+    pub(crate) fn agreements(&self) -> &[Agreement] {
+        &self.agreements
+    }
+
+    /// The agreement of that id.
+    pub(crate) fn agreement(&self, id: &str) -> Option<&Agreement> {
+        self.agreements.get(*self.agreement_index.get(id)?)
+    }
+
+    /// Every license, oldest first.
+    pub(crate) fn licenses(&self) -> &[License] {
+        &self.licenses
+    }
+
+    /// The license of that ARN, with or without its `arn:` prefix, and its
+    /// number.
+    pub(crate) fn license(&self, arn: &str) -> Option<(usize, &License)> {
+        let number = self.license_number(arn)?;
+        Some((number, self.licenses.get(number)?))
+    }
+
+    fn license_number(&self, arn: &str) -> Option<usize> {
+        self.license_index.get(license_key(arn)).copied()
+    }
+
+    /// A registration token and the license it stands for.
+    pub(crate) fn token(&self, token: &str) -> Option<(&Token, &License)> {
+        let token = self.tokens.get(token)?;
+        Some((token, self.licenses.get(token.license)?))
+    }
+
+    /// The newest token of a license.
+    pub(crate) fn latest_token(&self, license_arn: &str) -> Option<(&str, &Token)> {
+        let number = self.license_number(license_arn)?;
+        let token = self.latest_token.get(&number)?;
+        Some((token, self.tokens.get(token)?))
+    }
+
+    /// Every accepted record, oldest first.
+    pub(crate) fn records(&self) -> &[AcceptedRecord] {
+        &self.records
+    }
+
+    /// The record accepted for a license's dimension and hour.
+    pub(crate) fn record_in(
+        &self,
+        license: usize,
+        dimension: &Arc<str>,
+        hour: Timestamp,
+    ) -> Option<&AcceptedRecord> {
+        let slot = (Arc::clone(dimension), hour.as_second());
+        self.records.get(*self.slots.get(license)?.get(&slot)?)
+    }
+
+    /// Whether a buyer's AWS account is suspended.
+    pub(crate) fn is_suspended(&self, buyer_account: &str) -> bool {
+        self.suspended.contains(buyer_account)
+    }
+
+    /// Suspended AWS accounts.
+    pub(crate) fn suspended(&self) -> &BTreeSet<String> {
+        &self.suspended
+    }
+
+    /// The earliest end of a term still to come, and its agreement.
+    pub(crate) fn next_expiry(&self) -> Option<(Timestamp, &Agreement)> {
+        let (at, number) = self.expiries.first()?;
+        Some((*at, self.agreements.get(*number)?))
+    }
+
+    /// The event to deliver next that is not being delivered already.
+    pub(crate) fn next_event(&self) -> Option<(u64, Timestamp)> {
+        let waiting = self.events.iter().filter(|(_, event)| !event.in_flight);
+        let due = waiting
+            .map(|(sequence, event)| (event.due, *sequence))
+            .min();
+        due.map(|(due, sequence)| (sequence, due))
+    }
+
+    /// The first event due by `now`, of those from `first` on.
+    pub(crate) fn next_event_from(&self, first: u64, now: Timestamp) -> Option<u64> {
+        self.events
+            .range(first..)
+            .filter(|(_, event)| !event.in_flight && event.due <= now)
+            .map(|(sequence, event)| (event.due, *sequence))
+            .min()
+            .map(|(_, sequence)| sequence)
+    }
+
+    /// How many events wait for delivery.
+    pub(crate) fn events_waiting(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The sequence number the next queued event will get.
+    pub(crate) fn next_event_sequence(&self) -> u64 {
+        self.next_event
+    }
+
+    /// An event that waits for delivery.
+    pub(crate) fn event_mut(&mut self, sequence: u64) -> Option<&mut QueuedEvent> {
+        self.events.get_mut(&sequence)
+    }
+
+    /// Where the clock was last left, and how far ahead of the machine's.
+    pub(crate) fn clock(&self) -> Option<(Timestamp, SignedDuration)> {
+        self.clock
+    }
+}
+
+/// The part of a license ARN that names the license: `l-…`.
+fn license_key(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
