@@ -27,9 +27,11 @@ pub enum Actor {
     },
     /// AWS Marketplace, by an event.
     Aws {
-        /// The event, or the redeemed token's fact.
+        /// The event.
         event: EventId,
     },
+    /// A buyer, by coming with a registration token.
+    Buyer,
     /// The seller's product, through its API.
     Product,
     /// Time went by.

@@ -13,10 +13,23 @@
 //!   ([`account`], [`linking`]);
 //! - what was billed for a computer-hour never changes ([`ledger`]).
 
+pub mod account;
+pub mod audit;
 pub mod catalog;
+pub mod change;
+pub mod expiry;
 pub mod hour;
 pub mod ids;
+pub mod ledger;
+pub mod license;
+pub mod linking;
+pub mod marketplace_event;
+pub mod member;
 pub mod metering;
+pub mod outbound;
+pub mod policy;
 pub mod quantity;
+pub mod registration;
+pub mod sign_in;
 pub mod tiers;
 pub mod usage;

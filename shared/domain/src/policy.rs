@@ -65,3 +65,13 @@ impl SubscriptionPolicy {
         }
     }
 }
+
+impl SubscriptionPolicy {
+    /// Whether the grace that would be this many within 30 days is refused.
+    pub(crate) fn refuses_grace(&self, within_30_days: usize) -> bool {
+        match self.repeated_grace {
+            RepeatedGrace::Granted => false,
+            RepeatedGrace::Refused => within_30_days >= REPEATED_GRACE,
+        }
+    }
+}

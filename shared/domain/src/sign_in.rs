@@ -201,7 +201,8 @@ mod tests {
         let saml = SignInMethod::Federated {
             provider: "corporate".to_owned(),
         };
-        let refusal = signed_in(saml, false).may_change_payer("2026-11-23T10:00:00Z".parse().unwrap());
+        let refusal =
+            signed_in(saml, false).may_change_payer("2026-11-23T10:00:00Z".parse().unwrap());
         assert_eq!(
             refusal,
             Err(SignInRefusal::CredentialsRequired {

@@ -15,6 +15,7 @@
 //! - An item that cannot be read is [`StoreError::Corrupt`] with its key.
 
 mod error;
+mod query;
 pub mod subscriptions;
 pub mod usage;
 

@@ -12,5 +12,5 @@ pub mod partition;
 pub mod report;
 
 pub use computer::{ComputerKey, Observation, Protected, Span};
-pub use partition::{Part, Parts, Shard};
+pub use partition::{Part, Shard};
 pub use report::UsageReport;

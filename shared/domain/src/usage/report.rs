@@ -1,6 +1,7 @@
 //! The product's usage report: its form, its limits, and how it is classified.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::ids::{AccountId, AgentId, InstanceId, ReportId};
 use crate::tiers::{Connector, ConnectorKind, Size, Tier, classify};
 use crate::usage::computer::{ComputerKey, Observation, Protected, Span};
 use crate::usage::packed::{MAX_PACKED_BYTES, packed_len};
-use crate::usage::partition::{Part, Parts};
+use crate::usage::partition::Part;
 
 /// The most computers of one report.
 pub const MAX_COMPUTERS: usize = 5_000;
@@ -105,13 +106,18 @@ pub struct AcceptedReport {
 }
 
 impl UsageReport {
-    /// Checks the report, classifies its computers and divides them over parts.
+    /// Checks the report, classifies its computers and divides them over the
+    /// number of parts that the account has in the hour.
     ///
     /// # Errors
     /// [`InvalidReport`] names the first field that breaks a rule: an empty or
     /// oversized list, an hour more than 5 minutes ahead or more than 48 h old,
     /// spans of protection outside the hour, a size that is none.
-    pub fn accept(&self, parts: &Parts, now: Timestamp) -> Result<AcceptedReport, InvalidReport> {
+    pub fn accept(
+        &self,
+        parts: NonZeroU16,
+        now: Timestamp,
+    ) -> Result<AcceptedReport, InvalidReport> {
         self.check_hour(now)?;
         match self.computers.len() {
             0 => return Err(InvalidReport::new("computers", "must not be empty")),
@@ -123,7 +129,7 @@ impl UsageReport {
             let observation = computer.observe(self.hour).map_err(|(field, problem)| {
                 InvalidReport::new(format!("computers[{n}].{field}"), problem)
             })?;
-            let part = parts.part_of(observation.key, self.hour);
+            let part = Part::of(observation.key, parts);
             by_part.entry(part).or_default().push(observation);
         }
         if by_part.values().any(|o| packed_len(o) > MAX_PACKED_BYTES) {
@@ -261,7 +267,7 @@ mod tests {
     fn accept(computers: &str) -> Result<AcceptedReport, InvalidReport> {
         parse(computers)
             .unwrap()
-            .accept(&Parts::ONE, NOW.parse().unwrap())
+            .accept(NonZeroU16::MIN, NOW.parse().unwrap())
     }
 
     fn only(computers: &str) -> Observation {
@@ -294,7 +300,7 @@ mod tests {
             ("2026-11-24T10:00:00Z", true),
             ("2026-11-24T10:00:01Z", false),
         ] {
-            let accepted = report.accept(&Parts::ONE, now.parse().unwrap());
+            let accepted = report.accept(NonZeroU16::MIN, now.parse().unwrap());
             assert_eq!(accepted.is_ok(), taken, "{now}");
         }
     }
@@ -304,7 +310,9 @@ mod tests {
         assert_eq!(accept("[]").unwrap_err().field, "computers");
         let mut many = parse(r#"[{"agent_id":"a"}]"#).unwrap();
         many.computers = vec![many.computers[0].clone(); MAX_COMPUTERS + 1];
-        let error = many.accept(&Parts::ONE, NOW.parse().unwrap()).unwrap_err();
+        let error = many
+            .accept(NonZeroU16::MIN, NOW.parse().unwrap())
+            .unwrap_err();
         assert_eq!(error.field, "computers");
     }
 

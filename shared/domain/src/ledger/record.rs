@@ -1,0 +1,526 @@
+//! A frozen usage record: attempts, AWS's answers, and the verdict.
+//!
+//! `attempts` and `unanswered` are raised *before* a send and `unanswered` is
+//! lowered when AWS answers, so that after a crash anywhere the record says
+//! whether an attempt may have been accepted.
+
+use std::fmt::Write as _;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::hour::{Hour, after};
+use crate::ledger::deadline::accepted_until;
+use crate::license::LicenseEnd;
+use crate::metering::{CallFailure, Refusal, UsageRecord, Verdict};
+
+/// Time until a record is sent again after an answer that accepts nothing.
+pub const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// Time until a record that AWS refuses for its own sake, or whose buyer it
+/// does not know as subscribed, is tried again.
+pub const SET_ASIDE_FOR: SignedDuration = SignedDuration::from_mins(15);
+
+/// One record of a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The slot's hour.
+    pub slot: Hour,
+    /// What is sent, field by field, the same at every attempt.
+    pub usage: UsageRecord,
+    /// SHA-256 of what is sent, in hexadecimal.
+    pub fingerprint: String,
+    /// Until when AWS accepts it, as known when it was frozen.
+    pub deadline: Timestamp,
+    /// Raised by every write.
+    pub version: u64,
+    /// How often it was sent, or was about to be.
+    pub attempts: u32,
+    /// How many of those attempts have no answer.
+    pub unanswered: u32,
+    /// What became of it.
+    pub state: RecordState,
+}
+
+/// What became of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum RecordState {
+    /// To be sent, or sent without an explicit verdict.
+    Frozen {
+        /// When it is to be sent next.
+        due: Timestamp,
+        /// Sent in a call of its own: AWS refused a call for its sake.
+        alone: bool,
+    },
+    /// Accepted by AWS.
+    Billed {
+        /// AWS's metering record id, when it gave one.
+        metering_record_id: Option<String>,
+        /// When we learned of it.
+        at: Timestamp,
+    },
+    /// Not to be sent again.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// Why a record is not to be sent again although AWS did not accept it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    /// Every attempt was answered with a refusal until the deadline passed.
+    Refused,
+    /// AWS holds another record for the hour that is not ours.
+    Conflict,
+    /// The deadline passed and an attempt has no answer: it may be billed.
+    Unknown,
+}
+
+/// What one attempt brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// AWS named the record.
+    Verdict(Verdict),
+    /// The whole call failed.
+    Failed(CallFailure),
+    /// The call was answered, without a word on this record.
+    NotMentioned,
+}
+
+/// What a person must hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alarm {
+    /// AWS refuses the record for its own sake.
+    Poison,
+    /// AWS does not know the buyer of a live license as subscribed.
+    NotSubscribed,
+    /// AWS finds the timestamp out of bounds though the deadline lies ahead: a clock is wrong.
+    Clock,
+    /// AWS holds another record for the hour.
+    Conflict,
+    /// The deadline passed and it is not known whether AWS accepted it.
+    Unknown,
+    /// The deadline passed and AWS accepted nothing.
+    Refused,
+}
+
+/// A record after an attempt, and what to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Settlement {
+    /// The record to store.
+    pub record: Record,
+    /// What a person must hear of.
+    pub alarm: Option<Alarm>,
+}
+
+impl Record {
+    /// A record at its freeze: the first attempt is counted before it is made.
+    pub fn frozen(slot: Hour, usage: UsageRecord, deadline: Timestamp, now: Timestamp) -> Self {
+        Self {
+            slot,
+            fingerprint: fingerprint(&usage),
+            usage,
+            deadline,
+            version: 1,
+            attempts: 1,
+            unanswered: 1,
+            state: RecordState::Frozen {
+                due: after(now, RETRY_AFTER),
+                alone: false,
+            },
+        }
+    }
+
+    /// Whether what would be sent is what was frozen.
+    pub fn is_intact(&self) -> bool {
+        self.fingerprint == fingerprint(&self.usage)
+    }
+
+    /// The record with another attempt counted, due again should no answer
+    /// ever be stored. `None` when it is not to be sent: billed, closed or not due.
+    #[must_use]
+    pub fn attempted(&self, now: Timestamp) -> Option<Self> {
+        match self.state {
+            RecordState::Frozen { due, alone } if due <= now => Some(Self {
+                version: self.version + 1,
+                attempts: self.attempts + 1,
+                unanswered: self.unanswered + 1,
+                state: RecordState::Frozen {
+                    due: after(now, RETRY_AFTER),
+                    alone,
+                },
+                ..self.clone()
+            }),
+            RecordState::Frozen { .. }
+            | RecordState::Billed { .. }
+            | RecordState::Closed { .. } => None,
+        }
+    }
+
+    /// The record again with one more attempt counted, whether due or not: for
+    /// a send that follows at once on a refused call.
+    #[must_use]
+    pub fn attempted_again(&self, now: Timestamp) -> Option<Self> {
+        match self.state {
+            RecordState::Frozen { alone, .. } => Self {
+                state: RecordState::Frozen { due: now, alone },
+                ..self.clone()
+            }
+            .attempted(now),
+            RecordState::Billed { .. } | RecordState::Closed { .. } => None,
+        }
+    }
+
+    /// Closes a record whose deadline has passed; `None` while it has not.
+    pub fn past_deadline(&self, end: Option<&LicenseEnd>, now: Timestamp) -> Option<Settlement> {
+        let RecordState::Frozen { .. } = self.state else {
+            return None;
+        };
+        let deadline = accepted_until(self.usage.timestamp, end);
+        (now >= deadline).then(|| {
+            if self.unanswered == 0 {
+                self.close(CloseReason::Refused, Alarm::Refused, now)
+            } else {
+                self.close(CloseReason::Unknown, Alarm::Unknown, now)
+            }
+        })
+    }
+
+    /// What an attempt's outcome makes of the record. The attempt was counted
+    /// before it was made.
+    ///
+    /// `end` is the license's end in AWS, if it has ended.
+    pub fn settle(
+        &self,
+        outcome: &Outcome,
+        end: Option<&LicenseEnd>,
+        now: Timestamp,
+    ) -> Settlement {
+        match outcome {
+            Outcome::Verdict(Verdict::Success { metering_record_id }) => {
+                self.answered().billed(metering_record_id.clone(), now)
+            }
+            Outcome::Verdict(Verdict::DuplicateRecord) => {
+                let answered = self.answered();
+                if answered.unanswered > 0 {
+                    answered.billed(None, now)
+                } else {
+                    answered.close(CloseReason::Conflict, Alarm::Conflict, now)
+                }
+            }
+            Outcome::Verdict(Verdict::CustomerNotSubscribed) => {
+                let answered = self.answered();
+                if end.is_some() {
+                    answered.retry(RETRY_AFTER, None, now)
+                } else {
+                    answered.retry(SET_ASIDE_FOR, Some(Alarm::NotSubscribed), now)
+                }
+            }
+            Outcome::Verdict(Verdict::Unprocessed) => self.answered().retry(RETRY_AFTER, None, now),
+            Outcome::Failed(CallFailure::Refused(refusal)) => self.refused(refusal, now),
+            Outcome::Verdict(Verdict::Unrecognized(_))
+            | Outcome::Failed(CallFailure::NoAnswer(_))
+            | Outcome::NotMentioned => self.clone().retry(RETRY_AFTER, None, now),
+        }
+    }
+
+    /// A call refused whole: an answer, and nothing was accepted.
+    fn refused(&self, refusal: &Refusal, now: Timestamp) -> Settlement {
+        let answered = self.answered();
+        match refusal {
+            Refusal::InvalidUsageDimension
+            | Refusal::InvalidLicense
+            | Refusal::InvalidTag
+            | Refusal::InvalidUsageAllocations
+            | Refusal::InvalidCustomerIdentifier
+            | Refusal::Unrecognized(_) => {
+                let mut set_aside = answered.retry(SET_ASIDE_FOR, Some(Alarm::Poison), now);
+                if let RecordState::Frozen { alone, .. } = &mut set_aside.record.state {
+                    *alone = true;
+                }
+                set_aside
+            }
+            Refusal::TimestampOutOfBounds => answered.retry(RETRY_AFTER, Some(Alarm::Clock), now),
+            Refusal::Throttled
+            | Refusal::InvalidProductCode
+            | Refusal::DisabledApi
+            | Refusal::AccessDenied => answered.retry(RETRY_AFTER, None, now),
+        }
+    }
+
+    fn answered(&self) -> Self {
+        Self {
+            unanswered: self.unanswered.saturating_sub(1),
+            ..self.clone()
+        }
+    }
+
+    fn billed(mut self, metering_record_id: Option<String>, now: Timestamp) -> Settlement {
+        if let RecordState::Billed { .. } = self.state {
+            return self.unchanged();
+        }
+        self.version += 1;
+        self.state = RecordState::Billed {
+            metering_record_id,
+            at: now,
+        };
+        Settlement {
+            record: self,
+            alarm: None,
+        }
+    }
+
+    fn close(&self, reason: CloseReason, alarm: Alarm, now: Timestamp) -> Settlement {
+        if !matches!(self.state, RecordState::Frozen { .. }) {
+            return self.clone().unchanged();
+        }
+        Settlement {
+            record: Self {
+                version: self.version + 1,
+                state: RecordState::Closed { reason, at: now },
+                ..self.clone()
+            },
+            alarm: Some(alarm),
+        }
+    }
+
+    fn retry(self, delay: SignedDuration, alarm: Option<Alarm>, now: Timestamp) -> Settlement {
+        let RecordState::Frozen { alone, .. } = self.state else {
+            return self.unchanged();
+        };
+        Settlement {
+            record: Self {
+                version: self.version + 1,
+                state: RecordState::Frozen {
+                    due: after(now, delay),
+                    alone,
+                },
+                ..self
+            },
+            alarm,
+        }
+    }
+
+    /// Only the counters changed: the state was terminal before.
+    fn unchanged(mut self) -> Settlement {
+        self.version += 1;
+        Settlement {
+            record: self,
+            alarm: None,
+        }
+    }
+}
+
+/// Whether a refusal of a whole call is for the sake of one of its records, so
+/// that halving the call finds it.
+pub fn blames_a_record(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::InvalidUsageDimension
+        | Refusal::InvalidLicense
+        | Refusal::InvalidTag
+        | Refusal::InvalidUsageAllocations
+        | Refusal::InvalidCustomerIdentifier
+        | Refusal::TimestampOutOfBounds
+        | Refusal::Unrecognized(_) => true,
+        Refusal::Throttled
+        | Refusal::InvalidProductCode
+        | Refusal::DisabledApi
+        | Refusal::AccessDenied => false,
+    }
+}
+
+/// SHA-256 over the record as JSON in one fixed form, in hexadecimal.
+fn fingerprint(usage: &UsageRecord) -> String {
+    let canonical = serde_json::to_vec(usage).unwrap_or_default();
+    Sha256::digest(canonical)
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{AwsAccountId, Dimension, LicenseArn};
+    use crate::metering::NoAnswer;
+    use crate::quantity::Quantity;
+
+    const FROZEN_AT: &str = "2026-11-22T11:11:00Z";
+    const LATER: &str = "2026-11-22T11:13:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn record() -> Record {
+        let slot = Hour::of(at("2026-11-22T10:00:00Z"));
+        let usage = UsageRecord {
+            buyer: AwsAccountId::parse("210987654321").unwrap(),
+            license: LicenseArn::parse(format!(
+                "arn:aws:license-manager::123456789012:license:l-{:032x}",
+                7
+            ))
+            .unwrap(),
+            dimension: Dimension::parse("medium").unwrap(),
+            timestamp: slot.start(),
+            quantity: Quantity::new(3).unwrap(),
+            allocations: Vec::new(),
+        };
+        Record::frozen(slot, usage, at("2026-11-23T10:00:00Z"), at(FROZEN_AT))
+    }
+
+    fn success() -> Outcome {
+        Outcome::Verdict(Verdict::Success {
+            metering_record_id: Some("m-1".into()),
+        })
+    }
+
+    fn lost() -> Outcome {
+        Outcome::Failed(CallFailure::NoAnswer(NoAnswer::TimedOut))
+    }
+
+    fn refused(refusal: Refusal) -> Outcome {
+        Outcome::Failed(CallFailure::Refused(refusal))
+    }
+
+    fn after_all(outcomes: &[Outcome]) -> Record {
+        let mut record = record();
+        for (n, outcome) in outcomes.iter().enumerate() {
+            if n > 0 {
+                record = record.attempted_again(at(LATER)).unwrap();
+            }
+            record = record.settle(outcome, None, at(LATER)).record;
+        }
+        record
+    }
+
+    #[test]
+    fn a_success_is_billed_with_its_metering_record_id() {
+        let record = after_all(&[success()]);
+        assert_eq!(record.unanswered, 0);
+        assert!(matches!(
+            record.state,
+            RecordState::Billed { metering_record_id: Some(id), .. } if id == "m-1"
+        ));
+    }
+
+    #[test]
+    fn a_duplicate_after_a_lost_answer_is_our_own_success() {
+        let record = after_all(&[lost(), Outcome::Verdict(Verdict::DuplicateRecord)]);
+        assert!(matches!(record.state, RecordState::Billed { .. }));
+    }
+
+    #[test]
+    fn a_duplicate_on_the_only_attempt_is_a_conflict() {
+        let record = after_all(&[Outcome::Verdict(Verdict::DuplicateRecord)]);
+        assert!(matches!(
+            record.state,
+            RecordState::Closed {
+                reason: CloseReason::Conflict,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_duplicate_after_attempts_that_were_all_refused_is_a_conflict() {
+        let record = after_all(&[
+            refused(Refusal::Throttled),
+            Outcome::Verdict(Verdict::Unprocessed),
+            Outcome::Verdict(Verdict::DuplicateRecord),
+        ]);
+        assert!(matches!(
+            record.state,
+            RecordState::Closed {
+                reason: CloseReason::Conflict,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_server_error_is_neither_success_nor_poison() {
+        let record = after_all(&[Outcome::Failed(CallFailure::NoAnswer(
+            NoAnswer::ServerError(500),
+        ))]);
+        assert_eq!(record.unanswered, 1);
+        assert!(matches!(
+            record.state,
+            RecordState::Frozen { alone: false, .. }
+        ));
+    }
+
+    #[test]
+    fn what_can_still_be_mended_is_set_aside_and_not_closed() {
+        let settled = record().settle(&refused(Refusal::InvalidLicense), None, at(LATER));
+        assert_eq!(settled.alarm, Some(Alarm::Poison));
+        assert_eq!(
+            settled.record.state,
+            RecordState::Frozen {
+                due: after(at(LATER), SET_ASIDE_FOR),
+                alone: true
+            }
+        );
+    }
+
+    #[test]
+    fn at_the_deadline_only_what_was_always_refused_is_called_not_billed() {
+        let deadline = at("2026-11-23T10:00:00Z");
+        let refused = after_all(&[refused(Refusal::InvalidTag)]);
+        let unknown = after_all(&[lost(), Outcome::Verdict(Verdict::Unprocessed)]);
+        for (record, reason) in [
+            (refused, CloseReason::Refused),
+            (unknown, CloseReason::Unknown),
+        ] {
+            let almost = at("2026-11-23T09:59:59Z");
+            assert!(record.past_deadline(None, almost).is_none());
+            let closed = record.past_deadline(None, deadline).unwrap().record;
+            assert_eq!(
+                closed.state,
+                RecordState::Closed {
+                    reason,
+                    at: deadline
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_late_success_overrules_a_close_and_nothing_overrules_success() {
+        let deadline = at("2026-11-23T10:00:00Z");
+        let unknown = after_all(&[lost()])
+            .past_deadline(None, deadline)
+            .unwrap()
+            .record;
+        let billed = unknown.settle(&success(), None, deadline).record;
+        assert!(matches!(billed.state, RecordState::Billed { .. }));
+        for outcome in [
+            Outcome::Verdict(Verdict::DuplicateRecord),
+            Outcome::Verdict(Verdict::CustomerNotSubscribed),
+            refused(Refusal::InvalidTag),
+            lost(),
+        ] {
+            let still = billed.settle(&outcome, None, deadline).record;
+            assert_eq!(still.state, billed.state, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_changes_nothing_that_is_sent() {
+        let record = record();
+        let again = record.attempted(at(LATER)).unwrap();
+        assert_eq!(again.usage, record.usage);
+        assert_eq!((again.attempts, again.unanswered), (2, 2));
+        assert!(again.is_intact());
+        assert!(record.attempted(at(FROZEN_AT)).is_none(), "not due yet");
+    }
+}

@@ -1,0 +1,267 @@
+//! What AWS Marketplace tells: its events, in our words, and which of them may
+//! change anything here.
+//!
+//! Every event is kept as a [`Fact`] under its id. Facts are never edited and
+//! never removed; the state of a license follows from the set of them
+//! ([`crate::license::derive`]).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AgreementId, AwsAccountId, EventId, LicenseArn, LicenseId, OfferId, ProductCode};
+use crate::policy::SubscriptionPolicy;
+
+/// An event from AWS Marketplace (EventBridge, source `aws.agreement-marketplace`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarketplaceEvent {
+    /// The event's id, the same on every delivery.
+    pub id: EventId,
+    /// When it happened, by AWS's clock.
+    pub at: Timestamp,
+    /// The version of the envelope; `0` is the only one known.
+    pub version: String,
+    /// The AWS account whose bus it came to: the seller's.
+    pub seller: AwsAccountId,
+    /// AWS's name of the event, such as `License Updated - Manufacturer`.
+    pub detail_type: String,
+    /// The agreement, the only key that agreement and license events share.
+    pub agreement: Option<AgreementId>,
+    /// The acceptor: the buyer's AWS account.
+    pub buyer: Option<AwsAccountId>,
+    /// The offer.
+    pub offer: Option<OfferId>,
+    /// The product; only license events carry it.
+    pub product: Option<ProductCode>,
+    /// The license; only license events carry it.
+    pub license: Option<LicenseArn>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened, the same for the Proposer and the Manufacturer of an agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// `Purchase Agreement Created`.
+    AgreementCreated(AgreementTerms),
+    /// `Purchase Agreement Amended`.
+    AgreementAmended(AgreementTerms),
+    /// `Purchase Agreement Ended`.
+    AgreementEnded {
+        /// How.
+        status: EndedStatus,
+    },
+    /// `License Updated`: activates a license, also a pay-as-you-go one.
+    LicenseUpdated,
+    /// `License Deprovisioned`.
+    LicenseDeprovisioned,
+    /// `Purchase Agreement Advisory Issued`.
+    AdvisoryIssued,
+    /// `Purchase Agreement Advisory Resolved`.
+    AdvisoryResolved,
+    /// `Purchase Agreement Ending`: 180, 120, 90, 60 or 30 days ahead.
+    AgreementEnding,
+    /// Another detail-type: kept, and to be looked at by a person.
+    Unrecognized,
+}
+
+/// What a created or amended agreement says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementTerms {
+    /// Why it was made.
+    pub intent: Intent,
+    /// When it starts, if that was said.
+    pub starts_at: Option<Timestamp>,
+    /// When it ends, if it has an end (AWS writes the year 9999 for none).
+    pub ends_at: Option<Timestamp>,
+    /// The agreement that it follows, for renewals and replacements.
+    pub previous: Option<AgreementId>,
+}
+
+/// Why an agreement was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    /// A purchase.
+    New,
+    /// A renewal.
+    Renew,
+    /// A replacement of another agreement.
+    Replace,
+    /// A change of this agreement.
+    Amend,
+    /// Something else, or nothing said.
+    Unrecognized(String),
+}
+
+/// How an agreement ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedStatus {
+    /// The buyer cancelled.
+    Cancelled,
+    /// Its time ran out.
+    Expired,
+    /// AWS or the seller ended it.
+    Terminated,
+    /// Another agreement goes on in its place.
+    Renewed,
+    /// Another agreement took its place.
+    Replaced,
+    /// Something else: ends nothing, and is to be looked at by a person.
+    Unrecognized(String),
+}
+
+impl EndedStatus {
+    /// Whether it ends the licenses of the agreement by itself.
+    pub const fn ends_license(&self) -> bool {
+        match self {
+            Self::Cancelled | Self::Expired | Self::Terminated => true,
+            Self::Renewed | Self::Replaced | Self::Unrecognized(_) => false,
+        }
+    }
+}
+
+/// AWS's answer to a registration token, which is as good as an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedLicense {
+    /// The license.
+    pub license: LicenseArn,
+    /// The AWS account that bought it.
+    pub buyer: AwsAccountId,
+    /// The product.
+    pub product: ProductCode,
+    /// The agreement, if AWS named it.
+    pub agreement: Option<AgreementId>,
+}
+
+/// Something AWS told us, kept for ever under its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact {
+    /// When we learned it first.
+    pub learned_at: Timestamp,
+    /// What AWS told.
+    pub told: Told,
+    /// Why it changes nothing, if it does not.
+    pub disregarded: Option<Disregarded>,
+}
+
+/// How AWS told it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// By an event.
+    Event(MarketplaceEvent),
+    /// By redeeming a registration token, at this instant.
+    Resolved(ResolvedLicense),
+}
+
+/// Why an event is kept but changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Disregarded {
+    /// It is of a version of events that came after this program.
+    #[error("the event is of an unknown version")]
+    UnknownVersion,
+    /// It came to another AWS account.
+    #[error("the event is another seller's")]
+    AnotherSeller,
+    /// It is about another product.
+    #[error("the event is about another product")]
+    AnotherProduct,
+    /// It names no agreement, or as a license event no license or product.
+    #[error("the event names no agreement, license or product")]
+    WithoutIds,
+}
+
+impl MarketplaceEvent {
+    /// Why the event changes nothing here, if so.
+    pub fn disregarded(&self, policy: &SubscriptionPolicy) -> Option<Disregarded> {
+        if self.version != "0" {
+            return Some(Disregarded::UnknownVersion);
+        }
+        if self.seller != policy.seller {
+            return Some(Disregarded::AnotherSeller);
+        }
+        if self
+            .product
+            .as_ref()
+            .is_some_and(|product| !policy.products.contains(product))
+        {
+            return Some(Disregarded::AnotherProduct);
+        }
+        let complete = match &self.kind {
+            EventKind::LicenseUpdated | EventKind::LicenseDeprovisioned => {
+                self.license.is_some() && self.product.is_some()
+            }
+            EventKind::AgreementCreated(_)
+            | EventKind::AgreementAmended(_)
+            | EventKind::AgreementEnded { .. }
+            | EventKind::AdvisoryIssued
+            | EventKind::AdvisoryResolved
+            | EventKind::AgreementEnding => self.agreement.is_some(),
+            EventKind::Unrecognized => self.agreement.is_some() || self.license.is_some(),
+        };
+        (!complete).then_some(Disregarded::WithoutIds)
+    }
+
+    /// The event as a fact learned now.
+    pub fn into_fact(self, policy: &SubscriptionPolicy, now: Timestamp) -> Fact {
+        Fact {
+            learned_at: now,
+            disregarded: self.disregarded(policy),
+            told: Told::Event(self),
+        }
+    }
+}
+
+impl ResolvedLicense {
+    /// The answer as a fact learned now.
+    pub fn into_fact(self, now: Timestamp) -> Fact {
+        Fact {
+            learned_at: now,
+            told: Told::Resolved(self),
+            disregarded: None,
+        }
+    }
+}
+
+impl Fact {
+    /// The key under which it is kept: the event's id, or one made of what a
+    /// token resolved to, so that the same answer is the same fact.
+    pub fn key(&self) -> String {
+        match &self.told {
+            Told::Event(event) => event.id.as_str().to_owned(),
+            Told::Resolved(resolved) => format!("resolved:{}", resolved.license.id()),
+        }
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        match &self.told {
+            Told::Event(event) => event.at,
+            Told::Resolved(_) => self.learned_at,
+        }
+    }
+
+    /// The agreement that it names.
+    pub fn agreement(&self) -> Option<&AgreementId> {
+        match &self.told {
+            Told::Event(event) => event.agreement.as_ref(),
+            Told::Resolved(resolved) => resolved.agreement.as_ref(),
+        }
+    }
+
+    /// The license that it names.
+    pub fn license(&self) -> Option<&LicenseArn> {
+        match &self.told {
+            Told::Event(event) => event.license.as_ref(),
+            Told::Resolved(resolved) => Some(&resolved.license),
+        }
+    }
+
+    /// The id of the license that it names.
+    pub fn license_id(&self) -> Option<&LicenseId> {
+        self.license().map(LicenseArn::id)
+    }
+}

@@ -1,0 +1,1 @@
+//! Accounts, members, licenses, links, registrations: the `Subscriptions` table.
