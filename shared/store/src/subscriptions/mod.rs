@@ -1,1 +1,43 @@
 //! Accounts, members, licenses, links, registrations: the `Subscriptions` table.
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | account | `account#A` | `account` |
+//! | link, by account | `account#A` | `link#from#L#number` |
+//! | member, by account | `account#A` | `member#E` |
+//! | license | `license#L` | `license` |
+//! | link, by license | `license#L` | `link#from#A#number` |
+//! | fact of an agreement | `agreement#X` | `fact#id` |
+//! | fact that names a license only | `license#L` | `fact#id` |
+//! | fact that names neither | `unjoined#date` | `fact#id` |
+//! | audit | `account#A` or `license#L` | `audit#at#version#digest` |
+//! | outbox (TTL) | `account#A` or `license#L` | `outbox#version#n` |
+//! | user, pinned to the issuer's `sub` | `user#E` | `user` |
+//! | member, by user | `user#E` | `member#A` |
+//! | registration session (TTL) | `registration#hash` | `session` |
+//! | sign-in under way (TTL) | `sign-in-state#hash` | `pending` |
+//! | sign-in session (TTL) | `sign-in#hash` | `session` |
+//!
+//! Instants in keys have nine digits of a second, so that they sort as text.
+//! Every item has `format`, the version of its form, and its content in `body`.
+//! Accounts and licenses have `version`, raised by every commit. The sparse
+//! index `due` (`due_shard`, `due_at`) names the accounts that the clock will
+//! change. TTL (`expires_at`, seconds since 1970) only cleans up: whether a
+//! session still counts is decided by our clock.
+
+mod accounts;
+mod audit;
+mod commit;
+mod due;
+mod keys;
+mod licenses;
+mod links;
+mod mapping;
+mod members;
+mod registrations;
+mod sign_ins;
+
+pub use commit::CommitOutcome;
+pub use due::{DUE_SHARDS, DueCursor, DuePage};
+pub use members::Pinned;
+pub use sign_ins::SignInSession;

@@ -1,0 +1,448 @@
+//! Accounts, their members, annual subscriptions, and what their pages show.
+
+use domain::account::{
+    Account, AccountName, AccountRefusal, AccountState, GraceVerdict, Payer, Standing,
+    decide_activate_annual, decide_end_annual, decide_open, decide_remove_member, decide_restore,
+    decide_set_member, decide_suspend,
+};
+use domain::audit::{Actor, AuditEntry};
+use domain::change::{Change, Decision};
+use domain::ids::{AccountId, AgreementId, AwsAccountId, OfferId, UserEmail, masked};
+use domain::license::License;
+use domain::linking::{Authority, Basis, Link, LinkRefusal, assess_unlink, unlink_basis};
+use domain::member::{Member, Role};
+use domain::sign_in::SignedIn;
+use jiff::Timestamp;
+use store::StoreError;
+use store::subscriptions::CommitOutcome;
+
+use crate::App;
+use crate::marketplace_events::ATTEMPTS;
+
+/// The most audit entries that a page shows.
+const AUDIT_SHOWN: u16 = 100;
+
+/// Why an account was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// There is no such account.
+    #[error("there is no such account")]
+    Unknown,
+    /// A rule forbids it.
+    #[error(transparent)]
+    Refused(#[from] AccountRefusal),
+    /// Other changes of the account won, again and again.
+    #[error("other changes of the account won each time")]
+    Contended,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// An account in a user's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// The user's role.
+    pub role: Role,
+    /// What it is entitled to now.
+    pub standing: Standing,
+    /// When the clock alone ends that.
+    pub until: Option<Timestamp>,
+}
+
+/// An account's subscription page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionView {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// The account's version, for what depends on having seen this state.
+    pub version: u64,
+    /// The user's role.
+    pub role: Role,
+    /// The state at [`Self::as_of`].
+    pub state: AccountState,
+    /// What the account is entitled to.
+    pub standing: Standing,
+    /// When the clock alone ends it: a countdown in grace and trial.
+    pub until: Option<Timestamp>,
+    /// Since when it is so.
+    pub since: Timestamp,
+    /// Who pays, when AWS Marketplace does.
+    pub payer: Option<PayerView>,
+    /// Every link that the account ever had, the latest first.
+    pub links: Vec<LinkView>,
+    /// The latest audit entries, the latest first; empty for read-only members.
+    pub audit: Vec<AuditEntry>,
+    /// What unlinking would mean and what to confirm it with, or why it cannot be done.
+    pub unlink: Result<UnlinkProposal, LinkRefusal>,
+    /// The instant at which all this holds.
+    pub as_of: Timestamp,
+}
+
+/// The paying side of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayerView {
+    /// The AWS account: whole for full access, else masked.
+    pub buyer: String,
+    /// The agreement; not for read-only members.
+    pub agreement: Option<AgreementId>,
+    /// The offer; not for read-only members.
+    pub offer: Option<OfferId>,
+    /// When the agreement ends, if it has an end.
+    pub agreement_ends_at: Option<Timestamp>,
+}
+
+/// A link in the history of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkView {
+    /// The link.
+    pub link: Link,
+    /// The AWS account that paid: whole for full access, else masked.
+    pub buyer: String,
+}
+
+/// What unlinking would mean, and what to confirm it with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnlinkProposal {
+    /// Grace until an instant, or none.
+    pub verdict: GraceVerdict,
+    /// What it was decided on.
+    pub basis: Basis,
+}
+
+impl App {
+    /// Opens an account with a trial, with its first full-access member where
+    /// there is one. The same id and name again is the account as it is.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn open_account(
+        &self,
+        id: &AccountId,
+        name: &AccountName,
+        owner: Option<&UserEmail>,
+        by: &Actor,
+    ) -> Result<Account, AccountError> {
+        let now = self.clock.now();
+        for _attempt in 0..ATTEMPTS {
+            let existing = self.store.account(id).await?;
+            let policy = &self.settings.subscriptions;
+            let decision = decide_open(existing.as_ref(), id, name, owner, by, now, policy)?;
+            if let (Decision::AlreadyCommitted, Some(existing)) = (&decision, existing) {
+                return Ok(existing);
+            }
+            if self.settled(decision).await? {
+                return self.store.account(id).await?.ok_or(AccountError::Unknown);
+            }
+        }
+        Err(AccountError::Contended)
+    }
+
+    /// Opens an account for the user who asks, under a fresh id.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn open_own_account(
+        &self,
+        user: &SignedIn,
+        name: &AccountName,
+    ) -> Result<Account, AccountError> {
+        let id = AccountId::parse(format!("{:032x}", self.clock.random()))
+            .map_err(|_| AccountError::Unknown)?;
+        let by = Actor::User {
+            email: user.email.clone(),
+        };
+        self.open_account(&id, name, Some(&user.email), &by).await
+    }
+
+    /// Makes a user a member of an account, or gives them another role.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn put_member(
+        &self,
+        account: &AccountId,
+        user: &UserEmail,
+        role: Role,
+        by: &Actor,
+    ) -> Result<(), AccountError> {
+        let now = self.clock.now();
+        if self.store.account(account).await?.is_none() {
+            return Err(AccountError::Unknown);
+        }
+        for _attempt in 0..ATTEMPTS {
+            let existing = self.member(account, user).await?;
+            let decision = decide_set_member(account, existing.as_ref(), user, role, by, now);
+            if self.settled(decision).await? {
+                return Ok(());
+            }
+        }
+        Err(AccountError::Contended)
+    }
+
+    /// Ends a user's membership; without one, nothing.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn remove_member(
+        &self,
+        account: &AccountId,
+        user: &UserEmail,
+        by: &Actor,
+    ) -> Result<(), AccountError> {
+        let now = self.clock.now();
+        for _attempt in 0..ATTEMPTS {
+            let existing = self.member(account, user).await?;
+            if self
+                .settled(decide_remove_member(existing.as_ref(), by, now))
+                .await?
+            {
+                return Ok(());
+            }
+        }
+        Err(AccountError::Contended)
+    }
+
+    /// Activates an annual subscription until `ends_at`, or without a known end.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn activate_annual(
+        &self,
+        account: &AccountId,
+        ends_at: Option<Timestamp>,
+        by: &Actor,
+    ) -> Result<(), AccountError> {
+        let now = self.clock.now();
+        self.change_account(account, |account, _| {
+            decide_activate_annual(account, ends_at, by, now)
+        })
+        .await
+    }
+
+    /// Ends an annual subscription at once.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn end_annual(&self, account: &AccountId, by: &Actor) -> Result<(), AccountError> {
+        let now = self.clock.now();
+        self.change_account(account, |account, _| decide_end_annual(account, by, now))
+            .await
+    }
+
+    /// Deletes an account: metering stops and its license is unlinked. It can
+    /// be restored for 30 days.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn suspend_account(
+        &self,
+        account: &AccountId,
+        by: &Actor,
+    ) -> Result<(), AccountError> {
+        let now = self.clock.now();
+        self.change_account(account, |account, license| {
+            decide_suspend(account, license, by, now)
+        })
+        .await
+    }
+
+    /// Restores a deleted account within 30 days.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn restore_account(
+        &self,
+        account: &AccountId,
+        by: &Actor,
+    ) -> Result<(), AccountError> {
+        let now = self.clock.now();
+        self.change_account(account, |account, _| decide_restore(account, by, now))
+            .await
+    }
+
+    /// The accounts of a user, in the order of their names.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn accounts_of(&self, user: &UserEmail) -> Result<Vec<AccountSummary>, StoreError> {
+        let now = self.clock.now();
+        let mut accounts = Vec::new();
+        for member in self.store.memberships(user).await? {
+            let Some(account) = self.store.account(&member.account).await? else {
+                continue;
+            };
+            let state = account.state_at(now);
+            accounts.push(AccountSummary {
+                account: account.id,
+                name: account.name,
+                role: member.role,
+                standing: state.standing(),
+                until: state.ends_at(),
+            });
+        }
+        accounts.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
+        Ok(accounts)
+    }
+
+    /// An account's subscription page; `None` when the user is not a member,
+    /// for whom the account does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn subscription(
+        &self,
+        user: &SignedIn,
+        account: &AccountId,
+    ) -> Result<Option<SubscriptionView>, StoreError> {
+        let now = self.clock.now();
+        let Some(role) = self.store.role(account, &user.email).await? else {
+            return Ok(None);
+        };
+        let Some(account) = self.store.account(account).await? else {
+            return Ok(None);
+        };
+        let state = account.state_at(now);
+        Ok(Some(SubscriptionView {
+            payer: self.payer(&state, role).await?,
+            links: self.link_history(&account.id, role).await?,
+            audit: match role {
+                Role::FullAccess => {
+                    self.store
+                        .audit_of_account(&account.id, AUDIT_SHOWN)
+                        .await?
+                }
+                Role::ReadOnly => Vec::new(),
+            },
+            unlink: self.propose_unlink(&account, user, role, now),
+            role,
+            standing: state.standing(),
+            until: state.ends_at(),
+            since: state.since().unwrap_or(account.opened_at),
+            state,
+            version: account.version,
+            account: account.id,
+            name: account.name,
+            as_of: now,
+        }))
+    }
+
+    fn propose_unlink(
+        &self,
+        account: &Account,
+        user: &SignedIn,
+        role: Role,
+        now: Timestamp,
+    ) -> Result<UnlinkProposal, LinkRefusal> {
+        let policy = &self.settings.subscriptions;
+        let authority = Authority::Member {
+            signed_in: user,
+            role: Some(role),
+        };
+        Ok(UnlinkProposal {
+            verdict: assess_unlink(account, &authority, now, policy)?,
+            basis: unlink_basis(account, now, policy),
+        })
+    }
+
+    async fn payer(
+        &self,
+        state: &AccountState,
+        role: Role,
+    ) -> Result<Option<PayerView>, StoreError> {
+        let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = state else {
+            return Ok(None);
+        };
+        let license = self.store.license(&link.license).await?;
+        let seen = license.as_ref().filter(|_| role == Role::FullAccess);
+        Ok(Some(PayerView {
+            buyer: buyer_seen_by(role, buyer),
+            agreement: seen.and_then(|license| license.agreement.clone()),
+            offer: seen.and_then(|license| license.offer.clone()),
+            agreement_ends_at: license.and_then(|license| license.agreement_ends_at),
+        }))
+    }
+
+    async fn link_history(
+        &self,
+        account: &AccountId,
+        role: Role,
+    ) -> Result<Vec<LinkView>, StoreError> {
+        let links = self
+            .store
+            .links_of_account(account, Timestamp::MIN, Timestamp::MAX)
+            .await?;
+        let mut views = Vec::with_capacity(links.len());
+        for link in links.into_iter().rev() {
+            let license = self.store.license(&link.license).await?;
+            views.push(LinkView {
+                buyer: license
+                    .map(|license| buyer_seen_by(role, &license.buyer))
+                    .unwrap_or_default(),
+                link,
+            });
+        }
+        Ok(views)
+    }
+
+    async fn member(
+        &self,
+        account: &AccountId,
+        user: &UserEmail,
+    ) -> Result<Option<Member>, StoreError> {
+        let role = self.store.role(account, user).await?;
+        Ok(role.map(|role| Member {
+            account: account.clone(),
+            user: user.clone(),
+            role,
+        }))
+    }
+
+    /// Decides on the account and the license that pays for it until the
+    /// decision is committed or refused.
+    async fn change_account(
+        &self,
+        id: &AccountId,
+        decide: impl Fn(&Account, Option<&License>) -> Result<Decision<Change>, AccountRefusal>,
+    ) -> Result<(), AccountError> {
+        for _attempt in 0..ATTEMPTS {
+            let account = self.store.account(id).await?.ok_or(AccountError::Unknown)?;
+            let license = match account.license() {
+                Some(license) => self.store.license(license).await?,
+                None => None,
+            };
+            let decision = match decide(&account, license.as_ref()) {
+                Err(AccountRefusal::Torn) => continue,
+                decided => decided?,
+            };
+            if self.settled(decision).await? {
+                return Ok(());
+            }
+        }
+        Err(AccountError::Contended)
+    }
+
+    /// Commits a decision; whether it holds now, or has to be made again.
+    async fn settled(&self, decision: Decision<Change>) -> Result<bool, StoreError> {
+        Ok(match decision {
+            Decision::AlreadyCommitted => true,
+            Decision::Commit(change) => match self.store.commit(&change).await? {
+                CommitOutcome::Committed => true,
+                CommitOutcome::Lost => false,
+            },
+        })
+    }
+}
+
+fn buyer_seen_by(role: Role, buyer: &AwsAccountId) -> String {
+    match role {
+        Role::FullAccess => buyer.as_str().to_owned(),
+        Role::ReadOnly => masked(buyer),
+    }
+}

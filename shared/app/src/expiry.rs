@@ -1,0 +1,85 @@
+//! Recording what the clock did: trials, graces and annual subscriptions that ended.
+
+use domain::change::Decision;
+use domain::expiry::decide_due;
+use domain::ids::AccountId;
+use jiff::Timestamp;
+use store::StoreError;
+use store::subscriptions::{CommitOutcome, DUE_SHARDS};
+
+use crate::App;
+
+/// What a run of [`App::expire_due`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExpiryRun {
+    /// Accounts whose end was recorded.
+    pub recorded: usize,
+    /// Accounts that the index named and that were not due any more.
+    pub stale: usize,
+    /// Accounts that could not be recorded; the next run tries again.
+    pub failed: usize,
+    /// The earliest instant at which anything known falls due; in the past when
+    /// the deadline stopped the run or something failed.
+    pub next: Option<Timestamp>,
+}
+
+impl App {
+    /// Records everything that fell due, as far as it gets before the deadline.
+    /// One account that fails does not hold up the others.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the index cannot be read.
+    pub async fn expire_due(&self, deadline: Timestamp) -> Result<ExpiryRun, StoreError> {
+        let now = self.clock.now();
+        let mut run = ExpiryRun::default();
+        for shard in 0..DUE_SHARDS {
+            let mut after = None;
+            loop {
+                let page = self.store.due_accounts(shard, now, after).await?;
+                for account in &page.accounts {
+                    if self.clock.now() >= deadline {
+                        run.next = self.store.next_due().await?;
+                        return Ok(run);
+                    }
+                    self.expire(account, now, &mut run).await;
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        run.next = self.store.next_due().await?;
+        Ok(run)
+    }
+
+    async fn expire(&self, account: &AccountId, now: Timestamp, run: &mut ExpiryRun) {
+        match self.record_expiry(account, now).await {
+            Ok(Some(CommitOutcome::Committed)) => run.recorded += 1,
+            Ok(None) => run.stale += 1,
+            Ok(Some(CommitOutcome::Lost)) => run.failed += 1,
+            Err(error) => {
+                run.failed += 1;
+                tracing::error!(
+                    account.id = %account,
+                    error = &error as &dyn std::error::Error,
+                    "an account that is due could not be recorded as expired; the next run tries again"
+                );
+            }
+        }
+    }
+
+    async fn record_expiry(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Result<Option<CommitOutcome>, StoreError> {
+        let Some(account) = self.store.account(account).await? else {
+            return Ok(None);
+        };
+        match decide_due(&account, now) {
+            Decision::AlreadyCommitted => Ok(None),
+            Decision::Commit(change) => self.store.commit(&change).await.map(Some),
+        }
+    }
+}

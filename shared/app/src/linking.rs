@@ -1,0 +1,385 @@
+//! Choosing an account for a license, confirming, and unlinking.
+//!
+//! What a person confirms carries a [`Basis`], a digest of everything that they
+//! were shown the consequence of. Another one means that something changed
+//! meanwhile: they are asked again, and nothing is ever linked that they did
+//! not see.
+
+use domain::account::{Account, AccountName, GraceVerdict, Standing};
+use domain::change::{Change, Decision};
+use domain::ids::{AccountId, AwsAccountId, LicenseId};
+use domain::license::License;
+use domain::linking::{
+    Authority, Basis, Consequence, LinkRefusal, LinkSituation, PayerChange, Relink, assess_link,
+    assess_unlink, decide_link, decide_unlink, unlink_basis,
+};
+use domain::member::Role;
+use domain::sign_in::{SignInRefusal, SignedIn};
+use jiff::Timestamp;
+use store::StoreError;
+use store::subscriptions::CommitOutcome;
+
+use crate::registration::SessionError;
+use crate::{App, SessionSecret};
+
+/// How often snapshots that do not belong together are read again.
+const READS: usize = 5;
+
+/// The accounts of a user, for a registration session's license.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkChoices {
+    /// The license, by its id.
+    pub license: LicenseId,
+    /// The AWS account that would pay.
+    pub buyer: AwsAccountId,
+    /// Why this sign-in may link nothing at all, whatever the account.
+    pub sign_in: Option<SignInRefusal>,
+    /// Every account of the user, in the order of their names.
+    pub accounts: Vec<LinkChoice>,
+}
+
+/// An account that a license might be linked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkChoice {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// What it is entitled to now.
+    pub standing: Standing,
+    /// The user's role.
+    pub role: Role,
+    /// What linking would do and what to confirm it with, or why it cannot be done.
+    pub outcome: Result<Proposal, LinkRefusal>,
+}
+
+/// What linking would do, and what to confirm it with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The consequence to name.
+    pub consequence: ShownConsequence,
+    /// What it was decided on.
+    pub basis: Basis,
+}
+
+/// A [`Consequence`] as this user may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownConsequence {
+    /// The license is linked here already.
+    AlreadyLinked,
+    /// The account is subscribed from now on.
+    FirstLink,
+    /// Another AWS account pays from now on.
+    PayerChange(PayerChange),
+    /// The license leaves another account.
+    Relink(ShownRelink),
+    /// Both.
+    RelinkAndPayerChange(ShownRelink, PayerChange),
+}
+
+/// The account that loses the license, as this user may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownRelink {
+    /// Which account.
+    pub holder: ShownAccount,
+    /// What it means for that account: grace until an instant, or none.
+    pub verdict: GraceVerdict,
+}
+
+/// An account as this user may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShownAccount {
+    /// The user is a member.
+    Whole {
+        /// The account.
+        account: AccountId,
+        /// Its name.
+        name: AccountName,
+    },
+    /// The user is not a member: the beginning of the name only.
+    InPart(String),
+}
+
+/// A license that is linked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// The AWS account that pays.
+    pub buyer: AwsAccountId,
+    /// What happened: [`ShownConsequence::AlreadyLinked`] when it was so before.
+    pub consequence: ShownConsequence,
+}
+
+/// Why a license was not linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The registration session does not do.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// It may not be linked.
+    #[error(transparent)]
+    Refused(#[from] LinkRefusal),
+    /// Something changed since the person was asked (409): ask them again.
+    #[error("something changed since the choice was shown")]
+    Conflict,
+    /// The store failed; nothing is known to have been linked.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// An account whose license was unlinked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnlinkedAccount {
+    /// The account.
+    pub account: AccountId,
+    /// What it means for it.
+    pub verdict: GraceVerdict,
+}
+
+/// The snapshots around a license and an account.
+struct Loaded {
+    account: Account,
+    license: License,
+    holder: Option<Account>,
+    present: Option<License>,
+}
+
+impl Loaded {
+    fn situation(&self) -> Option<LinkSituation<'_>> {
+        LinkSituation::new(
+            &self.account,
+            &self.license,
+            self.holder.as_ref(),
+            self.present.as_ref(),
+        )
+        .ok()
+    }
+}
+
+impl App {
+    /// Every account of the user with what linking the session's license to it
+    /// would do, or why that cannot be done.
+    ///
+    /// # Errors
+    /// [`LinkError::Session`] or [`LinkError::Store`]; [`LinkError::Conflict`]
+    /// when other changes kept coming in between.
+    pub async fn link_choices(
+        &self,
+        secret: &SessionSecret,
+        user: &SignedIn,
+    ) -> Result<LinkChoices, LinkError> {
+        let now = self.clock.now();
+        let session = self.live_session(secret, now).await?;
+        let license = self.store.license(&session.license).await?;
+        let license = license.ok_or(SessionError::Unknown)?;
+        let mut accounts = Vec::new();
+        for member in self.store.memberships(&user.email).await? {
+            let loaded = self.load(&member.account, &session.license).await?;
+            let authority = Authority::Member {
+                signed_in: user,
+                role: Some(member.role),
+            };
+            accounts.push(LinkChoice {
+                account: member.account,
+                name: loaded.account.name.clone(),
+                standing: loaded.account.state_at(now).standing(),
+                role: member.role,
+                outcome: self.propose(&loaded, &authority, user, now).await?,
+            });
+        }
+        accounts.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
+        Ok(LinkChoices {
+            license: license.id,
+            buyer: license.buyer,
+            sign_in: user.may_change_payer(now).err(),
+            accounts,
+        })
+    }
+
+    /// Links the session's license to the account, as confirmed. Linked there
+    /// already is success, whatever the basis.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn confirm_link(
+        &self,
+        secret: &SessionSecret,
+        user: &SignedIn,
+        account: &AccountId,
+        basis: &Basis,
+    ) -> Result<Linked, LinkError> {
+        let now = self.clock.now();
+        let policy = &*self.settings.subscriptions;
+        let session = self.live_session(secret, now).await?;
+        let role = self.store.role(account, &user.email).await?;
+        let authority = Authority::Member {
+            signed_in: user,
+            role,
+        };
+        if role.is_none() {
+            user.may_change_payer(now).map_err(LinkRefusal::from)?;
+            return Err(LinkRefusal::NotAMember.into());
+        }
+        let loaded = self.load(account, &session.license).await?;
+        let situation = loaded.situation().ok_or(LinkError::Conflict)?;
+        let consequence = assess_link(&situation, &authority, now, policy)?;
+        let decision = decide_link(&situation, &authority, now, policy)?;
+        let linked = Linked {
+            account: account.clone(),
+            name: loaded.account.name.clone(),
+            buyer: loaded.license.buyer.clone(),
+            consequence: self.shown(consequence, user).await?,
+        };
+        match decision {
+            Decision::AlreadyCommitted => Ok(linked),
+            Decision::Commit(_) if situation.basis(now, policy) != *basis => {
+                Err(LinkError::Conflict)
+            }
+            Decision::Commit(change) => {
+                self.commit_confirmed(&change).await?;
+                Ok(linked)
+            }
+        }
+    }
+
+    /// Unlinks the license that pays for the account, as confirmed: the account
+    /// enters grace.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    pub async fn unlink(
+        &self,
+        user: &SignedIn,
+        account: &AccountId,
+        basis: &Basis,
+    ) -> Result<UnlinkedAccount, LinkError> {
+        let now = self.clock.now();
+        let policy = &*self.settings.subscriptions;
+        let role = self.store.role(account, &user.email).await?;
+        let authority = Authority::Member {
+            signed_in: user,
+            role,
+        };
+        user.may_change_payer(now).map_err(LinkRefusal::from)?;
+        let snapshot = match role {
+            Some(_) => self.store.account(account).await?,
+            None => None,
+        };
+        let snapshot = snapshot.ok_or(LinkRefusal::NotAMember)?;
+        let verdict = assess_unlink(&snapshot, &authority, now, policy)?;
+        if unlink_basis(&snapshot, now, policy) != *basis {
+            return Err(LinkError::Conflict);
+        }
+        let paying = snapshot.license().ok_or(LinkRefusal::NothingLinked)?;
+        let license = self.store.license(paying).await?;
+        let license = license.ok_or(LinkError::Conflict)?;
+        match decide_unlink(&snapshot, &license, &authority, now, policy)? {
+            Decision::AlreadyCommitted => {}
+            Decision::Commit(change) => self.commit_confirmed(&change).await?,
+        }
+        Ok(UnlinkedAccount {
+            account: account.clone(),
+            verdict,
+        })
+    }
+
+    /// Commits what a person confirmed. Somebody else having won is a conflict:
+    /// they are asked again, never answered by deciding anew.
+    async fn commit_confirmed(&self, change: &Change) -> Result<(), LinkError> {
+        match self.store.commit(change).await? {
+            CommitOutcome::Committed => Ok(()),
+            CommitOutcome::Lost => Err(LinkError::Conflict),
+        }
+    }
+
+    async fn propose(
+        &self,
+        loaded: &Loaded,
+        authority: &Authority<'_>,
+        user: &SignedIn,
+        now: Timestamp,
+    ) -> Result<Result<Proposal, LinkRefusal>, LinkError> {
+        let policy = &*self.settings.subscriptions;
+        let situation = loaded.situation().ok_or(LinkError::Conflict)?;
+        Ok(match assess_link(&situation, authority, now, policy) {
+            Err(refusal) => Err(refusal),
+            Ok(consequence) => Ok(Proposal {
+                consequence: self.shown(consequence, user).await?,
+                basis: situation.basis(now, policy),
+            }),
+        })
+    }
+
+    /// A consequence as the user may see it: an account that they are not a
+    /// member of only in part.
+    async fn shown(
+        &self,
+        consequence: Consequence,
+        user: &SignedIn,
+    ) -> Result<ShownConsequence, StoreError> {
+        Ok(match consequence {
+            Consequence::AlreadyLinked => ShownConsequence::AlreadyLinked,
+            Consequence::FirstLink => ShownConsequence::FirstLink,
+            Consequence::PayerChange(change) => ShownConsequence::PayerChange(change),
+            Consequence::Relink(relink) => {
+                ShownConsequence::Relink(self.shown_relink(relink, user).await?)
+            }
+            Consequence::RelinkAndPayerChange(relink, change) => {
+                ShownConsequence::RelinkAndPayerChange(
+                    self.shown_relink(relink, user).await?,
+                    change,
+                )
+            }
+        })
+    }
+
+    async fn shown_relink(
+        &self,
+        relink: Relink,
+        user: &SignedIn,
+    ) -> Result<ShownRelink, StoreError> {
+        let role = self.store.role(&relink.account, &user.email).await?;
+        Ok(ShownRelink {
+            holder: match role {
+                Some(Role::FullAccess | Role::ReadOnly) => ShownAccount::Whole {
+                    account: relink.account,
+                    name: relink.name,
+                },
+                None => ShownAccount::InPart(relink.name.in_part()),
+            },
+            verdict: relink.verdict,
+        })
+    }
+
+    /// Reads the snapshots around a license and an account until they belong
+    /// to one state.
+    async fn load(&self, account: &AccountId, license: &LicenseId) -> Result<Loaded, LinkError> {
+        for _read in 0..READS {
+            let license = self.store.license(license).await?;
+            let license = license.ok_or(SessionError::Unknown)?;
+            let snapshot = self.store.account(account).await?;
+            let snapshot = snapshot.ok_or(LinkRefusal::NotAMember)?;
+            let holder = match license.linked.as_ref().filter(|id| *id != account) {
+                Some(holder) => self.store.account(holder).await?,
+                None => None,
+            };
+            let present = match snapshot.license().filter(|id| **id != license.id) {
+                Some(present) => self.store.license(present).await?,
+                None => None,
+            };
+            let loaded = Loaded {
+                account: snapshot,
+                license,
+                holder,
+                present,
+            };
+            if loaded.situation().is_some() {
+                return Ok(loaded);
+            }
+        }
+        Err(LinkError::Conflict)
+    }
+}

@@ -1,0 +1,141 @@
+//! AWS Marketplace's events: parsed, kept as facts, and the licenses that they
+//! speak of derived again.
+//!
+//! A second delivery goes all the way too: the first may have crashed between
+//! keeping the fact and deriving the license.
+
+mod parse;
+
+use std::collections::BTreeSet;
+
+use domain::audit::Actor;
+use domain::change::Decision;
+use domain::ids::LicenseId;
+use domain::license::{agreements_of, decide_license, derive, licenses_of};
+use domain::marketplace_event::{Disregarded, EventKind, Fact, MarketplaceEvent, Told};
+use jiff::Timestamp;
+use store::StoreError;
+use store::subscriptions::CommitOutcome;
+
+use crate::App;
+
+pub use parse::{MalformedEvent, parse_event};
+
+/// How often a decision that lost is made again before the caller is told.
+pub(crate) const ATTEMPTS: usize = 8;
+
+/// What an event did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventOutcome {
+    /// It was kept, and what follows from it holds: for these licenses.
+    Regarded {
+        /// The licenses that were derived again; none when no license is known
+        /// yet of the event's agreement.
+        licenses: BTreeSet<LicenseId>,
+    },
+    /// It was kept, and changes nothing.
+    Disregarded(Disregarded),
+    /// Its detail-type is unknown: kept, and to be looked at by a person.
+    Unrecognized,
+}
+
+/// Why a fact was not turned into the state of its licenses. Nothing is lost
+/// when it is delivered again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeriveError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// Other changes of the license or its account won, again and again.
+    #[error("other changes of the license won each time")]
+    Contended,
+}
+
+impl App {
+    /// Keeps an event and derives the licenses that it speaks of.
+    ///
+    /// # Errors
+    /// [`DeriveError`]: deliver it again.
+    pub async fn record_marketplace_event(
+        &self,
+        event: MarketplaceEvent,
+    ) -> Result<EventOutcome, DeriveError> {
+        let now = self.clock.now();
+        let unrecognized = event.kind == EventKind::Unrecognized;
+        let fact = event.into_fact(&self.settings.subscriptions, now);
+        if let Some(reason) = fact.disregarded {
+            self.store.put_fact(&fact).await?;
+            return Ok(EventOutcome::Disregarded(reason));
+        }
+        let licenses = self.learn(fact, now).await?;
+        Ok(if unrecognized {
+            EventOutcome::Unrecognized
+        } else {
+            EventOutcome::Regarded { licenses }
+        })
+    }
+
+    /// Keeps a fact that counts, and derives every license that it may concern.
+    pub(crate) async fn learn(
+        &self,
+        fact: Fact,
+        now: Timestamp,
+    ) -> Result<BTreeSet<LicenseId>, DeriveError> {
+        self.store.put_fact(&fact).await?;
+        let by = match &fact.told {
+            Told::Event(event) => Actor::Aws {
+                event: event.id.clone(),
+            },
+            Told::Resolved(_) => Actor::Buyer,
+        };
+        let mut licenses: BTreeSet<LicenseId> = fact.license_id().cloned().into_iter().collect();
+        if let Some(agreement) = fact.agreement() {
+            let facts = self.store.facts_of_agreement(agreement).await?;
+            licenses.extend(licenses_of(&facts));
+        }
+        for license in &licenses {
+            self.derive_license(license, &fact, &by, now).await?;
+        }
+        Ok(licenses)
+    }
+
+    /// Brings a license to what its facts say. The snapshot is read before the
+    /// facts: with the facts read first, a decision on older facts could win
+    /// over one that knew more.
+    async fn derive_license(
+        &self,
+        license: &LicenseId,
+        fact: &Fact,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<(), DeriveError> {
+        for _attempt in 0..ATTEMPTS {
+            let known = self.store.license(license).await?;
+            let mut facts = self.store.facts_of_license(license).await?;
+            let mut agreements = agreements_of(license, &facts);
+            agreements.extend(known.iter().flat_map(|known| known.agreements.clone()));
+            agreements.extend(fact.agreement().cloned());
+            for agreement in &agreements {
+                facts.extend(self.store.facts_of_agreement(agreement).await?);
+            }
+            let Some(derived) = derive(license, &facts) else {
+                return Ok(());
+            };
+            let account = match known.as_ref().and_then(|known| known.linked.as_ref()) {
+                Some(account) => self.store.account(account).await?,
+                None => None,
+            };
+            let decision =
+                decide_license(license, known.as_ref(), derived, account.as_ref(), by, now);
+            match decision {
+                Ok(Decision::AlreadyCommitted) => return Ok(()),
+                Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
+                    CommitOutcome::Committed => return Ok(()),
+                    CommitOutcome::Lost => {}
+                },
+                Err(domain::linking::Torn) => {}
+            }
+        }
+        Err(DeriveError::Contended)
+    }
+}

@@ -1,0 +1,57 @@
+//! Accounts.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::account::Account;
+use domain::ids::AccountId;
+
+use super::{keys, mapping};
+use crate::{Store, StoreError};
+
+impl Store {
+    /// An account, as it is now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn account(&self, id: &AccountId) -> Result<Option<Account>, StoreError> {
+        let item = self
+            .subscription_item(keys::account(id), keys::ACCOUNT)
+            .await?;
+        item.map(mapping::account).transpose()
+    }
+
+    /// One item of the table, read strongly consistently.
+    pub(super) async fn subscription_item(
+        &self,
+        pk: String,
+        sk: impl Into<String>,
+    ) -> Result<Option<mapping::Item>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.tables.subscriptions)
+            .key("pk", AttributeValue::S(pk))
+            .key("sk", AttributeValue::S(sk.into()))
+            .consistent_read(true)
+            .send()
+            .await?;
+        Ok(output.item)
+    }
+
+    /// Every item of a partition whose sort key begins so, in its order, read
+    /// strongly consistently and to the end.
+    pub(super) async fn subscription_items(
+        &self,
+        pk: String,
+        sk_prefix: &str,
+    ) -> Result<Vec<mapping::Item>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.tables.subscriptions)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(pk))
+            .expression_attribute_values(":prefix", AttributeValue::S(sk_prefix.to_owned()))
+            .consistent_read(true);
+        self.query_all(query).await
+    }
+}

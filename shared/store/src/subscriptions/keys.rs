@@ -1,0 +1,132 @@
+//! The keys of the `Subscriptions` table. No identifier contains `#`.
+
+use domain::ids::{AccountId, AgreementId, LicenseId, UserEmail};
+use domain::linking::Link;
+use domain::sign_in::SecretHash;
+use jiff::Timestamp;
+
+pub(super) const ACCOUNT: &str = "account";
+pub(super) const LICENSE: &str = "license";
+pub(super) const USER: &str = "user";
+pub(super) const SESSION: &str = "session";
+pub(super) const PENDING: &str = "pending";
+pub(super) const LINK: &str = "link#";
+pub(super) const MEMBER: &str = "member#";
+pub(super) const FACT: &str = "fact#";
+pub(super) const AUDIT: &str = "audit#";
+
+const ACCOUNT_PREFIX: &str = "account#";
+
+pub(super) fn account(id: &AccountId) -> String {
+    format!("{ACCOUNT_PREFIX}{id}")
+}
+
+/// The account of a partition key that [`account`] made.
+pub(super) fn account_of(pk: &str) -> Option<AccountId> {
+    AccountId::parse(pk.strip_prefix(ACCOUNT_PREFIX)?).ok()
+}
+
+pub(super) fn license(id: &LicenseId) -> String {
+    format!("license#{id}")
+}
+
+pub(super) fn agreement(id: &AgreementId) -> String {
+    format!("agreement#{id}")
+}
+
+pub(super) fn unjoined(at: Timestamp) -> String {
+    format!("unjoined#{}", at.strftime("%Y-%m-%d"))
+}
+
+pub(super) fn fact(key: &str) -> String {
+    format!("{FACT}{key}")
+}
+
+pub(super) fn user(email: &UserEmail) -> String {
+    format!("user#{email}")
+}
+
+pub(super) fn member_by_account(user: &UserEmail) -> String {
+    format!("{MEMBER}{user}")
+}
+
+pub(super) fn member_by_user(account: &AccountId) -> String {
+    format!("{MEMBER}{account}")
+}
+
+pub(super) fn link_by_account(link: &Link) -> String {
+    format!(
+        "{}#{}#{:012}",
+        links_before(link.from),
+        link.license,
+        link.number
+    )
+}
+
+pub(super) fn link_by_license(link: &Link) -> String {
+    format!(
+        "{}#{}#{:012}",
+        links_before(link.from),
+        link.account,
+        link.number
+    )
+}
+
+/// Sorts after every link that began before the instant, and before every
+/// other one.
+pub(super) fn links_before(at: Timestamp) -> String {
+    format!("{LINK}{}", instant(at))
+}
+
+pub(super) fn audit(at: Timestamp, version: u64, digest: &str) -> String {
+    format!("{AUDIT}{}#{version:012}#{digest}", instant(at))
+}
+
+pub(super) fn outbox(version: u64, index: usize) -> String {
+    format!("outbox#{version:012}#{index:02}")
+}
+
+pub(super) fn registration(hash: &SecretHash) -> String {
+    format!("registration#{}", hash.as_str())
+}
+
+pub(super) fn sign_in_state(hash: &SecretHash) -> String {
+    format!("sign-in-state#{}", hash.as_str())
+}
+
+pub(super) fn sign_in(hash: &SecretHash) -> String {
+    format!("sign-in#{}", hash.as_str())
+}
+
+/// An instant as text that sorts by time.
+pub(super) fn instant(at: Timestamp) -> String {
+    format!("{at:.9}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_sort_as_text() {
+        let texts = [
+            "2026-11-22T10:00:00Z",
+            "2026-11-22T10:00:00.000000001Z",
+            "2026-11-22T10:00:00.5Z",
+            "2026-11-22T10:00:01Z",
+            "2026-11-22T10:00:01.25Z",
+        ];
+        let keys: Vec<String> = texts
+            .iter()
+            .map(|text| instant(text.parse().unwrap()))
+            .collect();
+        assert!(keys.is_sorted(), "{keys:?}");
+    }
+
+    #[test]
+    fn an_account_is_found_again_in_its_key() {
+        let id = AccountId::parse("north:office").unwrap();
+        assert_eq!(account_of(&account(&id)), Some(id));
+        assert_eq!(account_of("license#north"), None);
+    }
+}

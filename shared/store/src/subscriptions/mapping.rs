@@ -1,0 +1,132 @@
+//! The items of the `Subscriptions` table, as rows.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::account::Account;
+use domain::license::License;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::keys;
+use crate::StoreError;
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+/// The form of the items that this version writes, and the newest that it reads.
+const FORMAT: u32 = 1;
+
+/// An item: its keys, what the table itself needs, and its content.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Row<T> {
+    pub pk: String,
+    pub sk: String,
+    format: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_shard: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    pub body: T,
+}
+
+impl<T> Row<T> {
+    pub(super) fn new(pk: String, sk: impl Into<String>, body: T) -> Self {
+        Self {
+            pk,
+            sk: sk.into(),
+            format: FORMAT,
+            version: None,
+            due_shard: None,
+            due_at: None,
+            expires_at: None,
+            body,
+        }
+    }
+
+    /// DynamoDB may delete it from then on.
+    pub(super) fn cleaned_after(mut self, at: Timestamp) -> Self {
+        self.expires_at = Some(at.as_second());
+        self
+    }
+}
+
+pub(super) fn account_row(account: &Account) -> Row<&Account> {
+    let mut row = Row::new(keys::account(&account.id), keys::ACCOUNT, account);
+    row.version = Some(account.version.saturating_add(1));
+    if let Some(due_at) = account.due_at() {
+        row.due_shard = Some(super::due::shard_of(&account.id).to_string());
+        row.due_at = Some(keys::instant(due_at));
+    }
+    row
+}
+
+pub(super) fn license_row(license: &License) -> Row<&License> {
+    let mut row = Row::new(keys::license(&license.id), keys::LICENSE, license);
+    row.version = Some(license.version.saturating_add(1));
+    row
+}
+
+pub(super) fn account(item: Item) -> Result<Account, StoreError> {
+    let row: Row<Account> = read(item)?;
+    Ok(Account {
+        version: row.version.unwrap_or_default(),
+        ..row.body
+    })
+}
+
+pub(super) fn license(item: Item) -> Result<License, StoreError> {
+    let row: Row<License> = read(item)?;
+    Ok(License {
+        version: row.version.unwrap_or_default(),
+        ..row.body
+    })
+}
+
+/// The content of an item.
+pub(super) fn body<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+    read(item).map(|row: Row<T>| row.body)
+}
+
+fn read<T: DeserializeOwned>(item: Item) -> Result<Row<T>, StoreError> {
+    let key = key_of(&item);
+    let newer = match item.get("format") {
+        Some(AttributeValue::N(format)) => format.parse::<u32>().is_ok_and(|n| n > FORMAT),
+        Some(_) | None => false,
+    };
+    if newer {
+        return Err(StoreError::corrupt(key, "a newer version wrote it"));
+    }
+    serde_dynamo::from_item(item).map_err(|error| StoreError::corrupt(key, error))
+}
+
+pub(super) fn item<T: Serialize>(row: &Row<T>) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(row)
+        .map_err(|error| StoreError::corrupt(format!("{} | {}", row.pk, row.sk), error))
+}
+
+fn key_of(item: &Item) -> String {
+    let part = |name| match item.get(name) {
+        Some(AttributeValue::S(text)) => text.as_str(),
+        Some(_) | None => "?",
+    };
+    format!("{} | {}", part("pk"), part("sk"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_of_a_newer_format_is_corrupt_and_named_by_its_key() {
+        let mut item = item(&Row::new("account#a".to_owned(), "account", 7_u32)).unwrap();
+        assert_eq!(body::<u32>(item.clone()).unwrap(), 7);
+        item.insert("format".to_owned(), AttributeValue::N("2".to_owned()));
+        let error = body::<u32>(item).unwrap_err();
+        assert!(error.to_string().contains("account#a | account"), "{error}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Registration sessions.
+
+use domain::registration::RegistrationSession;
+use domain::sign_in::SecretHash;
+
+use super::keys;
+use super::mapping::{self, Row, item};
+use crate::{Store, StoreError};
+
+impl Store {
+    /// Keeps a new registration session under the hash of its secret.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn create_registration(
+        &self,
+        hash: &SecretHash,
+        session: &RegistrationSession,
+    ) -> Result<(), StoreError> {
+        let row = Row::new(keys::registration(hash), keys::SESSION, session)
+            .cleaned_after(session.expires_at);
+        self.client
+            .put_item()
+            .table_name(&self.tables.subscriptions)
+            .set_item(Some(item(&row)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// The registration session under the hash of a secret, live or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn registration(
+        &self,
+        hash: &SecretHash,
+    ) -> Result<Option<RegistrationSession>, StoreError> {
+        let item = self
+            .subscription_item(keys::registration(hash), keys::SESSION)
+            .await?;
+        item.map(mapping::body).transpose()
+    }
+}

@@ -1,0 +1,117 @@
+//! Sign-ins under way, and sign-in sessions.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use domain::sign_in::{PendingSignIn, SecretHash, SignedIn};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::keys;
+use super::mapping::{self, Row, item};
+use crate::{Store, StoreError};
+
+/// A sign-in session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInSession {
+    /// Who signed in.
+    pub user: SignedIn,
+    /// From this instant on it is refused.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Keeps a sign-in under way, under the hash of its state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_pending_sign_in(
+        &self,
+        state: &SecretHash,
+        pending: &PendingSignIn,
+    ) -> Result<(), StoreError> {
+        let row = Row::new(keys::sign_in_state(state), keys::PENDING, pending)
+            .cleaned_after(pending.expires_at);
+        self.create(item(&row)?).await
+    }
+
+    /// Takes the sign-in under a state away: of any number of calls, one gets it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn take_pending_sign_in(
+        &self,
+        state: &SecretHash,
+    ) -> Result<Option<PendingSignIn>, StoreError> {
+        let deleted = self
+            .client
+            .delete_item()
+            .table_name(&self.tables.subscriptions)
+            .key("pk", AttributeValue::S(keys::sign_in_state(state)))
+            .key("sk", AttributeValue::S(keys::PENDING.to_owned()))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await?;
+        deleted
+            .attributes
+            .filter(|item| !item.is_empty())
+            .map(mapping::body)
+            .transpose()
+    }
+
+    /// Keeps a sign-in session under the hash of its secret.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_sign_in_session(
+        &self,
+        secret: &SecretHash,
+        user: &SignedIn,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let session = SignInSession {
+            user: user.clone(),
+            expires_at,
+        };
+        let row = Row::new(keys::sign_in(secret), keys::SESSION, session).cleaned_after(expires_at);
+        self.create(item(&row)?).await
+    }
+
+    /// The sign-in session under the hash of a secret, live or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn sign_in_session(
+        &self,
+        secret: &SecretHash,
+    ) -> Result<Option<SignInSession>, StoreError> {
+        let item = self
+            .subscription_item(keys::sign_in(secret), keys::SESSION)
+            .await?;
+        item.map(mapping::body).transpose()
+    }
+
+    /// Ends a sign-in session; without one, nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete_sign_in_session(&self, secret: &SecretHash) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.tables.subscriptions)
+            .key("pk", AttributeValue::S(keys::sign_in(secret)))
+            .key("sk", AttributeValue::S(keys::SESSION.to_owned()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    async fn create(&self, item: mapping::Item) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.tables.subscriptions)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await?;
+        Ok(())
+    }
+}
