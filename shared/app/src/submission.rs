@@ -1,0 +1,168 @@
+//! Submission: freezing slots, sending their records, settling the answers.
+//!
+//! Attempts are counted in the store before they are made, and every outcome
+//! is stored before the next call, so that a crash anywhere leaves each record
+//! saying whether it may have been accepted. Two submitters at once are safe:
+//! each counts its attempt on the record's version, and one of them loses.
+
+mod call;
+mod freezing;
+mod settling;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use domain::hour::{Hour, after};
+use domain::ids::{Dimension, LicenseId};
+use domain::ledger::record::{Record, RecordState};
+use domain::ledger::slot::LicenseTerms;
+use domain::metering::MAX_RECORDS_PER_CALL;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+use store::StoreError;
+
+use crate::App;
+
+/// How many entries of each partition of the work list are looked at at once.
+const PAGE: i32 = 50;
+
+/// How many records are read at once.
+const CONCURRENCY: usize = 8;
+
+/// Time until a run that left something behind is due again.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// What a run of [`App::submit_due`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SubmissionRun {
+    /// Slots frozen.
+    pub frozen: usize,
+    /// Calls made.
+    pub calls: usize,
+    /// Records that AWS accepted.
+    pub billed: usize,
+    /// Records closed without having been accepted.
+    pub closed: usize,
+    /// Records and slots that could not be dealt with for a fault of the store.
+    pub failed: usize,
+    /// Whether a call failed, so that the run stopped sending.
+    pub stopped: bool,
+    /// When there is something to do next, as far as this run knows.
+    pub next: Option<Timestamp>,
+}
+
+/// One run and what it has looked at.
+struct Submitter<'a> {
+    app: &'a App,
+    run: SubmissionRun,
+    /// Frozen and counted, to be sent in the next call.
+    ready: VecDeque<Record>,
+    terms: BTreeMap<LicenseId, Option<LicenseTerms>>,
+    seen_slots: BTreeSet<(LicenseId, Hour)>,
+    seen_records: BTreeSet<(LicenseId, Hour, Dimension)>,
+}
+
+impl App {
+    /// Sends what is due until nothing is, a call fails, or `deadline` comes.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the work list cannot be read. A record or slot that
+    /// fails by itself does not hold up the others.
+    pub async fn submit_due(&self, deadline: Timestamp) -> Result<SubmissionRun, StoreError> {
+        let mut submitter = Submitter {
+            app: self,
+            run: SubmissionRun::default(),
+            ready: VecDeque::new(),
+            terms: BTreeMap::new(),
+            seen_slots: BTreeSet::new(),
+            seen_records: BTreeSet::new(),
+        };
+        while self.clock.now() < deadline && !submitter.run.stopped {
+            if !submitter.step().await? {
+                break;
+            }
+        }
+        submitter.finish().await
+    }
+}
+
+impl Submitter<'_> {
+    /// Fills and makes one call; `false` when nothing is left to be done.
+    async fn step(&mut self) -> Result<bool, StoreError> {
+        if self.ready.len() < MAX_RECORDS_PER_CALL {
+            let now = self.app.clock.now();
+            let due = self.app.store.due_work(now, PAGE).await?;
+            let mut records = due.records;
+            records.retain(|record| !self.seen_records.contains(record));
+            let mut slots = due.slots;
+            slots.retain(|slot| !self.seen_slots.contains(slot));
+            if records.is_empty() && slots.is_empty() && self.ready.is_empty() {
+                return Ok(false);
+            }
+            self.take_up(records).await?;
+            if self.ready.len() < MAX_RECORDS_PER_CALL {
+                self.freeze_due(slots).await;
+            }
+        }
+        self.send_next().await;
+        Ok(true)
+    }
+
+    /// Reads what the index named and counts another attempt for what is due,
+    /// the licenses that are ending first, then by deadline.
+    async fn take_up(
+        &mut self,
+        named: Vec<(LicenseId, Hour, Dimension)>,
+    ) -> Result<(), StoreError> {
+        let app = self.app;
+        let read: Vec<Option<Record>> = stream::iter(named.iter())
+            .map(|(license, slot, dimension)| app.store.record(license, *slot, dimension))
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let mut due = Vec::new();
+        for (record, name) in read.into_iter().zip(named) {
+            let Some(record) = record.filter(is_due(app.clock.now())) else {
+                self.seen_records.insert(name);
+                continue;
+            };
+            let ending = self.terms(&name.0).await?.is_some_and(|t| t.end.is_some());
+            due.push((!ending, record.deadline, name, record));
+        }
+        due.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
+        for (_, _, name, record) in due {
+            if self.ready.len() >= MAX_RECORDS_PER_CALL {
+                break;
+            }
+            self.seen_records.insert(name);
+            self.attempt(&record).await;
+        }
+        Ok(())
+    }
+
+    /// A license's terms, read once a run.
+    async fn terms(&mut self, license: &LicenseId) -> Result<Option<LicenseTerms>, StoreError> {
+        if let Some(terms) = self.terms.get(license) {
+            return Ok(terms.clone());
+        }
+        let terms = self.app.terms(license).await?;
+        self.terms.insert(license.clone(), terms.clone());
+        Ok(terms)
+    }
+
+    /// Adds when there is something to do next.
+    async fn finish(mut self) -> Result<SubmissionRun, StoreError> {
+        let now = self.app.clock.now();
+        let due = self.app.store.due_work(now, PAGE).await?;
+        let left = !due.slots.is_empty() || !due.records.is_empty();
+        self.run.next = if left {
+            Some(after(now, AGAIN_AFTER))
+        } else {
+            due.next
+        };
+        Ok(self.run)
+    }
+}
+
+fn is_due(now: Timestamp) -> impl Fn(&Record) -> bool {
+    move |record| matches!(record.state, RecordState::Frozen { due, .. } if due <= now)
+}

@@ -1,0 +1,266 @@
+//! An account's usage of a month, hour by hour, and what became of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::hour::Hour;
+use domain::ids::{AccountId, CloudAccountId, Dimension, LicenseId};
+use domain::ledger::account_hour::{AccountHour, Target, Unbillable, WriteOff};
+use domain::ledger::record::{CloseReason, RecordState};
+use domain::ledger::slot::SlotState;
+use domain::usage::Part;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use store::StoreError;
+use store::usage::Slot;
+
+use crate::App;
+
+/// How many hours after its hour of use usage may be billed in: the slots that
+/// are read beyond a month's end.
+const CARRY_HOURS: i32 = 48;
+
+/// A calendar month, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Month {
+    first: Date,
+}
+
+impl Month {
+    /// The month of an instant.
+    pub fn of(instant: Timestamp) -> Self {
+        Self {
+            first: Offset::UTC.to_datetime(instant).date().first_of_month(),
+        }
+    }
+
+    /// Reads `2026-11`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (year, month) = text.split_once('-')?;
+        let well_formed = year.len() == 4 && month.len() == 2;
+        let first = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
+        well_formed.then_some(Self { first })
+    }
+
+    /// The month before.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self {
+            first: self
+                .first
+                .yesterday()
+                .unwrap_or(self.first)
+                .first_of_month(),
+        }
+    }
+
+    /// The month after.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self {
+            first: self.first.last_of_month().tomorrow().unwrap_or(self.first),
+        }
+    }
+
+    /// The first hour.
+    pub fn first_hour(self) -> Hour {
+        Offset::UTC
+            .to_timestamp(self.first.at(0, 0, 0, 0))
+            .map_or(Hour::from_number(0), Hour::of)
+    }
+}
+
+impl std::fmt::Display for Month {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}", self.first.year(), self.first.month())
+    }
+}
+
+/// An account's usage of a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageMonth {
+    /// The month.
+    pub month: Month,
+    /// Every hour that was posted, ascending.
+    pub hours: Vec<UsageHour>,
+}
+
+/// An account's usage of one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageHour {
+    /// The hour of use.
+    pub hour: Hour,
+    /// What a license pays for.
+    pub lines: Vec<UsageLine>,
+    /// Computer-hours that nobody pays for, by reason.
+    pub unbillable: BTreeMap<Unbillable, u32>,
+}
+
+/// Computer-hours billed alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageLine {
+    /// The license that pays.
+    pub license: LicenseId,
+    /// What they are metered as.
+    pub dimension: Dimension,
+    /// The customer's cloud account.
+    pub cloud_account: Option<CloudAccountId>,
+    /// Computer-hours.
+    pub count: u32,
+    /// The hour billed in, when it is not the hour of use.
+    pub billed_in: Option<Hour>,
+    /// What became of them.
+    pub status: MeteringStatus,
+}
+
+/// What became of usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MeteringStatus {
+    /// In an open slot: not sent yet.
+    Open,
+    /// Fixed and perhaps sent; AWS has not said the last word.
+    Sent,
+    /// AWS accepted it.
+    Accepted,
+    /// AWS refused it every time until its deadline.
+    Refused,
+    /// AWS holds another record for the hour.
+    Conflict,
+    /// The deadline passed; it is being found out whether AWS accepted it.
+    Unknown,
+    /// It can never be billed.
+    WrittenOff,
+}
+
+impl App {
+    /// An account's usage of a month, with the metering status of every line.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
+    pub async fn usage_month(
+        &self,
+        account: &AccountId,
+        month: Month,
+    ) -> Result<UsageMonth, StoreError> {
+        let (from, until) = (month.first_hour(), month.next().first_hour());
+        let mut parts: u16 = 1;
+        if let Some(snapshot) = self.store.account(account).await? {
+            let most = snapshot.parts.most_between(from, until);
+            parts = parts.max(most.get());
+        }
+        let mut hours: Vec<AccountHour> = Vec::new();
+        for part in 0..parts {
+            hours.extend(
+                self.store
+                    .account_hours(account, Part(part), from, until)
+                    .await?,
+            );
+        }
+        let licenses: BTreeSet<&LicenseId> = hours
+            .iter()
+            .flat_map(|hour| &hour.lines)
+            .map(|line| &line.license)
+            .collect();
+        let mut statuses = Statuses::default();
+        for license in licenses {
+            let slots = self
+                .store
+                .slots(license, from, until.plus(CARRY_HOURS))
+                .await?;
+            statuses.add(license, slots);
+        }
+        Ok(UsageMonth {
+            month,
+            hours: by_hour(hours, &statuses),
+        })
+    }
+}
+
+/// The metering status of each license's slots' dimensions.
+#[derive(Debug, Default)]
+struct Statuses {
+    records: BTreeMap<(LicenseId, Hour, Dimension), MeteringStatus>,
+}
+
+impl Statuses {
+    fn add(&mut self, license: &LicenseId, slots: Vec<Slot>) {
+        for slot in slots {
+            let SlotState::Frozen { .. } = slot.head.state else {
+                continue;
+            };
+            for record in slot.records {
+                let status = match record.state {
+                    RecordState::Frozen { .. } => MeteringStatus::Sent,
+                    RecordState::Billed { .. } => MeteringStatus::Accepted,
+                    RecordState::Closed { reason, .. } => match reason {
+                        CloseReason::Refused => MeteringStatus::Refused,
+                        CloseReason::Conflict => MeteringStatus::Conflict,
+                        CloseReason::Unknown => MeteringStatus::Unknown,
+                    },
+                };
+                let key = (license.clone(), slot.head.hour, record.usage.dimension);
+                self.records.insert(key, status);
+            }
+        }
+    }
+
+    fn of(&self, license: &LicenseId, slot: Hour, dimension: &Dimension) -> MeteringStatus {
+        self.records
+            .get(&(license.clone(), slot, dimension.clone()))
+            .copied()
+            .unwrap_or(MeteringStatus::Open)
+    }
+}
+
+fn by_hour(hours: Vec<AccountHour>, statuses: &Statuses) -> Vec<UsageHour> {
+    let mut by_hour: BTreeMap<Hour, UsageHour> = BTreeMap::new();
+    for hour in hours {
+        let usage = by_hour.entry(hour.hour).or_insert_with(|| UsageHour {
+            hour: hour.hour,
+            lines: Vec::new(),
+            unbillable: BTreeMap::new(),
+        });
+        for (reason, count) in hour.unbillable {
+            *usage.unbillable.entry(reason).or_default() += count;
+        }
+        for line in hour.lines {
+            let (billed_in, status) = match line.target {
+                Target::Slot(slot) => (
+                    (slot != hour.hour).then_some(slot),
+                    statuses.of(&line.license, slot, &line.dimension),
+                ),
+                Target::WrittenOff(WriteOff::LicenseEnded) => (None, MeteringStatus::WrittenOff),
+            };
+            usage.lines.push(UsageLine {
+                license: line.license,
+                dimension: line.dimension,
+                cloud_account: line.cloud_account,
+                count: line.count,
+                billed_in,
+                status,
+            });
+        }
+    }
+    by_hour.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_read_written_and_followed_by_the_next() {
+        let december = Month::parse("2026-12").unwrap();
+        assert_eq!(december.next().to_string(), "2027-01");
+        assert_eq!(december.previous().to_string(), "2026-11");
+        assert_eq!(december.first_hour().to_string(), "2026-12-01T00:00:00Z");
+        assert_eq!(Month::of("2026-12-31T23:59:59Z".parse().unwrap()), december);
+    }
+
+    #[test]
+    fn what_is_not_a_month_is_refused() {
+        for text in ["", "2026", "2026-13", "2026-1", "26-01", "2026-00", "x-y"] {
+            assert_eq!(Month::parse(text), None, "{text}");
+        }
+    }
+}
