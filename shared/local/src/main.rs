@@ -1,3 +1,91 @@
-//! `cargo run`.
+//! `cargo run`: the whole system on one machine.
 
-fn main() {}
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use local::product::people;
+use local::{Config, Local};
+use tracing_subscriber::EnvFilter;
+
+/// Sell a SaaS through AWS Marketplace, whole on one machine: the seller's
+/// pages and API, and a fake AWS with a buyer's page.
+#[derive(Debug, Parser)]
+#[command(name = "local", version)]
+struct Arguments {
+    /// Port of the seller's pages and API
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Port of the fake AWS: its APIs, the buyer's page and the control API
+    #[arg(long, default_value_t = 8090)]
+    aws_port: u16,
+    /// Keep all state in this folder over restarts; without it, in memory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// What to log, such as `info` or `app=debug`
+    #[arg(long, value_name = "FILTER", default_value = "warn")]
+    log: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let filter = EnvFilter::try_new(&arguments.log)
+        .with_context(|| format!("--log: `{}` is not a log filter", arguments.log))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let kept = arguments.data.clone();
+    let local = Local::start(Config {
+        port: arguments.port,
+        aws_port: arguments.aws_port,
+        data_dir: arguments.data,
+        start: None,
+    })
+    .await?;
+    greet(&local, kept.as_ref());
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            _ = second.tick() => local.fake.tick().await,
+            stop = tokio::signal::ctrl_c() => {
+                stop.context("waiting for Ctrl-C")?;
+                break;
+            }
+        }
+    }
+    local.stop().await;
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "this is what the person who runs it reads"
+)]
+fn greet(local: &Local, kept: Option<&PathBuf>) {
+    let Local {
+        seller_url,
+        aws_url,
+        ..
+    } = local;
+    println!("Seller's pages and API   {seller_url}");
+    println!("AWS Marketplace (fake)   {aws_url}");
+    match kept {
+        Some(dir) => println!("State                    kept in {}", dir.display()),
+        None => println!("State                    in memory (--data DIR keeps it)"),
+    }
+    for person in people() {
+        let how = person.password.map_or_else(
+            || "SAML single sign-on".to_owned(),
+            |password| format!("password {password}"),
+        );
+        println!("Sign in as               {} ({how})", person.email);
+    }
+    println!();
+    println!("1. Open {aws_url}, subscribe, and press \"Set up your account\".");
+    println!("2. Sign in as alice@example.com, choose an account and confirm the link.");
+    println!("3. Move the clock by 1 h on {aws_url} and see the usage at {seller_url}/accounts.");
+    println!("Ctrl-C stops.");
+}

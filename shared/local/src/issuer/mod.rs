@@ -287,7 +287,12 @@ async fn ask(
     if let Err(problem) = check(&issuer, &request) {
         return (StatusCode::BAD_REQUEST, pages::problem(problem)).into_response();
     }
-    pages::sign_in(&issuer.inner.config.users, request.login_hint.as_deref(), false).into_response()
+    pages::sign_in(
+        &issuer.inner.config.users,
+        request.login_hint.as_deref(),
+        false,
+    )
+    .into_response()
 }
 
 async fn authorize(

@@ -26,48 +26,54 @@ dd{margin:0}
 /// The form that asks who somebody is. It posts to its own address, whose
 /// query carries the request.
 pub(super) fn sign_in(users: &[User], email: Option<&str>, refused: bool) -> Markup {
-    page("Sign in", &html! {
-        h1 { "Local sign-in" }
-        p { "This page stands for your identity provider (Amazon Cognito on AWS)." }
-        @if refused {
-            p.problem role="alert" { "That e-mail address and password do not belong together. Nothing was changed; try again." }
-        }
-        form.by-password method="post" {
-            label for="email" { "E-mail address" }
-            input #email name="email" type="email" required autocomplete="username" value=[email];
-            label for="password" { "Password" }
-            input #password name="password" type="password" required autocomplete="current-password";
-            button type="submit" { "Sign in" }
-        }
-        div.others {
-            @for user in users {
-                @if let Method::Saml { provider } = &user.method {
-                    form method="post" {
-                        input type="hidden" name="email" value=(user.email);
-                        button type="submit" { "Single sign-on (SAML) by " (provider) ": " (user.name) }
-                    }
-                }
+    page(
+        "Sign in",
+        &html! {
+            h1 { "Local sign-in" }
+            p { "This page stands for your identity provider (Amazon Cognito on AWS)." }
+            @if refused {
+                p.problem role="alert" { "That e-mail address and password do not belong together. Nothing was changed; try again." }
             }
-            p.note { "People of this local stack:" }
-            dl {
+            form.by-password method="post" {
+                label for="email" { "E-mail address" }
+                input #email name="email" type="email" required autocomplete="username" value=[email];
+                label for="password" { "Password" }
+                input #password name="password" type="password" required autocomplete="current-password";
+                button type="submit" { "Sign in" }
+            }
+            div.others {
                 @for user in users {
-                    @if let Method::Password(password) = &user.method {
-                        dt { (user.email) }
-                        dd { "password " code { (password) } }
+                    @if let Method::Saml { provider } = &user.method {
+                        form method="post" {
+                            input type="hidden" name="email" value=(user.email);
+                            button type="submit" { "Single sign-on (SAML) by " (provider) ": " (user.name) }
+                        }
+                    }
+                }
+                p.note { "People of this local stack:" }
+                dl {
+                    @for user in users {
+                        @if let Method::Password(password) = &user.method {
+                            dt { (user.email) }
+                            dd { "password " code { (password) } }
+                        }
                     }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
 /// Why the request cannot be answered.
 pub(super) fn problem(problem: &str) -> Markup {
-    page("Sign-in is not possible", &html! {
-        h1 { "Sign-in is not possible" }
-        p.problem { (problem) }
-        p { "Nothing was changed. Go back to the page that sent you here." }
-    })
+    page(
+        "Sign-in is not possible",
+        &html! {
+            h1 { "Sign-in is not possible" }
+            p.problem { (problem) }
+            p { "Nothing was changed. Go back to the page that sent you here." }
+        },
+    )
 }
 
 fn page(title: &str, body: &Markup) -> Markup {

@@ -1,0 +1,42 @@
+//! The fake's clock, as the use cases see it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use app::Clock;
+use fake_aws::FakeAws;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+/// Time from the fake. Random numbers are the machine's, or, where a run must
+/// repeat, the hashes of a counter.
+pub(crate) struct LocalClock {
+    fake: FakeAws,
+    draws: Option<AtomicU64>,
+}
+
+impl LocalClock {
+    /// A clock over the fake's; `repeatable` for runs that must repeat.
+    pub(crate) fn new(fake: FakeAws, repeatable: bool) -> Self {
+        Self {
+            fake,
+            draws: repeatable.then(AtomicU64::default),
+        }
+    }
+}
+
+impl Clock for LocalClock {
+    fn now(&self) -> Timestamp {
+        self.fake.now()
+    }
+
+    fn random(&self) -> u128 {
+        let Some(draws) = &self.draws else {
+            return runtime::clock::SystemClock.random();
+        };
+        let draw = draws.fetch_add(1, Ordering::Relaxed);
+        Sha256::digest(draw.to_be_bytes())
+            .iter()
+            .take(16)
+            .fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+    }
+}

@@ -1,0 +1,112 @@
+//! The functions, invoked as AWS invokes them: with the events that queues and
+//! schedules deliver.
+
+use app::App;
+use axum::Router;
+use domain::hour::after;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+/// How long an invocation may take, by the fake's clock.
+const INVOCATION: SignedDuration = SignedDuration::from_secs(50);
+
+/// Every function, ready to be invoked. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Functions {
+    app: App,
+    intake: Router,
+}
+
+impl Functions {
+    pub(crate) fn new(app: App, intake: Router) -> Self {
+        Self { app, intake }
+    }
+
+    /// Delivers one of EventBridge's events through the queue.
+    ///
+    /// # Errors
+    /// Why the message goes back to its queue.
+    pub(crate) async fn marketplace_event(&self, event: Value) -> Result<(), String> {
+        let payload = batch("marketplace-events", &event);
+        let answer = marketplace_events::handle(&self.app, payload, self.deadline())
+            .await
+            .map_err(|error| error.to_string())?;
+        accepted(&answer)
+    }
+
+    /// Delivers one of the product's usage reports through the queue.
+    ///
+    /// # Errors
+    /// Why the message goes back to its queue.
+    pub(crate) async fn usage_report(&self, report: &Value) -> Result<(), String> {
+        let payload = batch("usage-intake", report);
+        let answer = usage_intake::handle(&self.app, &self.intake, payload, self.deadline())
+            .await
+            .map_err(|error| error.to_string())?;
+        accepted(&answer)
+    }
+
+    /// Runs a scheduled function; when it has something to do next.
+    pub(crate) async fn scheduled(&self, schedule: Scheduled, now: Timestamp) -> Option<Timestamp> {
+        let event = json!({
+            "version": "0",
+            "id": format!("{:032x}", self.app.clock.random()),
+            "detail-type": "Scheduled Event",
+            "source": "aws.events",
+            "time": now,
+            "detail": {},
+        });
+        let deadline = self.deadline();
+        let answer = match schedule {
+            Scheduled::UsagePosting => usage_posting::handle(&self.app, &event, deadline)
+                .await
+                .map_err(|error| error.to_string()),
+            Scheduled::UsageSubmission => usage_submission::handle(&self.app, &event, deadline)
+                .await
+                .map_err(|error| error.to_string()),
+            Scheduled::GraceExpiry => grace_expiry::handle(&self.app, &event, deadline)
+                .await
+                .map_err(|error| error.to_string()),
+        };
+        match answer {
+            Ok(answer) => answer["next"].as_str().and_then(|next| next.parse().ok()),
+            Err(error) => {
+                tracing::error!(function = ?schedule, error, "a scheduled function failed");
+                Some(after(now, SignedDuration::from_mins(1)))
+            }
+        }
+    }
+
+    fn deadline(&self) -> Timestamp {
+        after(self.app.clock.now(), INVOCATION)
+    }
+}
+
+/// The functions that schedules run, in the order in which they run at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheduled {
+    UsagePosting,
+    UsageSubmission,
+    GraceExpiry,
+}
+
+/// A batch of one message, as SQS delivers it.
+fn batch(queue: &str, body: &Value) -> Value {
+    json!({"Records": [{
+        "messageId": "00000000-0000-4000-8000-000000000001",
+        "receiptHandle": "local",
+        "body": body.to_string(),
+        "attributes": {},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": format!("arn:aws:sqs:us-east-1:111122223333:{queue}"),
+        "awsRegion": "us-east-1",
+    }]})
+}
+
+fn accepted(answer: &Value) -> Result<(), String> {
+    match answer["batchItemFailures"].as_array() {
+        Some(failures) if failures.is_empty() => Ok(()),
+        Some(_) | None => Err("the message went back to its queue".to_owned()),
+    }
+}

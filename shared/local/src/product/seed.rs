@@ -1,0 +1,125 @@
+//! The users and accounts that the local stack starts with.
+
+use app::App;
+use app::accounts::AccountError;
+use domain::account::AccountName;
+use domain::audit::Actor;
+use domain::hour::after;
+use domain::ids::{AccountId, InvalidId, UserEmail};
+use domain::member::Role;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::issuer::{Method, User};
+
+/// An account with a large fleet, in its trial.
+pub const ACME_PRODUCTION: &str = "acme-production";
+/// A small account of the same company, in its trial.
+pub const ACME_STAGING: &str = "acme-staging";
+/// An account with an annual subscription.
+pub const GLOBEX: &str = "globex";
+
+/// Somebody who can sign in to the local stack.
+#[derive(Debug, Clone, Copy)]
+pub struct Person {
+    /// E-mail address.
+    pub email: &'static str,
+    /// Name.
+    pub name: &'static str,
+    /// Password; `None` for SAML single sign-on.
+    pub password: Option<&'static str>,
+}
+
+const PEOPLE: [Person; 3] = [
+    Person {
+        email: "alice@example.com",
+        name: "Alice Admin",
+        password: Some("alice-local"),
+    },
+    Person {
+        email: "bob@example.com",
+        name: "Bob Reader",
+        password: Some("bob-local"),
+    },
+    Person {
+        email: "sam@example.com",
+        name: "Sam Saml",
+        password: None,
+    },
+];
+
+/// Two users with credentials, one with SAML single sign-on.
+pub const fn people() -> &'static [Person] {
+    &PEOPLE
+}
+
+/// The people as users of the issuer.
+pub(crate) fn users() -> Vec<User> {
+    PEOPLE
+        .iter()
+        .map(|person| User {
+            email: person.email.to_owned(),
+            name: person.name.to_owned(),
+            email_verified: true,
+            method: match person.password {
+                Some(password) => Method::Password(password.to_owned()),
+                None => Method::Saml {
+                    provider: "ExampleCorpSaml".to_owned(),
+                },
+            },
+        })
+        .collect()
+}
+
+/// Why the accounts could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SeedError {
+    /// A built-in name breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] InvalidId),
+    /// The store or a rule refused.
+    #[error("an account could not be opened")]
+    Account(#[from] AccountError),
+}
+
+/// Opens the three accounts and makes the people their members; repeating it
+/// changes nothing.
+pub(crate) async fn open_accounts(app: &App, now: Timestamp) -> Result<(), SeedError> {
+    let by = Actor::Product;
+    let [alice, bob, sam] = PEOPLE.map(|person| person.email);
+    let (full, read) = (Role::FullAccess, Role::ReadOnly);
+    for (id, name, members) in [
+        (
+            ACME_PRODUCTION,
+            "Acme Production",
+            vec![(alice, full), (sam, full), (bob, read)],
+        ),
+        (ACME_STAGING, "Acme Staging", vec![(alice, full)]),
+        (GLOBEX, "Globex", vec![(alice, full), (bob, full)]),
+    ] {
+        let id = AccountId::parse(id)?;
+        if app
+            .store
+            .account(&id)
+            .await
+            .map_err(AccountError::from)?
+            .is_some()
+        {
+            continue;
+        }
+        app.open_account(&id, &AccountName::parse(name)?, None, &by)
+            .await?;
+        for (email, role) in members {
+            app.put_member(&id, &UserEmail::parse(email)?, role, &by)
+                .await?;
+        }
+    }
+    let year = SignedDuration::from_hours(365 * 24);
+    let globex = AccountId::parse(GLOBEX)?;
+    let annual = app
+        .activate_annual(&globex, Some(after(now, year)), &by)
+        .await;
+    match annual {
+        Ok(()) | Err(AccountError::Refused(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

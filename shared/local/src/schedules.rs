@@ -1,0 +1,98 @@
+//! When the scheduled functions run: every minute on AWS; here every minute at
+//! which there may be something to do, so that a clock moved by a month does
+//! not cost 44,640 empty runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use fake_aws::{FakeAws, Schedule};
+use jiff::Timestamp;
+
+use crate::functions::{Functions, Scheduled};
+
+const NEVER: i64 = i64::MAX;
+
+/// The scheduled functions' next runs. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Schedules {
+    due: Arc<[(Scheduled, AtomicI64); 3]>,
+}
+
+impl Schedules {
+    /// All due at the next minute after `now`.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        let at = |scheduled| (scheduled, AtomicI64::new(next_minute(now)));
+        Self {
+            due: Arc::new([
+                at(Scheduled::UsagePosting),
+                at(Scheduled::UsageSubmission),
+                at(Scheduled::GraceExpiry),
+            ]),
+        }
+    }
+
+    /// Something changed: every function has a look at the next minute.
+    pub(crate) fn wake(&self, now: Timestamp) {
+        for (_, due) in self.due.iter() {
+            due.fetch_min(next_minute(now), Ordering::SeqCst);
+        }
+    }
+
+    /// Adds them to the fake's clock.
+    pub(crate) fn run_on(&self, fake: &FakeAws, functions: &Functions) {
+        for (index, (scheduled, _)) in self.due.iter().enumerate() {
+            let (schedules, functions, scheduled) = (self.clone(), functions.clone(), *scheduled);
+            let due_at = self.clone();
+            fake.add_schedule(Schedule {
+                name: format!("{scheduled:?}"),
+                next: Arc::new(move |_| due_at.next(index)),
+                run: Arc::new(move |now| {
+                    let (schedules, functions) = (schedules.clone(), functions.clone());
+                    Box::pin(async move {
+                        schedules.set(index, NEVER);
+                        let next = functions.scheduled(scheduled, now).await;
+                        schedules.ran(index, scheduled, next, now);
+                    })
+                }),
+            });
+        }
+    }
+
+    /// Takes up what a run says is next. What posting did may be for
+    /// submission to send.
+    fn ran(&self, index: usize, scheduled: Scheduled, next: Option<Timestamp>, now: Timestamp) {
+        if let (Some(next), Some((_, due))) = (next, self.due.get(index)) {
+            let at = minute_from(next).max(next_minute(now));
+            due.fetch_min(at, Ordering::SeqCst);
+        }
+        if scheduled == Scheduled::UsagePosting
+            && let [_, (_, submission), _] = self.due.as_ref()
+        {
+            submission.fetch_min(next_minute(now), Ordering::SeqCst);
+        }
+    }
+
+    fn set(&self, index: usize, at: i64) {
+        if let Some((_, due)) = self.due.get(index) {
+            due.store(at, Ordering::SeqCst);
+        }
+    }
+
+    fn next(&self, index: usize) -> Option<Timestamp> {
+        let (_, due) = self.due.get(index)?;
+        match due.load(Ordering::SeqCst) {
+            NEVER => None,
+            second => Timestamp::from_second(second).ok(),
+        }
+    }
+}
+
+/// The first whole minute after an instant, in seconds since 1970.
+fn next_minute(now: Timestamp) -> i64 {
+    (now.as_second().div_euclid(60) + 1) * 60
+}
+
+/// The first whole minute not before an instant, in seconds since 1970.
+fn minute_from(instant: Timestamp) -> i64 {
+    (instant.as_second() + 59).div_euclid(60) * 60
+}

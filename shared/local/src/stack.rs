@@ -1,0 +1,310 @@
+//! Composing and serving the stack.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use app::{App, Settings};
+use axum::Router;
+use axum::extract::{Request, State as Extracted};
+use axum::http::Method;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use domain::catalog::Catalog;
+use domain::ids::{AccountId, AwsAccountId, InvalidId, ProductCode};
+use domain::ledger::slot::AllocationLimit;
+use domain::policy::SubscriptionPolicy;
+use fake_aws::FakeAws;
+use jiff::Timestamp;
+use runtime::aws::Clients;
+use runtime::settings::{AwsSettings, Signing};
+use secrecy::SecretString;
+use store::{Store, StoreError, Tables};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use web::{CredentialRule, PublicUrl, SignIn, SignInSettings, Site, UsageAccess};
+
+use crate::clock::LocalClock;
+use crate::functions::Functions;
+use crate::issuer::{Issuer, IssuerConfig, NoRandomness};
+use crate::product::{ACME_PRODUCTION, Reporting, open_accounts};
+use crate::schedules::Schedules;
+
+/// The key with which the local product may send usage reports by HTTP.
+pub const USAGE_API_KEY: &str = "local-usage-key";
+
+/// The template that describes the tables.
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// How the stack is started.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// Port of the seller's pages and API; 0 takes a free one.
+    pub port: u16,
+    /// Port of the fake AWS; 0 takes a free one.
+    pub aws_port: u16,
+    /// Where all state is kept; `None`: in memory.
+    pub data_dir: Option<PathBuf>,
+    /// `None`: the clock follows the machine's. `Some`: it stands at this
+    /// instant and moves only when told, and everything repeats.
+    pub start: Option<Timestamp>,
+}
+
+/// Why the stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another program uses the port.
+    #[error(
+        "port {port} cannot be used: {source}. Stop what uses it, or choose another with {flag} PORT"
+    )]
+    Port {
+        /// The port.
+        port: u16,
+        /// The flag that chooses another.
+        flag: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The fake AWS did not start.
+    #[error("the fake AWS did not start")]
+    Fake(#[from] fake_aws::StartError),
+    /// A built-in identifier breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] InvalidId),
+    /// The address of the pages is none.
+    #[error(transparent)]
+    PublicUrl(#[from] web::InvalidPublicUrl),
+    /// No key for the issuer.
+    #[error(transparent)]
+    Issuer(#[from] NoRandomness),
+    /// The accounts could not be opened.
+    #[error("the product's accounts could not be opened")]
+    Seed(#[from] crate::product::SeedError),
+    /// The ledger could not be read.
+    #[error("the tables could not be read or written")]
+    Store(#[from] StoreError),
+}
+
+/// A running stack. Stops serving when dropped.
+pub struct Local {
+    /// The fake AWS: its clock, its events, what it accepted.
+    pub fake: FakeAws,
+    /// The use cases.
+    pub app: App,
+    /// Where the seller's pages and API are, such as `http://localhost:8080`.
+    pub seller_url: String,
+    /// Where the fake AWS is, such as `http://localhost:8090`.
+    pub aws_url: String,
+    functions: Functions,
+    stop: watch::Sender<bool>,
+    servers: JoinSet<io::Result<()>>,
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local")
+            .field("seller_url", &self.seller_url)
+            .field("aws_url", &self.aws_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Local {
+    /// Starts everything and serves.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is in the way and what to do.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let (seller, seller_url) = bind(config.port, "--port").await?;
+        let (aws, aws_url) = bind(config.aws_port, "--aws-port").await?;
+        let fake = FakeAws::start(fake_aws::Config {
+            template: TEMPLATE.to_owned(),
+            data_dir: config.data_dir.clone(),
+            fulfillment_url: format!("{seller_url}/register"),
+            start: config.start,
+            ..fake_aws::Config::default()
+        })
+        .await?;
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = JoinSet::new();
+        servers.spawn(serve(aws, fake.router(), stopped.clone()));
+
+        let app = app(&fake, &aws_url, config.start.is_some())?;
+        let opened = prepare(&app).await?;
+        let state = web::State {
+            app: app.clone(),
+            sign_in: sign_in(&seller_url)?,
+            site: Arc::new(site(&seller_url)?),
+        };
+        let functions = Functions::new(app.clone(), usage_intake::router(state.clone()));
+        let schedules = Schedules::new(fake.now());
+        connect(&fake, &functions, &schedules, opened);
+
+        let issuer = issuer(&seller_url, &fake)?;
+        let seller_router = web::all(state)
+            .merge(issuer.router())
+            .layer(from_fn_with_state((schedules, fake.clone()), wake_after));
+        servers.spawn(serve(seller, seller_router, stopped));
+        Ok(Self {
+            fake,
+            app,
+            seller_url,
+            aws_url,
+            functions,
+            stop,
+            servers,
+        })
+    }
+
+    /// Delivers a usage report through the product's queue.
+    ///
+    /// # Errors
+    /// Why the message went back to its queue.
+    pub async fn send_usage_report(&self, report: &serde_json::Value) -> Result<(), String> {
+        self.functions.usage_report(report).await
+    }
+
+    /// Delivers one of EventBridge's events through the queue.
+    ///
+    /// # Errors
+    /// Why the message went back to its queue.
+    pub async fn send_marketplace_event(&self, event: serde_json::Value) -> Result<(), String> {
+        self.functions.marketplace_event(event).await
+    }
+
+    /// Stops serving, after the requests under way.
+    pub async fn stop(mut self) {
+        let _nobody_listens = self.stop.send(true);
+        let grace = std::time::Duration::from_secs(2);
+        let all = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, all).await.is_err() {
+            tracing::debug!("connections were still open; they are cut");
+        }
+    }
+}
+
+async fn bind(port: u16, flag: &'static str) -> Result<(TcpListener, String), StartError> {
+    let failed = |source| StartError::Port { port, flag, source };
+    let listener = TcpListener::bind(("127.0.0.1", port))
+        .await
+        .map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?.port();
+    Ok((listener, format!("http://localhost:{bound}")))
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move {
+            let _sender_gone = stopped.wait_for(|stop| *stop).await;
+        })
+        .await
+}
+
+/// The use cases over real SDK clients that call the fake.
+fn app(fake: &FakeAws, aws_url: &str, repeatable: bool) -> Result<App, StartError> {
+    let clients = Clients::new(&AwsSettings {
+        region: "us-east-1".to_owned(),
+        endpoint_url: Some(aws_url.replace("localhost", "127.0.0.1")),
+        signing: Signing::None,
+    });
+    let defaults = fake_aws::Config::default();
+    Ok(App {
+        store: Store::new(
+            clients.dynamodb.clone(),
+            Tables {
+                subscriptions: "Subscriptions".to_owned(),
+                usage: "Usage".to_owned(),
+            },
+        ),
+        marketplace: clients.marketplace(),
+        clock: Arc::new(LocalClock::new(fake.clone(), repeatable)),
+        settings: Settings {
+            subscriptions: Arc::new(SubscriptionPolicy::new(
+                AwsAccountId::parse(defaults.seller_account)?,
+                [ProductCode::parse(defaults.product_code)?],
+            )),
+            catalog: Arc::new(Catalog::workload_security()),
+            allocations: AllocationLimit::default(),
+        },
+    })
+}
+
+/// Starts the ledger in new tables and opens the product's accounts; when the
+/// first account was opened.
+async fn prepare(app: &App) -> Result<Timestamp, StartError> {
+    let first = AccountId::parse(ACME_PRODUCTION)?;
+    if app.store.account(&first).await?.is_none() {
+        app.start_cursors().await?;
+    }
+    open_accounts(app, app.clock.now()).await?;
+    let account = app.store.account(&first).await?;
+    Ok(account.map_or_else(|| app.clock.now(), |account| account.opened_at))
+}
+
+/// Plays EventBridge, the queues, the schedules and the product.
+fn connect(fake: &FakeAws, functions: &Functions, schedules: &Schedules, opened: Timestamp) {
+    let (on_event, woken, clock) = (functions.clone(), schedules.clone(), fake.clone());
+    fake.on_event(Arc::new(move |event| {
+        let (functions, schedules, clock) = (on_event.clone(), woken.clone(), clock.clone());
+        Box::pin(async move {
+            let delivered = functions.marketplace_event(event).await;
+            schedules.wake(clock.now());
+            delivered
+        })
+    }));
+    Reporting::since(opened, fake.now()).run_on(fake, functions);
+    schedules.run_on(fake, functions);
+}
+
+/// After a request that may have changed something, the schedules have a look.
+async fn wake_after(
+    Extracted((schedules, fake)): Extracted<(Schedules, FakeAws)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let changes = request.method() == Method::POST;
+    let response = next.run(request).await;
+    if changes {
+        schedules.wake(fake.now());
+    }
+    response
+}
+
+const CLIENT_ID: &str = "local-client";
+const CLIENT_SECRET: &str = "local-client-secret";
+
+fn issuer(seller_url: &str, fake: &FakeAws) -> Result<Issuer, NoRandomness> {
+    let clock = fake.clone();
+    Issuer::new(IssuerConfig {
+        url: format!("{seller_url}/issuer"),
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: CLIENT_SECRET.to_owned(),
+        redirect_uris: vec![format!("{seller_url}/sign-in/callback")],
+        users: crate::product::users(),
+        now: Arc::new(move || clock.now()),
+    })
+}
+
+fn sign_in(seller_url: &str) -> Result<SignIn, StartError> {
+    let settings = SignInSettings {
+        issuer: format!("{seller_url}/issuer"),
+        client_id: CLIENT_ID.to_owned(),
+        client_secret: SecretString::from(CLIENT_SECRET),
+        credentials: CredentialRule::Identities,
+    };
+    Ok(SignIn::new(settings, &PublicUrl::parse(seller_url)?))
+}
+
+fn site(seller_url: &str) -> Result<Site, StartError> {
+    Ok(Site {
+        public_url: PublicUrl::parse(seller_url)?,
+        product_name: Catalog::workload_security().service().to_owned(),
+        support_email: "support@example.com".to_owned(),
+        usage_access: UsageAccess::Key(SecretString::from(USAGE_API_KEY)),
+    })
+}
