@@ -2,7 +2,7 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
-use domain::metering::{CallAnswer, CallFailure, NoAnswer, Refusal, UsageRecord, Verdict};
+use domain::metering::{CallAnswer, CallFailure, Refusal, UsageRecord, Verdict};
 
 use crate::Marketplace;
 use crate::convert::{self, Failure};

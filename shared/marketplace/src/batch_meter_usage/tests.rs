@@ -1,5 +1,5 @@
 use domain::ids::{AwsAccountId, CloudAccountId, Dimension, LicenseArn};
-use domain::metering::Allocation;
+use domain::metering::{Allocation, NoAnswer};
 use domain::quantity::Quantity;
 
 use super::*;

@@ -1,0 +1,46 @@
+//! Wires the `registration` function.
+
+use std::sync::Arc;
+
+use runtime::settings::{SignInSettings, SiteSettings};
+use web::{CredentialRule, PublicUrl, SignIn, Site, State, UsageAccess};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let (started, site, sign_in) = runtime::start_pages()?;
+    let router = registration::router(state(started, site, sign_in).await?);
+    runtime::invocation::serve(async |payload, _deadline| {
+        registration::handle(&router, payload).await
+    })
+    .await
+    .map_err(anyhow::Error::from_boxed)
+}
+
+async fn state(
+    started: runtime::Started,
+    site: SiteSettings,
+    sign_in: SignInSettings,
+) -> anyhow::Result<State> {
+    let client_secret = started.clients.secret(&sign_in.client_secret_arn).await?;
+    let public_url = PublicUrl::parse(&site.public_url)?;
+    let settings = web::SignInSettings {
+        issuer: sign_in.issuer,
+        client_id: sign_in.client_id,
+        client_secret,
+        credentials: match sign_in.credential_methods {
+            methods if methods.is_empty() => CredentialRule::Identities,
+            methods => CredentialRule::Amr(methods),
+        },
+    };
+    Ok(State {
+        app: started.app,
+        sign_in: SignIn::new(settings, &public_url),
+        site: Arc::new(Site {
+            public_url,
+            product_name: site.product_name,
+            support_email: site.support_email,
+            // API Gateway asks for a signature of IAM's before it calls us.
+            usage_access: UsageAccess::Gateway,
+        }),
+    })
+}

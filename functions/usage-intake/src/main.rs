@@ -1,0 +1,42 @@
+//! Wires the `usage-intake` function.
+
+use std::sync::Arc;
+
+use runtime::settings::SiteSettings;
+use secrecy::SecretString;
+use web::{CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, UsageAccess};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let (started, site) = runtime::start_site()?;
+    let app = started.app.clone();
+    let router = usage_intake::router(state(started, site)?);
+    runtime::invocation::serve(async |payload, deadline| {
+        usage_intake::handle(&app, &router, payload, deadline).await
+    })
+    .await
+    .map_err(anyhow::Error::from_boxed)
+}
+
+fn state(started: runtime::Started, site: SiteSettings) -> anyhow::Result<State> {
+    let public_url = PublicUrl::parse(&site.public_url)?;
+    // Nobody signs in here: the routes of this function never ask the issuer, so
+    // the function is given neither its address nor our secret.
+    let nobody = SignInSettings {
+        issuer: String::new(),
+        client_id: String::new(),
+        client_secret: SecretString::default(),
+        credentials: CredentialRule::Identities,
+    };
+    Ok(State {
+        app: started.app,
+        sign_in: SignIn::new(nobody, &public_url),
+        site: Arc::new(Site {
+            public_url,
+            product_name: site.product_name,
+            support_email: site.support_email,
+            // API Gateway asks for a signature of IAM's before it calls us.
+            usage_access: UsageAccess::Gateway,
+        }),
+    })
+}

@@ -1,0 +1,11 @@
+//! Wires the `usage-posting` function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let app = runtime::start()?.app;
+    runtime::invocation::serve(async |payload, deadline| {
+        usage_posting::handle(&app, &payload, deadline).await
+    })
+    .await
+    .map_err(anyhow::Error::from_boxed)
+}

@@ -1,0 +1,158 @@
+//! The AWS clients, built once.
+
+use std::time::Duration;
+
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::Builder as HttpClientBuilder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_types::sdk_config::SharedCredentialsProvider;
+use marketplace::Marketplace;
+use secrecy::SecretString;
+
+use crate::settings::{AwsSettings, Signing};
+
+/// A client's configuration, without signatures where none are wanted.
+macro_rules! unsigned_if {
+    ($settings:expr, $builder:expr) => {
+        match $settings.signing {
+            Signing::FromEnvironment => $builder.build(),
+            Signing::None => $builder.allow_no_auth().build(),
+        }
+    };
+}
+/// Where AWS Marketplace's metering and entitlements are called, whatever the
+/// function's own Region: entitlements exist nowhere else, and metering
+/// deduplicates per Region, so a second one would bill twice.
+pub const MARKETPLACE_REGION: &str = "us-east-1";
+
+/// The clients of every AWS service that is called. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// DynamoDB, with the SDK's retries.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Metering, without retries.
+    pub metering: aws_sdk_marketplacemetering::Client,
+    /// Entitlements, with the SDK's retries.
+    pub entitlement: aws_sdk_marketplaceentitlement::Client,
+    /// Secrets Manager, with the SDK's retries.
+    pub secrets: aws_sdk_secretsmanager::Client,
+}
+
+/// Why a secret could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// Secrets Manager refused or did not answer; names its error code.
+    #[error("Secrets Manager did not give the secret {arn}: {reason}")]
+    NotGiven {
+        /// The secret's ARN.
+        arn: String,
+        /// AWS's error code, or what kept the answer.
+        reason: String,
+    },
+    /// The secret holds bytes, not a text.
+    #[error("the secret {arn} must be a text, not bytes")]
+    NotText {
+        /// The secret's ARN.
+        arn: String,
+    },
+}
+
+impl Clients {
+    /// The clients for these settings. Loads the TLS roots; calls nobody.
+    pub fn new(settings: &AwsSettings) -> Self {
+        let config = shared(settings);
+        let marketplace = config
+            .to_builder()
+            .region(Region::from_static(MARKETPLACE_REGION))
+            .build();
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(unsigned_if!(
+                settings,
+                aws_sdk_dynamodb::config::Builder::from(&config)
+            )),
+            metering: aws_sdk_marketplacemetering::Client::from_conf(unsigned_if!(
+                settings,
+                aws_sdk_marketplacemetering::config::Builder::from(&marketplace)
+                    // Whether a record is sent again is the ledger's decision:
+                    // it counts an attempt before it makes it.
+                    .retry_config(RetryConfig::disabled())
+                    .timeout_config(time_outs(Duration::from_secs(20), Duration::from_secs(20)))
+            )),
+            entitlement: aws_sdk_marketplaceentitlement::Client::from_conf(unsigned_if!(
+                settings,
+                aws_sdk_marketplaceentitlement::config::Builder::from(&marketplace)
+            )),
+            secrets: aws_sdk_secretsmanager::Client::from_conf(unsigned_if!(
+                settings,
+                aws_sdk_secretsmanager::config::Builder::from(&config)
+            )),
+        }
+    }
+
+    /// AWS Marketplace through these clients.
+    pub fn marketplace(&self) -> Marketplace {
+        Marketplace::new(self.metering.clone(), self.entitlement.clone())
+    }
+
+    /// The text of a secret.
+    ///
+    /// # Errors
+    /// See [`SecretError`]; none holds any of the secret.
+    pub async fn secret(&self, arn: &str) -> Result<SecretString, SecretError> {
+        let answer = self
+            .secrets
+            .get_secret_value()
+            .secret_id(arn)
+            .send()
+            .await
+            .map_err(|error| SecretError::NotGiven {
+                arn: arn.to_owned(),
+                reason: aws_sdk_secretsmanager::error::ProvideErrorMetadata::code(&error)
+                    .map_or_else(|| error.to_string(), ToOwned::to_owned),
+            })?;
+        answer
+            .secret_string
+            .map(SecretString::from)
+            .ok_or_else(|| SecretError::NotText {
+                arn: arn.to_owned(),
+            })
+    }
+}
+
+/// What the clients share. Only the environment is asked for credentials: Lambda
+/// puts them there, and no other source is tried that would delay a start.
+fn shared(settings: &AwsSettings) -> SdkConfig {
+    let http_client = HttpClientBuilder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(settings.region.clone()))
+        .http_client(http_client)
+        .retry_config(RetryConfig::standard())
+        .timeout_config(time_outs(Duration::from_secs(5), Duration::from_secs(15)));
+    match settings.signing {
+        Signing::FromEnvironment => {
+            config = config.credentials_provider(SharedCredentialsProvider::new(
+                EnvironmentVariableCredentialsProvider::new(),
+            ));
+        }
+        Signing::None => {}
+    }
+    if let Some(url) = &settings.endpoint_url {
+        config = config.endpoint_url(url);
+    }
+    config.build()
+}
+
+fn time_outs(attempt: Duration, operation: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(operation)
+        .build()
+}

@@ -1,0 +1,27 @@
+//! Everything around a use case when it runs as a Lambda function: settings,
+//! the system's clock, AWS clients, telemetry, and the shapes of events.
+//!
+//! Invariants:
+//!
+//! - Only this crate reads the environment, the system's clock and its source of
+//!   randomness ([`settings`], [`clock`]); settings are read once, at start, and
+//!   every wrong or missing one is reported together, by name.
+//! - Clients are built once, before the first invocation, with one HTTP and one
+//!   TLS stack ([`aws`]). Metering is never retried by the SDK.
+//! - What an event got wrong is told by its field; neither the event's content
+//!   nor a secret enters an answer or the log ([`payload`], [`telemetry`]).
+//! - One bad record of a batch fails alone ([`batch`]).
+
+pub mod aws;
+pub mod batch;
+pub mod clock;
+pub mod http;
+pub mod invocation;
+pub mod payload;
+pub mod schedule;
+pub mod settings;
+pub mod telemetry;
+
+mod start;
+
+pub use start::{Started, start, start_pages, start_site};

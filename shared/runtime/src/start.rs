@@ -1,0 +1,69 @@
+//! What every function does before its first invocation.
+
+use std::sync::Arc;
+
+use app::App;
+use store::Store;
+
+use crate::aws::Clients;
+use crate::clock::SystemClock;
+use crate::settings::{self, InvalidSettings, Reader, Settings, SignInSettings, SiteSettings};
+use crate::telemetry::{self, Format};
+
+/// A function's surroundings, ready before its first invocation.
+#[derive(Clone)]
+pub struct Started {
+    /// The AWS clients.
+    pub clients: Clients,
+    /// The use cases.
+    pub app: App,
+}
+
+/// Reads the settings, starts logging and builds the clients.
+///
+/// # Errors
+/// [`InvalidSettings`] names every setting that is missing or wrong, so that a
+/// deployment fails at its start and not at the first customer.
+pub fn start() -> Result<Started, InvalidSettings> {
+    let mut reader = Reader::new(&settings::variable);
+    let settings = reader.settings();
+    Ok(started(reader.finish(settings)?))
+}
+
+/// [`start`], for a function that answers HTTP requests.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_site() -> Result<(Started, SiteSettings), InvalidSettings> {
+    let mut reader = Reader::new(&settings::variable);
+    let (settings, site) = (reader.settings(), reader.site());
+    let (settings, site) = reader.finish(settings.zip(site))?;
+    Ok((started(settings), site))
+}
+
+/// [`start`], for a function in whose pages users sign in.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_pages() -> Result<(Started, SiteSettings, SignInSettings), InvalidSettings> {
+    let mut reader = Reader::new(&settings::variable);
+    let (settings, site, sign_in) = (reader.settings(), reader.site(), reader.sign_in());
+    let ((settings, site), sign_in) = reader.finish(settings.zip(site).zip(sign_in))?;
+    Ok((started(settings), site, sign_in))
+}
+
+fn started(settings: Settings) -> Started {
+    let format = match settings::variable("AWS_LAMBDA_FUNCTION_NAME") {
+        Some(_) => Format::Json,
+        None => Format::Readable,
+    };
+    telemetry::start(settings.log_level, format);
+    let clients = Clients::new(&settings.aws);
+    let app = App {
+        store: Store::new(clients.dynamodb.clone(), settings.tables),
+        marketplace: clients.marketplace(),
+        clock: Arc::new(SystemClock),
+        settings: settings.app,
+    };
+    Started { clients, app }
+}

@@ -1,0 +1,94 @@
+//! Logs: a readable sentence and dotted fields, as JSON on Lambda.
+//!
+//! Only our own crates log below `warn`: the SDK and the HTTP stack write
+//! requests and headers into their debug logs, and those hold tokens.
+
+use std::error::Error;
+use std::fmt;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Our crates, as they appear in a log record's target.
+const OURS: &[&str] = &[
+    "app",
+    "console",
+    "domain",
+    "fake_aws",
+    "grace_expiry",
+    "local",
+    "marketplace",
+    "marketplace_events",
+    "registration",
+    "runtime",
+    "store",
+    "usage_intake",
+    "usage_posting",
+    "usage_submission",
+    "web",
+];
+
+/// How a log record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A JSON object a line, for CloudWatch.
+    Json,
+    /// A line for people.
+    Readable,
+}
+
+/// Starts logging to standard output. Does nothing when logging was started already.
+pub fn start(level: LevelFilter, format: Format) {
+    let ours = OURS
+        .iter()
+        .map(|name| (*name, level))
+        .collect::<Targets>()
+        .with_default(LevelFilter::WARN.min(level));
+    let layer = tracing_subscriber::fmt::layer();
+    let layer = match format {
+        Format::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .boxed(),
+        Format::Readable => layer.compact().boxed(),
+    };
+    let _ = tracing_subscriber::registry()
+        .with(layer.with_filter(ours))
+        .try_init();
+}
+
+/// An error with everything that caused it, on one line.
+#[derive(Debug)]
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the outer one")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn an_error_is_logged_with_what_caused_it() {
+        let error = Outer(std::io::Error::other("the inner one"));
+        assert_eq!(Chain(&error).to_string(), "the outer one: the inner one");
+    }
+}
