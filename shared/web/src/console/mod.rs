@@ -1,0 +1,203 @@
+//! The account's pages: subscription, unlinking, billing and usage.
+
+mod chart;
+mod pages;
+mod usage;
+
+use app::accounts::{AccountError, SubscriptionView};
+use app::linking::LinkError;
+use app::usage_month::Month;
+use axum::Router;
+use axum::extract::{Path, Query, State as Extract};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use domain::ids::AccountId;
+use domain::linking::Basis;
+use jiff::Timestamp;
+use maud::Markup;
+use serde::Deserialize;
+
+use crate::forms::OwnForm;
+use crate::layout::{self, Width};
+use crate::problem::Problem;
+use crate::registration::account_name;
+use crate::site::State;
+use crate::visitor::{User, Visitor};
+
+pub(crate) fn routes() -> Router<State> {
+    Router::new()
+        .route("/", get(front))
+        .route("/accounts", get(accounts).post(open_account))
+        .route("/accounts/{account}", get(subscription))
+        .route("/accounts/{account}/usage", get(usage_month))
+        .route("/accounts/{account}/unlink", get(ask_unlink).post(unlink))
+}
+
+#[derive(Deserialize)]
+struct NewAccount {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Confirmed {
+    basis: Basis,
+}
+
+/// Which month of usage, and which of its days by hour.
+#[derive(Deserialize)]
+struct Period {
+    month: Option<String>,
+    day: Option<u8>,
+}
+
+async fn front(Extract(state): Extract<State>, visitor: Visitor) -> Response {
+    if visitor.signed_in.is_some() {
+        return Redirect::to("/accounts").into_response();
+    }
+    let body = pages::front(&state.site);
+    layout::page(&state.site, "Welcome", Width::Narrow, None, &body).into_response()
+}
+
+async fn accounts(Extract(state): Extract<State>, user: User) -> Result<Markup, Problem> {
+    let accounts = state.app.accounts_of(&user.signed_in.email).await?;
+    Ok(show(
+        &state,
+        &user,
+        "Your accounts",
+        &pages::accounts(&accounts, &user.csrf),
+    ))
+}
+
+async fn open_account(
+    Extract(state): Extract<State>,
+    user: User,
+    OwnForm(form): OwnForm<NewAccount>,
+) -> Result<Redirect, Problem> {
+    let name = account_name(&form.name)?;
+    let account = state.app.open_own_account(&user.signed_in, &name).await?;
+    Ok(Redirect::to(&format!("/accounts/{}", account.id)))
+}
+
+async fn subscription(
+    Extract(state): Extract<State>,
+    user: User,
+    Path(account): Path<String>,
+) -> Result<Markup, Problem> {
+    let view = view(&state, &user, &account).await?;
+    let body = pages::subscription(&state.site, &view);
+    Ok(show(&state, &user, view.name.as_str(), &body))
+}
+
+async fn usage_month(
+    Extract(state): Extract<State>,
+    user: User,
+    Path(account): Path<String>,
+    Query(period): Query<Period>,
+) -> Result<Markup, Problem> {
+    let view = view(&state, &user, &account).await?;
+    let months = months(view.as_of);
+    let month = match &period.month {
+        None => Month::of(view.as_of),
+        Some(text) => Month::parse(text)
+            .filter(|month| months.contains(month))
+            .ok_or_else(|| no_such_month(&view))?,
+    };
+    let usage = state.app.usage_month(&view.account, month).await?;
+    let body = usage::page(&usage::Page {
+        view: &view,
+        usage: &usage,
+        catalog: &state.app.settings.catalog,
+        months: &months,
+        day: period.day.filter(|day| (1..=31).contains(day)),
+    });
+    Ok(show(&state, &user, "Billing & usage", &body))
+}
+
+/// The months that can be looked at, the newest first.
+fn months(now: Timestamp) -> Vec<Month> {
+    std::iter::successors(Some(Month::of(now)), |month| Some(month.previous()))
+        .take(usage::MONTHS_SHOWN)
+        .collect()
+}
+
+fn no_such_month(view: &SubscriptionView) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "That month cannot be shown",
+        "The running month and the 12 before it can be shown, written like 2026-11.",
+    )
+    .go(
+        "The running month",
+        format!("/accounts/{}/usage", view.account),
+    )
+}
+
+async fn ask_unlink(
+    Extract(state): Extract<State>,
+    user: User,
+    Path(account): Path<String>,
+) -> Result<Response, Problem> {
+    let view = view(&state, &user, &account).await?;
+    let body = pages::unlink(&view, &user.csrf, false);
+    let page = show(&state, &user, "Unlink", &body);
+    Ok(crate::registration::leading_to_sign_in(&state, page).await)
+}
+
+async fn unlink(
+    Extract(state): Extract<State>,
+    user: User,
+    Path(account): Path<String>,
+    OwnForm(form): OwnForm<Confirmed>,
+) -> Result<Response, Problem> {
+    let id = AccountId::parse(account.as_str()).map_err(|_| not_found())?;
+    match state.app.unlink(&user.signed_in, &id, &form.basis).await {
+        Ok(unlinked) => {
+            let target = format!("/accounts/{}", unlinked.account);
+            Ok(Redirect::to(&target).into_response())
+        }
+        Err(LinkError::Conflict) => {
+            let view = view(&state, &user, &account).await?;
+            let body = pages::unlink(&view, &user.csrf, true);
+            let page = show(&state, &user, "Unlink", &body);
+            Ok((StatusCode::CONFLICT, page).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The account as its member may see it; for others it is not there.
+async fn view(state: &State, user: &User, account: &str) -> Result<SubscriptionView, Problem> {
+    let id = AccountId::parse(account).map_err(|_| not_found())?;
+    let view = state.app.subscription(&user.signed_in, &id).await?;
+    view.ok_or_else(not_found)
+}
+
+fn not_found() -> Problem {
+    Problem::of_status(StatusCode::NOT_FOUND)
+}
+
+fn show(state: &State, user: &User, title: &str, body: &Markup) -> Markup {
+    layout::page(&state.site, title, Width::Wide, Some(&user.shown()), body)
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Unknown => not_found(),
+            AccountError::Refused(refusal) => Self::new(
+                StatusCode::CONFLICT,
+                "That cannot be done with this account",
+                refusal.to_string(),
+            )
+            .go("Your accounts", "/accounts"),
+            AccountError::Contended => Self::new(
+                StatusCode::CONFLICT,
+                "Something changed meanwhile",
+                "Others changed the account at the same time.",
+            )
+            .say("Go back and try again."),
+            AccountError::Store(error) => error.into(),
+        }
+    }
+}

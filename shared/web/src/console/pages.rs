@@ -1,0 +1,275 @@
+//! An account's pages: who pays, since when, and what went before.
+
+use app::accounts::{AccountSummary, PayerView, SubscriptionView, UnlinkProposal};
+use domain::account::{AccountName, AccountState, EXPIRED_LABEL, Payer, Standing};
+use domain::ids::AccountId;
+use domain::linking::LinkRefusal;
+use domain::member::Role;
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use crate::layout::{day, left, time, time_exact};
+use crate::site::Site;
+use crate::words;
+
+/// For whoever is not signed in.
+pub(super) fn front(site: &Site) -> Markup {
+    html! {
+        h1 { (site.product_name) }
+        p.lead { "See who pays for your accounts, what was used and what it costs." }
+        div.actions { a.button href="/sign-in?to=/accounts" { "Sign in" } }
+        div.note {
+            strong { "Did you just subscribe in AWS Marketplace?" }
+            p { "Press " strong { "Set up your account" } " there; AWS brings you to the right page. " a href="/register" { "How that works" } }
+        }
+    }
+}
+
+/// Every account of the user.
+pub(super) fn accounts(accounts: &[AccountSummary], csrf: &str) -> Markup {
+    html! {
+        div.head { h1 { "Your accounts" } }
+        @if accounts.is_empty() {
+            div.note { strong { "You are not a member of any account yet" } p { "Open one below, or ask a member with full access to add you." } }
+        } @else {
+            ul.choices {
+                @for account in accounts {
+                    li.choice data-account=(account.account) {
+                        h2 {
+                            a href={ "/accounts/" (account.account) } { (account.name) }
+                            " " (words::badge(account.standing))
+                        }
+                        p { (words::role(account.role)) @if let Some(until) = account.until { " · until " (time(until)) } }
+                        a.button.quiet href={ "/accounts/" (account.account) } { "Open" span.hidden { " " (account.name) } }
+                    }
+                }
+            }
+        }
+        form.card method="post" action="/accounts" {
+            h2 { "Open a new account" }
+            p.muted { "It begins with a trial. To pay for it through AWS Marketplace, subscribe there and press “Set up your account”." }
+            input type="hidden" name="csrf" value=(csrf);
+            div.field {
+                label for="name" { "Name of the account" }
+                input #name type="text" name="name" required maxlength="100" autocomplete="organization";
+            }
+            div.actions { button.quiet type="submit" { "Open account" } }
+        }
+    }
+}
+
+/// The top of an account's pages; `place` is empty on its first one.
+pub(super) fn head(
+    account: &AccountId,
+    name: &AccountName,
+    standing: Standing,
+    place: &str,
+) -> Markup {
+    html! {
+        nav.crumbs aria-label="Where you are" {
+            a href="/accounts" { "Accounts" } " / "
+            @if place.is_empty() {
+                (name)
+            } @else {
+                a href={ "/accounts/" (account) } { (name) } " / " (place)
+            }
+        }
+        div.head {
+            h1 { (name) }
+            (words::badge(standing))
+        }
+    }
+}
+
+/// The subscription: state, payer, agreement, and the links before.
+pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
+    let subscribed = view.payer.is_some();
+    html! {
+        (head(&view.account, &view.name, view.standing, ""))
+        (notice(site, &view.state, view.as_of))
+        div.grid {
+            section.card aria-labelledby="subscription" {
+                h2 #subscription { "Subscription" }
+                dl.facts {
+                    dt { "State" } dd #state { (view.standing.label()) }
+                    dt { "Since" } dd { (time(view.since)) }
+                    (payer(view))
+                    @if let Some(end) = view.until { dt { "Until" } dd { (time_exact(end)) } }
+                    @if let Some(payer) = &view.payer { (agreement(payer)) }
+                    dt { "Your role" } dd { (words::role(view.role)) }
+                }
+                div.actions {
+                    a.button href={ "/accounts/" (view.account) "/usage" } { "Billing & usage" }
+                    @if subscribed && view.role == Role::FullAccess {
+                        a.button.quiet href={ "/accounts/" (view.account) "/unlink" } { "Unlink…" }
+                    }
+                }
+            }
+            section.card aria-labelledby="payer" {
+                h2 #payer { "Change who pays" }
+                p { "To have another AWS account pay, subscribe to " (site.product_name) " with it in AWS Marketplace, press " strong { "Set up your account" } " and choose this account. The payer changes at once, without a break." }
+                p { "AWS shows the old AWS account as subscribed until you cancel the subscription there." }
+                p.muted { "Lost access to the AWS account that pays? Write to " a href={ "mailto:" (site.support_email) } { (site.support_email) } "." }
+            }
+        }
+        (history(view))
+    }
+}
+
+/// What needs attention.
+fn notice(site: &Site, state: &AccountState, now: Timestamp) -> Markup {
+    html! {
+        @match state {
+            AccountState::Grace { ends_at, .. } => {
+                div.note.warn role="status" data-grace-ends=(ends_at) {
+                    strong { (left(ends_at.duration_since(now))) " of grace left" }
+                    p { "The AWS Marketplace subscription that paid for this account is no longer linked to it. Everything goes on until " (time_exact(*ends_at)) "; then it is " strong { (EXPIRED_LABEL) } "." }
+                    p { "To keep it, subscribe in AWS Marketplace, or press “Set up your account” for a subscription that you have, and choose this account." }
+                }
+            }
+            AccountState::Expired { .. } => {
+                div.note.bad role="status" {
+                    strong { (EXPIRED_LABEL) }
+                    p { (words::state(state)) " New activations, updates and connectors are blocked. Computers that are protected stay protected, and nothing is charged." }
+                    p { "To go on, subscribe to " (site.product_name) " in AWS Marketplace and link the subscription to this account." }
+                }
+            }
+            AccountState::Trial { ends_at } => {
+                div.note role="status" {
+                    strong { (left(ends_at.duration_since(now))) " of the trial left" }
+                    p { "Nothing is charged. Subscribe in AWS Marketplace before " (time(*ends_at)) " so that everything goes on." }
+                }
+            }
+            AccountState::Suspended { restorable_until, .. } => {
+                div.note.bad role="status" {
+                    strong { "This account is deleted" }
+                    p { "It can be restored until " (time(*restorable_until)) "." }
+                }
+            }
+            AccountState::Subscribed(_) | AccountState::Purged { .. } => {}
+        }
+    }
+}
+
+fn payer(view: &SubscriptionView) -> Markup {
+    html! {
+        @match &view.state {
+            AccountState::Subscribed(Payer::Marketplace { buyer, .. }) => {
+                dt { "Paid by" } dd { "AWS account " span.num { (words::buyer(buyer, view.role)) } (masking(view.role)) }
+            }
+            AccountState::Subscribed(Payer::Annual { .. }) => {
+                dt { "Paid by" } dd { "An annual subscription, outside AWS Marketplace" }
+            }
+            AccountState::Grace { buyer, .. } => {
+                dt { "Was paid by" } dd { "AWS account " span.num { (words::buyer(buyer, view.role)) } (masking(view.role)) }
+            }
+            AccountState::Trial { .. }
+            | AccountState::Expired { .. }
+            | AccountState::Suspended { .. }
+            | AccountState::Purged { .. } => { dt { "Paid by" } dd { "Nobody" } }
+        }
+    }
+}
+
+fn masking(role: Role) -> Markup {
+    html! {
+        @match role {
+            Role::FullAccess => {}
+            Role::ReadOnly => { " " span.muted.small { "(in full for members with full access)" } }
+        }
+    }
+}
+
+fn agreement(payer: &PayerView) -> Markup {
+    html! {
+        @if let Some(agreement) = &payer.agreement { dt { "Agreement" } dd { code { (agreement) } } }
+        @if let Some(offer) = &payer.offer { dt { "Offer" } dd { code { (offer) } } }
+        dt { "Agreement ends" }
+        dd {
+            @match payer.agreement_ends_at {
+                // AWS writes the year 9999 for an agreement without an end.
+                Some(end) if end.as_second() < FAR_AHEAD_S => { (day(end)) }
+                Some(_) | None => { "When it is cancelled in AWS" }
+            }
+        }
+    }
+}
+
+/// 2200-01-01T00:00:00Z.
+const FAR_AHEAD_S: i64 = 7_258_118_400;
+
+fn history(view: &SubscriptionView) -> Markup {
+    html! {
+        section.card aria-labelledby="history" {
+            h2 #history { "Who paid, and when" }
+            @if view.links.is_empty() {
+                p.muted { "No AWS Marketplace subscription was ever linked to this account." }
+            } @else {
+                div.scroll tabindex="0" role="region" aria-labelledby="history" {
+                    table {
+                        thead { tr { th scope="col" { "AWS account" } th scope="col" { "From" } th scope="col" { "Until" } th scope="col" { "Linked by" } th scope="col" { "Why it ended" } } }
+                        tbody {
+                            @for entry in &view.links {
+                                tr {
+                                    th.num scope="row" { (entry.buyer) }
+                                    td { (time_exact(entry.link.from)) }
+                                    td { @match entry.link.until { Some(until) => { (time_exact(until)) } None => { "still" } } }
+                                    td { (words::actor(&entry.link.linked_by)) }
+                                    td { @match &entry.link.unlinked {
+                                        Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor(&end.by)) }
+                                        None => { "–" }
+                                    } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Asks for a confirmation before unlinking, or says why it cannot be done.
+pub(super) fn unlink(view: &SubscriptionView, csrf: &str, asked_again: bool) -> Markup {
+    html! {
+        (head(&view.account, &view.name, view.standing, "Unlink"))
+        @if asked_again { (words::asked_again()) }
+        div.card {
+            h2 { "Unlink the AWS Marketplace subscription?" }
+            @match &view.unlink {
+                Ok(proposal) => { (unlink_form(view, proposal, csrf)) }
+                Err(refusal) => {
+                    p { (words::refusal(refusal)) }
+                    p { "Nothing was changed." }
+                    div.actions {
+                        @if let LinkRefusal::SignIn(_) = refusal {
+                            form method="post" action="/sign-in" {
+                                input type="hidden" name="to" value={ "/accounts/" (view.account) "/unlink" };
+                                input type="hidden" name="again" value="1";
+                                button type="submit" { "Sign in again" }
+                            }
+                        }
+                        a href={ "/accounts/" (view.account) } { "Back to " (view.name) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn unlink_form(view: &SubscriptionView, proposal: &UnlinkProposal, csrf: &str) -> Markup {
+    html! {
+        ul.tick #consequence {
+            li { strong { (view.name) } " " (words::verdict(proposal.verdict)) }
+            li { "The subscription itself goes on in AWS and can be linked to another account, or to this one again, with “Set up your account” in AWS Marketplace. To end it, cancel it in AWS." }
+        }
+        form method="post" action={ "/accounts/" (view.account) "/unlink" } {
+            input type="hidden" name="csrf" value=(csrf);
+            input type="hidden" name="basis" value=(proposal.basis.as_str());
+            div.actions {
+                button.danger type="submit" { "Unlink" }
+                a href={ "/accounts/" (view.account) } { "Keep it" }
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The pages and the JSON of the seller's side, over axum: the same routers on
+//! Lambda and in the local stack.
+//!
+//! | router | paths |
+//! |---|---|
+//! | [`registration`] | `/register…` (fulfillment URL), `/sign-in…`, `/sign-out`, `/static/…`, `/health` |
+//! | [`console`] | `/`, `/accounts…`, `/static/…`, `/health` |
+//! | [`usage_api`] | `/api/usage-reports`, `/health` |
+//! | [`all`] | all of them, for the local stack |
+//!
+//! Invariants:
+//!
+//! - a page runs no script and loads nothing from elsewhere, and its
+//!   Content-Security-Policy says so;
+//! - a form that changes something is accepted only from our own pages, with
+//!   the token of the browser's sessions;
+//! - a registration token goes into one call and nowhere else: not into a URL,
+//!   a page, a log or an error;
+//! - an account that the user is not a member of answers as one that is not there.
+//!
+//! Deliberately absent: any rule about accounts, licenses or usage. A handler
+//! parses, makes one call into `app`, and maps the answer.
+
+mod assets;
+mod console;
+mod cookies;
+mod forms;
+mod headers;
+mod layout;
+mod problem;
+mod registration;
+mod sign_in;
+mod site;
+mod usage_api;
+mod visitor;
+mod words;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+
+pub use sign_in::{CredentialRule, SignIn, SignInSettings};
+pub use site::{InvalidPublicUrl, PublicUrl, Site, State, UsageAccess};
+
+use problem::Problem;
+
+/// No form of ours is larger.
+const MAX_FORM_BYTES: usize = 16 * 1024;
+
+/// The fulfillment URL, sign-in, and linking.
+pub fn registration(state: State) -> Router {
+    finish(
+        registration::routes()
+            .merge(sign_in::routes())
+            .merge(assets::routes()),
+        state,
+    )
+}
+
+/// The account's pages.
+pub fn console(state: State) -> Router {
+    finish(console::routes().merge(assets::routes()), state)
+}
+
+/// Usage reports by HTTP.
+pub fn usage_api(state: State) -> Router {
+    finish(usage_api::routes().merge(assets::health()), state)
+}
+
+/// Everything on one port.
+pub fn all(state: State) -> Router {
+    finish(
+        registration::routes()
+            .merge(sign_in::routes())
+            .merge(console::routes())
+            .merge(usage_api::routes())
+            .merge(assets::routes()),
+        state,
+    )
+}
+
+/// What every answer goes through, whichever router it comes from.
+fn finish(routes: Router<State>, state: State) -> Router {
+    routes
+        .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
+        .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+        .layer(from_fn_with_state(state.clone(), headers::guard))
+        .with_state(state)
+}

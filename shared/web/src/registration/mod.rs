@@ -1,0 +1,435 @@
+//! From AWS Marketplace's POST to a linked account.
+//!
+//! `POST /register` redeems the token and answers with a cookie and a
+//! redirect, so that the token is in no URL and in no page. The POST comes from
+//! AWS's site: it brings no cookie of ours (SameSite=Lax) and needs none.
+
+mod pages;
+
+use app::SessionSecret;
+use app::linking::{LinkChoices, LinkError};
+use app::registration::{BeginError, RegistrationStatus, RegistrationView, SessionError};
+use axum::Router;
+use axum::extract::{Query, State as Extract};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use domain::account::AccountName;
+use domain::ids::AccountId;
+use domain::linking::{Basis, LinkRefusal};
+use maud::Markup;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::cookies::Cookie;
+use crate::forms::{Form, OwnForm};
+use crate::headers::FormTarget;
+use crate::layout::{self, Width};
+use crate::problem::Problem;
+use crate::site::State;
+use crate::visitor::{User, Visitor};
+use crate::words;
+
+pub(crate) fn routes() -> Router<State> {
+    Router::new()
+        .route("/register", get(landing).post(begin))
+        .route("/register/accounts", get(choose).post(open_account))
+        .route("/register/confirm", get(ask).post(confirm))
+        .route("/register/done", get(done))
+}
+
+/// AWS Marketplace's form.
+#[derive(Deserialize)]
+struct FulfillmentForm {
+    #[serde(rename = "x-amzn-marketplace-token")]
+    token: Option<String>,
+    #[serde(rename = "x-amzn-marketplace-offer-type")]
+    offer_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ChosenAccount {
+    account: AccountId,
+}
+
+#[derive(Deserialize)]
+struct NewAccount {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Confirmed {
+    account: AccountId,
+    basis: Basis,
+}
+
+async fn begin(
+    Extract(state): Extract<State>,
+    Form(form): Form<FulfillmentForm>,
+) -> Result<Response, Problem> {
+    let token = SecretString::from(form.token.ok_or(BeginError::InvalidToken)?);
+    let free_trial = form.offer_type.as_deref() == Some("free-trial");
+    let (secret, _session) = state.app.begin_registration(token, free_trial).await?;
+    let cookie = Cookie::Registration.set(&state.site.public_url, &secret);
+    Ok((cookie, Redirect::to("/register")).into_response())
+}
+
+/// Explains where to come from, or begins with the sign-in.
+async fn landing(
+    Extract(state): Extract<State>,
+    headers: HeaderMap,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
+    let title = "Set up your subscription";
+    let show = |body: &Markup| {
+        layout::page(
+            &state.site,
+            title,
+            Width::Narrow,
+            visitor.shown().as_ref(),
+            body,
+        )
+    };
+    let session = match Cookie::Registration.get(&state.site.public_url, &headers) {
+        Some(secret) => state.app.registration(&secret).await,
+        None => Err(SessionError::Unknown),
+    };
+    let view = match session {
+        Ok(view) => view,
+        Err(SessionError::Unknown) => {
+            return Ok(show(&pages::explanation(&state.site)).into_response());
+        }
+        Err(SessionError::Store(error)) => return Err(error.into()),
+    };
+    let now = state.app.clock.now();
+    let ready = visitor
+        .signed_in
+        .as_ref()
+        .filter(|user| user.may_change_payer(now).is_ok());
+    let page = show(&pages::welcome(&state.site, &view, ready, now));
+    Ok(leading_to_sign_in(&state, page).await)
+}
+
+/// A page with a sign-in form: browsers ask the policy of the page about every
+/// redirect that a form leads to, the issuer's too.
+pub(crate) async fn leading_to_sign_in(state: &State, page: impl IntoResponse) -> Response {
+    let mut answer = page.into_response();
+    let now = state.app.clock.now();
+    match state.sign_in.page_origin(now).await {
+        Ok(origin) => {
+            answer.extensions_mut().insert(FormTarget(origin));
+        }
+        Err(error) => tracing::warn!(%error, "the sign-in page's address is not known"),
+    }
+    answer
+}
+
+async fn choose(
+    Extract(state): Extract<State>,
+    headers: HeaderMap,
+    user: Visitor,
+) -> Result<Response, Problem> {
+    let Some(user) = signed_in(user) else {
+        return Ok(Redirect::to("/register").into_response());
+    };
+    let (secret, view) = session(&state, &headers).await?;
+    if let Some(answer) = not_ready(&state, &view, &user) {
+        return Ok(answer);
+    }
+    let choices = state.app.link_choices(&secret, &user.signed_in).await?;
+    let refused = choices.sign_in.is_some();
+    let page = show(
+        &state,
+        &user,
+        "Choose the account",
+        &pages::choose(&choices, &user.csrf),
+    );
+    if refused {
+        // 403 with the way out on the page: the session is kept.
+        return Ok(leading_to_sign_in(&state, (StatusCode::FORBIDDEN, page)).await);
+    }
+    Ok(page.into_response())
+}
+
+async fn open_account(
+    Extract(state): Extract<State>,
+    headers: HeaderMap,
+    user: User,
+    OwnForm(form): OwnForm<NewAccount>,
+) -> Result<Response, Problem> {
+    session(&state, &headers).await?;
+    let now = state.app.clock.now();
+    if let Err(refusal) = user.signed_in.may_change_payer(now) {
+        return Err(sign_in_problem(&refusal));
+    }
+    let name = account_name(&form.name)?;
+    let account = state.app.open_own_account(&user.signed_in, &name).await?;
+    Ok(Redirect::to(&confirm_path(&account.id)).into_response())
+}
+
+async fn ask(
+    Extract(state): Extract<State>,
+    headers: HeaderMap,
+    user: Visitor,
+    Query(chosen): Query<ChosenAccount>,
+) -> Result<Response, Problem> {
+    let Some(user) = signed_in(user) else {
+        return Ok(Redirect::to("/register").into_response());
+    };
+    let (secret, view) = session(&state, &headers).await?;
+    if let Some(answer) = not_ready(&state, &view, &user) {
+        return Ok(answer);
+    }
+    let choices = state.app.link_choices(&secret, &user.signed_in).await?;
+    confirmation(&state, &user, &choices, &chosen.account, false)
+}
+
+async fn confirm(
+    Extract(state): Extract<State>,
+    headers: HeaderMap,
+    user: User,
+    OwnForm(form): OwnForm<Confirmed>,
+) -> Result<Response, Problem> {
+    let (secret, _view) = session(&state, &headers).await?;
+    let linked = state
+        .app
+        .confirm_link(&secret, &user.signed_in, &form.account, &form.basis)
+        .await;
+    match linked {
+        Ok(linked) => {
+            let target = format!("/register/done?account={}", linked.account);
+            Ok(Redirect::to(&target).into_response())
+        }
+        Err(LinkError::Conflict) => {
+            let choices = state.app.link_choices(&secret, &user.signed_in).await?;
+            let page = confirmation(&state, &user, &choices, &form.account, true)?;
+            Ok((StatusCode::CONFLICT, page).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn done(
+    Extract(state): Extract<State>,
+    user: User,
+    Query(chosen): Query<ChosenAccount>,
+) -> Result<Response, Problem> {
+    let view = state
+        .app
+        .subscription(&user.signed_in, &chosen.account)
+        .await?;
+    let view = view.ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))?;
+    let body = pages::done(&state.site, &view);
+    Ok(show(&state, &user, "Your subscription is set up", &body).into_response())
+}
+
+/// The confirmation of one account among the choices; for one that is not
+/// among them, it does not exist.
+fn confirmation(
+    state: &State,
+    user: &User,
+    choices: &LinkChoices,
+    account: &AccountId,
+    asked_again: bool,
+) -> Result<Response, Problem> {
+    let choice = choices
+        .accounts
+        .iter()
+        .find(|choice| choice.account == *account);
+    let choice = choice.ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))?;
+    match &choice.outcome {
+        Ok(proposal) => {
+            let body = pages::confirm(&pages::Confirmation {
+                choice,
+                proposal,
+                buyer: &choices.buyer,
+                csrf: &user.csrf,
+                asked_again,
+            });
+            Ok(show(state, user, "Confirm", &body).into_response())
+        }
+        Err(refusal) => Err(refused(refusal)),
+    }
+}
+
+fn show(state: &State, user: &User, title: &str, body: &Markup) -> Markup {
+    layout::page(&state.site, title, Width::Narrow, Some(&user.shown()), body)
+}
+
+fn signed_in(visitor: Visitor) -> Option<User> {
+    Some(User {
+        signed_in: visitor.signed_in?,
+        csrf: visitor.csrf,
+    })
+}
+
+async fn session(
+    state: &State,
+    headers: &HeaderMap,
+) -> Result<(SessionSecret, RegistrationView), Problem> {
+    let secret = Cookie::Registration.get(&state.site.public_url, headers);
+    let secret = secret.ok_or(SessionError::Unknown)?;
+    let view = state.app.registration(&secret).await?;
+    Ok((secret, view))
+}
+
+/// The page for a license that cannot be linked at the moment, or any more.
+fn not_ready(state: &State, view: &RegistrationView, user: &User) -> Option<Response> {
+    match view.status {
+        RegistrationStatus::Ready { .. } => None,
+        RegistrationStatus::Pending => {
+            let page = show(state, user, "Nearly ready", &pages::pending());
+            let again = (
+                HeaderName::from_static("refresh"),
+                HeaderValue::from_static("5"),
+            );
+            Some(([again], page).into_response())
+        }
+        RegistrationStatus::Ended { at } => {
+            Some(show(state, user, "Ended", &pages::ended(at)).into_response())
+        }
+    }
+}
+
+fn confirm_path(account: &AccountId) -> String {
+    format!("/register/confirm?account={account}")
+}
+
+/// A name that somebody typed.
+pub(crate) fn account_name(text: &str) -> Result<AccountName, Problem> {
+    AccountName::parse(text).map_err(|_| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "That name cannot be used",
+            "A name has 1 to 100 characters on one line.",
+        )
+        .say("Go back and choose another name.")
+    })
+}
+
+const SESSION_KEPT: &str = "Your registration is kept: you need not go back to AWS.";
+
+/// Why something about a link is refused, as a page.
+pub(crate) fn refused(refusal: &LinkRefusal) -> Problem {
+    let status = match refusal {
+        LinkRefusal::SignIn(refusal) => return sign_in_problem(refusal),
+        LinkRefusal::NotAMember => return Problem::of_status(StatusCode::NOT_FOUND),
+        LinkRefusal::NotFullAccess => StatusCode::FORBIDDEN,
+        LinkRefusal::AnnualSubscription { .. }
+        | LinkRefusal::AccountDeleted { .. }
+        | LinkRefusal::LicensePending
+        | LinkRefusal::LicenseEnded { .. }
+        | LinkRefusal::NothingLinked => StatusCode::CONFLICT,
+    };
+    Problem::new(
+        status,
+        "This account cannot be chosen",
+        words::refusal(refusal),
+    )
+    .kept("Nothing was changed. Your registration, if you began one, is kept.")
+    .go("Your accounts", "/accounts")
+}
+
+fn sign_in_problem(refusal: &domain::sign_in::SignInRefusal) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "Sign in with your password first",
+        words::sign_in_refusal(refusal),
+    )
+    .code(pages::code(refusal))
+    .kept(SESSION_KEPT)
+    .go(
+        "Sign in with e-mail and password",
+        "/sign-in?to=/register/accounts&again=1",
+    )
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Unknown => Self::new(
+                StatusCode::GONE,
+                "This registration is over",
+                "It was begun more than 4 hours ago, or in another browser.",
+            )
+            .kept("Your subscription in AWS is as it was. You need not subscribe again.")
+            .say("In AWS Marketplace, open Manage subscriptions and press “Set up your account” again.")
+            .go("How that works", "/register"),
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LinkError> for Problem {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Session(error) => error.into(),
+            LinkError::Refused(refusal) => refused(&refusal),
+            LinkError::Conflict => Self::new(
+                StatusCode::CONFLICT,
+                "Something changed meanwhile",
+                "The account or the subscription was changed while the page was made.",
+            )
+            .kept(SESSION_KEPT)
+            .go("Look again", "/register/accounts"),
+            LinkError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BeginError> for Problem {
+    fn from(error: BeginError) -> Self {
+        let kept = "Your subscription in AWS is as it was. You need not subscribe again.";
+        let back =
+            "In AWS Marketplace, open Manage subscriptions and press “Set up your account” again.";
+        let cause = &error as &dyn std::error::Error;
+        match &error {
+            BeginError::InvalidToken => Self::new(
+                StatusCode::BAD_REQUEST,
+                "AWS did not recognise this registration",
+                "The registration that your browser brought from AWS Marketplace is missing or not valid.",
+            )
+            .kept(kept)
+            .say(back),
+            BeginError::ExpiredToken => Self::new(
+                StatusCode::BAD_REQUEST,
+                "This registration has expired",
+                "Too much time passed since you pressed “Set up your account” in AWS Marketplace.",
+            )
+            .kept(kept)
+            .say(back),
+            BeginError::AnotherProduct => Self::new(
+                StatusCode::BAD_REQUEST,
+                "This is a subscription to another product",
+                "AWS says that the subscription is to a product that is not set up here.",
+            )
+            .kept(kept)
+            .say("Open the right product in AWS Marketplace, or write to support."),
+            BeginError::Busy(_) => {
+                tracing::warn!(error = cause, "a registration could not begin");
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "AWS is busy",
+                    "AWS Marketplace did not answer when we asked about your subscription.",
+                )
+                .kept(kept)
+                .say("Reload this page in a moment; your browser may ask whether to send the form again: yes.")
+            }
+            BeginError::NotAllowed(_) | BeginError::Incomplete(_) => {
+                tracing::error!(error = cause, "a registration could not begin");
+                Self::new(
+                    StatusCode::BAD_GATEWAY,
+                    "We could not look up your subscription",
+                    "AWS Marketplace did not tell us what we need. The mistake is on our side.",
+                )
+                .kept(kept)
+                .say("Write to support; we have been told about it as well.")
+            }
+            BeginError::Store(_) => {
+                tracing::error!(error = cause, "a registration could not begin");
+                Self::unavailable(StatusCode::SERVICE_UNAVAILABLE)
+                    .kept(kept)
+            }
+        }
+    }
+}

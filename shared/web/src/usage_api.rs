@@ -1,0 +1,215 @@
+//! `POST /api/usage-reports`: computers protected in an hour, from the product.
+
+use app::intake::{IntakeError, Recorded};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Extract};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use domain::usage::UsageReport;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use crate::cookies::hash;
+use crate::problem::ApiProblem;
+use crate::site::{State, UsageAccess};
+
+/// 5,000 computers with long ids and spans fit; API Gateway takes 10 MB, Lambda 6.
+const MAX_REPORT_BYTES: usize = 4 * 1024 * 1024;
+
+pub(crate) fn routes() -> Router<State> {
+    Router::new().route(
+        "/api/usage-reports",
+        post(record).layer(DefaultBodyLimit::max(MAX_REPORT_BYTES)),
+    )
+}
+
+async fn record(Extract(state): Extract<State>, request: Request) -> Result<Response, ApiProblem> {
+    authenticate(&state.site.usage_access, request.headers())?;
+    let body = Bytes::from_request(request, &state)
+        .await
+        .map_err(|rejection| ApiProblem::of_status(rejection.status()))?;
+    let report = parse(&body)?;
+    let (status, recorded) = match state.app.record_usage(&report).await? {
+        Recorded::New => (StatusCode::CREATED, "new"),
+        Recorded::Again => (StatusCode::OK, "again"),
+    };
+    let answer = json!({
+        "account": report.account,
+        "hour": report.hour,
+        "report_id": report.report_id,
+        "computers": report.computers.len(),
+        "recorded": recorded,
+    });
+    let kind = HeaderValue::from_static("application/json");
+    Ok((status, [(header::CONTENT_TYPE, kind)], answer.to_string()).into_response())
+}
+
+fn authenticate(access: &UsageAccess, headers: &HeaderMap) -> Result<(), ApiProblem> {
+    let key = match access {
+        UsageAccess::Gateway => return Ok(()),
+        UsageAccess::Key(key) => key,
+    };
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    // By hash, so that the time taken tells nothing about the key.
+    if given.map(|given| hash(&[given])) == Some(hash(&[key.expose_secret()])) {
+        Ok(())
+    } else {
+        Err(ApiProblem::new(
+            StatusCode::UNAUTHORIZED,
+            "/problems/unauthenticated",
+            "The key is missing or wrong",
+        )
+        .detail("Send the header Authorization: Bearer <key>."))
+    }
+}
+
+/// Reads a report, naming the field that is wrong and never its content.
+fn parse(body: &[u8]) -> Result<UsageReport, ApiProblem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let report = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if error.is_data() {
+            let problem = invalid().detail(rule(&error.to_string()));
+            if path == "." {
+                problem
+            } else {
+                problem.field(path)
+            }
+        } else {
+            not_json(error.line(), error.column())
+        }
+    })?;
+    json.end()
+        .map_err(|error| not_json(error.line(), error.column()))?;
+    Ok(report)
+}
+
+fn invalid() -> ApiProblem {
+    ApiProblem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "/problems/invalid-report",
+        "The report is not valid",
+    )
+}
+
+fn not_json(line: usize, column: usize) -> ApiProblem {
+    ApiProblem::new(
+        StatusCode::BAD_REQUEST,
+        "/problems/malformed",
+        "The body is not JSON",
+    )
+    .detail(format!(
+        "It stops being JSON at line {line}, column {column}."
+    ))
+}
+
+/// The rule that a field breaks: serde's message without the part of it that
+/// repeats what was sent.
+fn rule(message: &str) -> String {
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message, |(message, _)| message);
+    if message.starts_with("missing field") || message.starts_with("duplicate field") {
+        return message.replace('`', "\"");
+    }
+    match message.rsplit_once(", expected ") {
+        Some((what, expected)) if what.starts_with("unknown field") => {
+            format!("unknown field; expected {}", expected.replace('`', "\""))
+        }
+        Some((_, expected)) => format!("expected {}", expected.replace('`', "\"")),
+        // Our own types name their rule only.
+        None if message.starts_with("not a valid") || message.starts_with("must be") => {
+            message.to_owned()
+        }
+        None => "not of the expected form".to_owned(),
+    }
+}
+
+impl From<IntakeError> for ApiProblem {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Invalid(report) => invalid().detail(report.problem).field(report.field),
+            IntakeError::UnknownAccount => invalid()
+                .detail("there is no such account")
+                .field("account"),
+            IntakeError::Conflict => Self::new(
+                StatusCode::CONFLICT,
+                "/problems/report-differs",
+                "A report with this id and other content was recorded",
+            )
+            .detail("Nothing was changed. Send other content under another report_id.")
+            .field("report_id"),
+            IntakeError::Store(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a usage report was not recorded"
+                );
+                Self::of_status(StatusCode::SERVICE_UNAVAILABLE)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str) -> serde_json::Value {
+        let problem = parse(body.as_bytes()).unwrap_err();
+        serde_json::to_value(&problem).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_and_its_content_is_not_repeated() {
+        for (body, field, detail) in [
+            (
+                r#"{"account":"a/secret","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":[]}"#,
+                "account",
+                "not a valid account id: 1 to 64 characters of a-z A-Z 0-9 - _ . : @",
+            ),
+            (
+                r#"{"account":"a","hour":"2026-11-22T10:30:00Z","report_id":"r","computers":[]}"#,
+                "hour",
+                "must be the start of a UTC hour, such as 2026-11-22T10:00:00Z",
+            ),
+            (
+                r#"{"account":"a","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":[{"agent_id":"x","connector":{"kind":"secret"}}]}"#,
+                "computers[0].connector.kind",
+                "expected one of \"aws\", \"azure\", \"gcp\", \"vcenter\"",
+            ),
+            (
+                r#"{"account":"a","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":"secret"}"#,
+                "computers",
+                "expected a sequence",
+            ),
+        ] {
+            let problem = refused(body);
+            assert_eq!(problem["field"], field, "{problem}");
+            assert_eq!(problem["detail"], detail, "{problem}");
+            assert_eq!(problem["status"], 422);
+            assert!(!problem.to_string().contains("secret"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_is_named() {
+        let problem = refused(r#"{"account":"a"}"#);
+        assert_eq!(problem["detail"], "missing field \"hour\"");
+    }
+
+    #[test]
+    fn what_is_not_json_is_400() {
+        let whole = r#"{"account":"a","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":[]}"#;
+        assert!(parse(whole.as_bytes()).is_ok());
+        for body in ["", "{", "account=secret", &format!("{whole}secret")] {
+            let problem = refused(body);
+            assert_eq!(problem["status"], 400, "{body}: {problem}");
+            assert!(!problem.to_string().contains("secret"), "{problem}");
+        }
+    }
+}

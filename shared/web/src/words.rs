@@ -1,0 +1,173 @@
+//! The domain's states and refusals in the words of the pages.
+
+use domain::account::{AccountState, ExpiryCause, GraceVerdict, Payer, Standing};
+use domain::audit::Actor;
+use domain::ids::{AwsAccountId, masked};
+use domain::linking::{LinkRefusal, UnlinkCause};
+use domain::member::Role;
+use domain::sign_in::SignInRefusal;
+use maud::{Markup, html};
+
+use crate::layout::{day, time, time_exact};
+
+/// An account's state as a badge.
+pub(crate) fn badge(standing: Standing) -> Markup {
+    let colour = match standing {
+        Standing::Trial => "info",
+        Standing::Subscribed | Standing::Annual => "good",
+        Standing::Grace => "warn",
+        Standing::Expired | Standing::Suspended => "bad",
+    };
+    html! { span.badge.(colour) { (standing.label()) } }
+}
+
+/// Said when what a person confirmed is not what would happen now.
+pub(crate) fn asked_again() -> Markup {
+    html! {
+        div.note.warn role="alert" {
+            strong { "Something changed meanwhile" }
+            p { "Since you were last asked, the account or the subscription was changed, perhaps by a colleague. Nothing of what you confirmed was done. This is what would happen now." }
+        }
+    }
+}
+
+/// An AWS account's id, whole for whoever may see the payer.
+pub(crate) fn buyer(id: &AwsAccountId, role: Role) -> String {
+    match role {
+        Role::FullAccess => id.to_string(),
+        Role::ReadOnly => masked(id),
+    }
+}
+
+/// What a state means, in a sentence.
+pub(crate) fn state(state: &AccountState) -> Markup {
+    html! {
+        @match state {
+            AccountState::Trial { ends_at } => { "The trial ends on " (time(*ends_at)) ". Nothing is charged." }
+            AccountState::Subscribed(Payer::Marketplace { link, .. }) => { "Paid for through AWS Marketplace since " (time(link.from)) "." }
+            AccountState::Subscribed(Payer::Annual { since, ends_at }) => {
+                "Paid for by an annual subscription since " (day(*since))
+                @if let Some(end) = ends_at { ", until " (day(*end)) }
+                "."
+            }
+            AccountState::Grace { ends_at, .. } => {
+                "Its AWS Marketplace subscription is no longer linked. Everything goes on until " (time_exact(*ends_at)) "."
+            }
+            AccountState::Expired { since, cause } => { (expiry(cause)) " on " (time(*since)) "." }
+            AccountState::Suspended { restorable_until, .. } => { "Deleted. It can be restored until " (time(*restorable_until)) "." }
+            AccountState::Purged { since } => { "Deleted for good on " (day(*since)) "." }
+        }
+    }
+}
+
+fn expiry(cause: &ExpiryCause) -> &'static str {
+    match cause {
+        ExpiryCause::TrialEnded => "The trial ended",
+        ExpiryCause::GraceEnded => "The 48 hours of grace ended",
+        ExpiryCause::GraceRefused => {
+            "The subscription was unlinked for the third time within 30 days, so without grace,"
+        }
+        ExpiryCause::AgreementEnded { .. } => "The agreement ended in AWS Marketplace",
+        ExpiryCause::AnnualEnded => "The annual subscription ended",
+        ExpiryCause::Deleted => "The account was deleted, and lost its subscription,",
+    }
+}
+
+/// Why a license cannot be linked to an account, or unlinked from it.
+pub(crate) fn refusal(refusal: &LinkRefusal) -> Markup {
+    html! {
+        @match refusal {
+            LinkRefusal::SignIn(refusal) => { (sign_in_refusal(refusal)) }
+            LinkRefusal::NotAMember => { "You are not a member of this account." }
+            LinkRefusal::NotFullAccess => {
+                "Your role is read only. A member with full access has to do this."
+            }
+            LinkRefusal::AnnualSubscription { ends_at } => {
+                "It has an annual subscription"
+                @if let Some(end) = ends_at { " until " (day(*end)) }
+                ", and an account is paid for either by one or through AWS Marketplace, never both."
+            }
+            LinkRefusal::AccountDeleted { restorable_until: Some(until) } => {
+                "It is deleted. Restore it first; that is possible until " (time(*until)) "."
+            }
+            LinkRefusal::AccountDeleted { restorable_until: None } => { "It is deleted for good." }
+            LinkRefusal::LicensePending => {
+                "AWS has not activated the subscription yet. That normally takes a minute or two."
+            }
+            LinkRefusal::LicenseEnded { ended_at } => {
+                "The AWS Marketplace subscription ended on " (time(*ended_at)) "."
+            }
+            LinkRefusal::NothingLinked => { "No AWS Marketplace subscription is linked to this account." }
+        }
+    }
+}
+
+/// Why a sign-in does not do.
+pub(crate) fn sign_in_refusal(refusal: &SignInRefusal) -> Markup {
+    html! {
+        @match refusal {
+            SignInRefusal::CredentialsRequired { provider } => {
+                "You signed in through " (provider) ". Who pays for an account can be changed only \
+                 by somebody who signed in with an e-mail address and password."
+            }
+            SignInRefusal::EmailNotVerified => {
+                "Your e-mail address is not verified yet. Follow the link in the mail that you \
+                 were sent when you signed up, then sign in again."
+            }
+            SignInRefusal::SignInTooOld { at } => {
+                "You signed in at " (time(*at)) ". Changing who pays takes a sign-in of the last 15 minutes."
+            }
+        }
+    }
+}
+
+/// What losing its subscription means for an account.
+pub(crate) fn verdict(verdict: GraceVerdict) -> Markup {
+    html! {
+        @match verdict {
+            GraceVerdict::Granted { ends_at, within_30_days } => {
+                "has 48 hours of grace, until " (time_exact(ends_at)) ". After that it is "
+                strong { (domain::account::EXPIRED_LABEL) }
+                " until it is linked to a subscription again."
+                @if within_30_days > 1 {
+                    " This is its grace number " (within_30_days) " within 30 days."
+                }
+            }
+            GraceVerdict::Refused { within_30_days } => {
+                "expires at once, without grace, because it would be its grace number "
+                (within_30_days) " within 30 days."
+            }
+        }
+    }
+}
+
+/// Why a link ended.
+pub(crate) fn unlink_cause(cause: UnlinkCause) -> &'static str {
+    match cause {
+        UnlinkCause::Relinked => "Moved to another account",
+        UnlinkCause::PayerChanged => "Another AWS account pays since",
+        UnlinkCause::Unlinked => "Unlinked",
+        UnlinkCause::AgreementEnded => "The agreement ended in AWS",
+        UnlinkCause::AccountDeleted => "The account was deleted",
+    }
+}
+
+/// Who did something.
+pub(crate) fn actor(actor: &Actor) -> String {
+    match actor {
+        Actor::User { email } => email.to_string(),
+        Actor::Support { ticket, .. } => format!("support (ticket {ticket})"),
+        Actor::Aws { .. } => "AWS Marketplace".to_owned(),
+        Actor::Buyer => "the buyer, from AWS Marketplace".to_owned(),
+        Actor::Product => "the product".to_owned(),
+        Actor::Clock => "the passing of time".to_owned(),
+    }
+}
+
+/// A role.
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::FullAccess => "Full access",
+        Role::ReadOnly => "Read only",
+    }
+}
