@@ -526,6 +526,16 @@ impl Parts {
             .map_or(NonZeroU16::MIN, |from| from.count)
     }
 
+    /// The largest number of parts in the hours from the first up to but
+    /// without the second.
+    pub fn most_between(&self, from: Hour, until: Hour) -> NonZeroU16 {
+        self.0
+            .iter()
+            .filter(|change| change.hour > from && change.hour < until)
+            .map(|change| change.count)
+            .fold(self.count_at(from), NonZeroU16::max)
+    }
+
     /// Another number of parts from an hour on.
     ///
     /// # Errors
@@ -847,3 +857,6 @@ fn simple(
     change.put_account(account.moved(state, at), at);
     change
 }
+
+#[cfg(test)]
+mod tests;

@@ -468,3 +468,6 @@ impl License {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

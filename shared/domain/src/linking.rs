@@ -720,3 +720,6 @@ fn closed(link: &Link, by: &Actor, at: Timestamp, cause: UnlinkCause) -> Link {
         ..link.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

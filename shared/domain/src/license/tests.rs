@@ -1,0 +1,388 @@
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use super::*;
+use crate::hour::after;
+use crate::marketplace_event::{
+    AgreementTerms, Disregarded, EndedStatus, Intent, MarketplaceEvent, ResolvedLicense,
+};
+use crate::policy::SubscriptionPolicy;
+
+fn start() -> Timestamp {
+    "2026-08-20T14:23:22Z".parse().unwrap()
+}
+
+fn policy() -> SubscriptionPolicy {
+    SubscriptionPolicy::new(
+        AwsAccountId::parse("111122223333").unwrap(),
+        [ProductCode::parse("product").unwrap()],
+    )
+}
+
+fn license(n: u8) -> LicenseId {
+    LicenseId::parse(format!("l-{n:032x}")).unwrap()
+}
+
+fn arn(n: u8) -> LicenseArn {
+    LicenseArn::parse(format!(
+        "arn:aws:license-manager::111122223333:license:{}",
+        license(n)
+    ))
+    .unwrap()
+}
+
+fn agreement(n: u8) -> AgreementId {
+    AgreementId::parse(format!("agmt-{n}")).unwrap()
+}
+
+/// An event of an agreement, `seconds` after the start.
+fn event(of: u8, seconds: i64, license: Option<u8>, kind: EventKind) -> MarketplaceEvent {
+    let at = after(start(), SignedDuration::from_secs(seconds));
+    MarketplaceEvent {
+        id: EventId::parse(format!("event-{of}-{seconds}")).unwrap(),
+        at,
+        version: "0".to_owned(),
+        seller: policy().seller,
+        detail_type: "test".to_owned(),
+        agreement: Some(agreement(of)),
+        buyer: Some(AwsAccountId::parse("999988887777").unwrap()),
+        offer: None,
+        product: license.map(|_| ProductCode::parse("product").unwrap()),
+        license: license.map(arn),
+        kind,
+    }
+}
+
+fn fact(event: MarketplaceEvent) -> Fact {
+    let at = event.at;
+    event.into_fact(&policy(), at)
+}
+
+fn created(of: u8, seconds: i64, intent: Intent) -> Fact {
+    let terms = AgreementTerms {
+        intent,
+        starts_at: None,
+        ends_at: None,
+        previous: None,
+    };
+    fact(event(of, seconds, None, EventKind::AgreementCreated(terms)))
+}
+
+fn updated(of: u8, seconds: i64) -> Fact {
+    fact(event(of, seconds, Some(0), EventKind::LicenseUpdated))
+}
+
+fn ended(of: u8, seconds: i64, status: EndedStatus) -> Fact {
+    fact(event(
+        of,
+        seconds,
+        None,
+        EventKind::AgreementEnded { status },
+    ))
+}
+
+fn deprovisioned(of: u8, seconds: i64) -> Fact {
+    fact(event(of, seconds, Some(0), EventKind::LicenseDeprovisioned))
+}
+
+fn resolved(of: Option<u8>, seconds: i64) -> Fact {
+    ResolvedLicense {
+        license: arn(0),
+        buyer: AwsAccountId::parse("999988887777").unwrap(),
+        product: ProductCode::parse("product").unwrap(),
+        agreement: of.map(agreement),
+    }
+    .into_fact(after(start(), SignedDuration::from_secs(seconds)))
+}
+
+fn status_of(facts: &[Fact]) -> Option<LicenseStatus> {
+    derive(&license(0), facts).map(|derived| derived.status)
+}
+
+fn seconds(n: i64) -> Timestamp {
+    after(start(), SignedDuration::from_secs(n))
+}
+
+#[test]
+fn a_license_is_pending_until_license_updated() {
+    let facts = [created(1, 0, Intent::New), resolved(Some(1), 80)];
+    assert_eq!(status_of(&facts), Some(LicenseStatus::Pending));
+    let facts = [facts[0].clone(), facts[1].clone(), updated(1, 62)];
+    assert_eq!(
+        status_of(&facts),
+        Some(LicenseStatus::Active { since: seconds(62) })
+    );
+}
+
+#[test]
+fn nothing_is_known_of_a_license_by_agreement_events_alone() {
+    assert_eq!(derive(&license(0), &[created(1, 0, Intent::New)]), None);
+}
+
+#[test]
+fn the_end_has_both_events_instants_whichever_came_first() {
+    let end = |facts: &[Fact]| match status_of(facts) {
+        Some(LicenseStatus::Ended { end, active_since }) => (end, active_since),
+        other => panic!("{other:?}"),
+    };
+    let both = [
+        updated(1, 62),
+        deprovisioned(1, 126),
+        ended(1, 95, EndedStatus::Cancelled),
+    ];
+    let (of_both, active_since) = end(&both);
+    assert_eq!(active_since, Some(seconds(62)));
+    assert_eq!(of_both.ended_at, seconds(95));
+    assert_eq!(of_both.last_event_at, seconds(126));
+    assert_eq!(of_both.learned_at, seconds(95));
+    let (of_one, _) = end(&both[..2]);
+    assert_eq!(of_one.ended_at, seconds(126));
+}
+
+#[test]
+fn a_late_license_updated_revives_nothing() {
+    let facts = [ended(1, 95, EndedStatus::Cancelled), updated(1, 200)];
+    assert!(matches!(
+        status_of(&facts),
+        Some(LicenseStatus::Ended { .. })
+    ));
+}
+
+#[test]
+fn renewed_and_replaced_end_nothing_by_themselves() {
+    for status in [
+        EndedStatus::Renewed,
+        EndedStatus::Replaced,
+        EndedStatus::Unrecognized("PAUSED".to_owned()),
+    ] {
+        let facts = [updated(1, 62), ended(1, 95, status)];
+        assert_eq!(
+            status_of(&facts),
+            Some(LicenseStatus::Active { since: seconds(62) })
+        );
+    }
+}
+
+#[test]
+fn a_license_renewed_under_another_agreement_stays_active_without_a_gap() {
+    let facts = [
+        updated(1, 62),
+        ended(1, 95, EndedStatus::Renewed),
+        created(2, 94, Intent::Renew),
+        updated(2, 96),
+        deprovisioned(1, 97),
+    ];
+    let derived = derive(&license(0), &facts).unwrap();
+    assert_eq!(derived.status, LicenseStatus::Active { since: seconds(96) });
+    assert_eq!(derived.agreement, Some(agreement(2)));
+    let without_deprovisioning = derive(&license(0), &facts[..4]).unwrap();
+    assert_eq!(
+        without_deprovisioning.status,
+        LicenseStatus::Active { since: seconds(62) }
+    );
+}
+
+#[test]
+fn an_agreement_that_starts_later_activates_its_license_later() {
+    let starts_at = seconds(86_400);
+    let terms = AgreementTerms {
+        intent: Intent::New,
+        starts_at: Some(starts_at),
+        ends_at: Some(seconds(90_000)),
+        previous: None,
+    };
+    let facts = [
+        updated(1, 62),
+        fact(event(1, 0, None, EventKind::AgreementCreated(terms))),
+    ];
+    let derived = derive(&license(0), &facts).unwrap();
+    assert_eq!(derived.status, LicenseStatus::Active { since: starts_at });
+    assert_eq!(derived.agreement_ends_at, Some(seconds(90_000)));
+}
+
+#[test]
+fn a_token_without_an_agreement_joins_the_license_of_the_events() {
+    let facts = [
+        resolved(None, 80),
+        updated(1, 62),
+        created(1, 0, Intent::New),
+    ];
+    let derived = derive(&license(0), &facts).unwrap();
+    assert_eq!(derived.status, LicenseStatus::Active { since: seconds(62) });
+    assert_eq!(derived.agreement, Some(agreement(1)));
+}
+
+#[test]
+fn another_license_of_the_same_agreement_changes_nothing() {
+    let other = fact(event(1, 70, Some(1), EventKind::LicenseDeprovisioned));
+    assert_eq!(
+        status_of(&[updated(1, 62), other]),
+        Some(LicenseStatus::Active { since: seconds(62) })
+    );
+}
+
+#[test]
+fn events_that_are_not_ours_to_act_on_say_why_and_change_nothing() {
+    let ours = event(1, 95, Some(0), EventKind::LicenseDeprovisioned);
+    let cases = [
+        (
+            MarketplaceEvent {
+                version: "1".to_owned(),
+                ..ours.clone()
+            },
+            Disregarded::UnknownVersion,
+        ),
+        (
+            MarketplaceEvent {
+                seller: AwsAccountId::parse("000000000001").unwrap(),
+                ..ours.clone()
+            },
+            Disregarded::AnotherSeller,
+        ),
+        (
+            MarketplaceEvent {
+                product: Some(ProductCode::parse("other").unwrap()),
+                ..ours.clone()
+            },
+            Disregarded::AnotherProduct,
+        ),
+        (
+            MarketplaceEvent {
+                license: None,
+                ..ours.clone()
+            },
+            Disregarded::WithoutIds,
+        ),
+        (
+            MarketplaceEvent {
+                product: None,
+                ..ours.clone()
+            },
+            Disregarded::WithoutIds,
+        ),
+        (
+            MarketplaceEvent {
+                agreement: None,
+                kind: EventKind::AgreementEnded {
+                    status: EndedStatus::Cancelled,
+                },
+                ..ours.clone()
+            },
+            Disregarded::WithoutIds,
+        ),
+    ];
+    for (event, reason) in cases {
+        assert_eq!(event.disregarded(&policy()), Some(reason));
+        assert_eq!(
+            status_of(&[updated(1, 62), fact(event)]),
+            Some(LicenseStatus::Active { since: seconds(62) }),
+            "{reason}"
+        );
+    }
+    assert_eq!(ours.disregarded(&policy()), None);
+}
+
+#[test]
+fn the_arn_with_its_prefix_is_preferred_whatever_came_first() {
+    let bare = LicenseArn::parse(arn(0).as_str().trim_start_matches("arn:").to_owned()).unwrap();
+    let without = fact(MarketplaceEvent {
+        license: Some(bare),
+        ..event(1, 62, Some(0), EventKind::LicenseUpdated)
+    });
+    for facts in [
+        [without.clone(), resolved(Some(1), 80)],
+        [resolved(Some(1), 80), without],
+    ] {
+        assert_eq!(derive(&license(0), &facts).unwrap().arn, arn(0));
+    }
+}
+
+/// One fact of a small world of two agreements and one license.
+fn any_fact() -> impl Strategy<Value = Fact> {
+    let status = prop_oneof![
+        Just(EndedStatus::Cancelled),
+        Just(EndedStatus::Expired),
+        Just(EndedStatus::Terminated),
+        Just(EndedStatus::Renewed),
+        Just(EndedStatus::Replaced),
+    ];
+    let intent = prop_oneof![Just(Intent::New), Just(Intent::Renew)];
+    let of = 1..3_u8;
+    let second = 0..1_000_i64;
+    prop_oneof![
+        (of.clone(), second.clone(), intent).prop_map(|(of, s, i)| created(of, s, i)),
+        (of.clone(), second.clone()).prop_map(|(of, s)| updated(of, s)),
+        (of.clone(), second.clone(), status).prop_map(|(of, s, status)| ended(of, s, status)),
+        (of.clone(), second.clone()).prop_map(|(of, s)| deprovisioned(of, s)),
+        (prop::option::of(of), second).prop_map(|(of, s)| resolved(of, s)),
+    ]
+}
+
+/// Distinct by key, as the store keeps them.
+fn any_facts(max: usize) -> impl Strategy<Value = Vec<Fact>> {
+    prop::collection::vec(any_fact(), 1..=max).prop_map(|facts| {
+        let distinct: BTreeMap<(Option<AgreementId>, String), Fact> = facts
+            .into_iter()
+            .map(|fact| ((fact.agreement().cloned(), fact.key()), fact))
+            .collect();
+        distinct.into_values().collect()
+    })
+}
+
+fn permutations(facts: &[Fact]) -> Vec<Vec<Fact>> {
+    if facts.len() <= 1 {
+        return vec![facts.to_vec()];
+    }
+    let mut all = Vec::new();
+    for index in 0..facts.len() {
+        let mut rest = facts.to_vec();
+        let first = rest.remove(index);
+        for mut tail in permutations(&rest) {
+            tail.insert(0, first.clone());
+            all.push(tail);
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_permutation_and_duplication_of_up_to_5_facts_gives_the_same_license(
+        facts in any_facts(5),
+        twice in any::<prop::sample::Index>(),
+    ) {
+        let expected = derive(&license(0), &facts);
+        for permutation in permutations(&facts) {
+            prop_assert_eq!(&derive(&license(0), &permutation), &expected);
+            let mut duplicated = permutation;
+            duplicated.push(duplicated[twice.index(duplicated.len())].clone());
+            prop_assert_eq!(&derive(&license(0), &duplicated), &expected);
+        }
+    }
+
+    /// Told one by one in any order, the license ends in the state of all facts at once.
+    #[test]
+    fn a_license_told_fact_by_fact_ends_where_all_facts_at_once_lead(
+        facts in any_facts(6).prop_shuffle(),
+    ) {
+        let mut known: Option<License> = None;
+        for count in 1..=facts.len() {
+            let Some(derived) = derive(&license(0), &facts[..count]) else {
+                continue;
+            };
+            let decision = decide_license(
+                &license(0), known.as_ref(), derived, None, &Actor::Clock, seconds(5_000),
+            );
+            if let Decision::Commit(mut change) = decision.unwrap() {
+                let mut next = change.licenses.remove(0);
+                next.version += 1;
+                known = Some(next);
+            }
+        }
+        let told = known.map(|known| (known.status, known.agreement, known.agreements));
+        let at_once = derive(&license(0), &facts).map(|d| (d.status, d.agreement, d.agreements));
+        prop_assert_eq!(told, at_once);
+    }
+}
