@@ -1,0 +1,153 @@
+//! Moving the clock: order, bounds, cost.
+
+use std::sync::{Arc, Mutex};
+
+use fake_aws::{ClockError, Config, FakeAws, OfferKind, Schedule};
+use futures_util::FutureExt as _;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::{at, fake, subscribe};
+
+type Runs = Arc<Mutex<Vec<(String, Timestamp)>>>;
+
+/// A schedule that is due at every whole multiple of `seconds`.
+fn every(name: &str, seconds: i64, runs: &Runs) -> Schedule {
+    let last = Arc::new(Mutex::new(None::<Timestamp>));
+    let (seen, runs, label) = (Arc::clone(&last), Arc::clone(runs), name.to_owned());
+    Schedule {
+        name: name.to_owned(),
+        next: Arc::new(move |now| {
+            let floor = now.as_second() - now.as_second().rem_euclid(seconds);
+            let due = Timestamp::from_second(floor).unwrap();
+            let done = last.lock().unwrap().is_some_and(|last| last >= due);
+            let next = if done { floor + seconds } else { floor };
+            Some(Timestamp::from_second(next).unwrap())
+        }),
+        run: Arc::new(move |now| {
+            *seen.lock().unwrap() = Some(now);
+            runs.lock().unwrap().push((label.clone(), now));
+            async {}.boxed()
+        }),
+    }
+}
+
+#[tokio::test]
+async fn schedules_run_at_their_instants_in_the_order_they_were_added() {
+    let fake = fake().await;
+    let runs = Runs::default();
+    fake.add_schedule(every("b", 1_800, &runs));
+    fake.add_schedule(every("a", 3_600, &runs));
+    fake.advance_to(at("2026-11-22T11:10:00Z")).await.unwrap();
+    let runs: Vec<(String, Timestamp)> = runs.lock().unwrap().clone();
+    let expected = [
+        ("b", "2026-11-22T10:00:00Z"),
+        ("a", "2026-11-22T10:00:00Z"),
+        ("b", "2026-11-22T10:30:00Z"),
+        ("b", "2026-11-22T11:00:00Z"),
+        ("a", "2026-11-22T11:00:00Z"),
+    ];
+    assert_eq!(
+        runs,
+        expected.map(|(name, time)| (name.to_owned(), at(time)))
+    );
+    assert_eq!(fake.now(), at("2026-11-22T11:10:00Z"));
+}
+
+#[tokio::test]
+async fn what_is_due_exactly_at_the_target_runs() {
+    let fake = fake().await;
+    let runs = Runs::default();
+    fake.advance_by(SignedDuration::from_secs(1)).await.unwrap();
+    fake.add_schedule(every("hourly", 3_600, &runs));
+    fake.tick().await;
+    runs.lock().unwrap().clear();
+    fake.advance_to(at("2026-11-22T10:59:59Z")).await.unwrap();
+    assert_eq!(*runs.lock().unwrap(), []);
+    fake.advance_to(at("2026-11-22T11:00:00Z")).await.unwrap();
+    assert_eq!(runs.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_clock_refuses_to_move_back() {
+    let fake = fake().await;
+    let refused = fake
+        .advance_to(at("2026-11-22T09:59:59Z"))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, ClockError::Backwards { .. }), "{refused}");
+    fake.advance_to(fake.now()).await.unwrap();
+    assert_eq!(fake.now(), at("2026-11-22T10:00:00Z"));
+}
+
+#[tokio::test]
+async fn a_schedule_that_never_gets_done_is_named() {
+    let fake = fake().await;
+    fake.add_schedule(Schedule {
+        name: "greedy".to_owned(),
+        next: Arc::new(Some),
+        run: Arc::new(|_| async {}.boxed()),
+    });
+    let refused = fake
+        .advance_by(SignedDuration::from_hours(1))
+        .await
+        .unwrap_err();
+    let ClockError::Stuck {
+        schedule,
+        at: stuck_at,
+        ..
+    } = refused
+    else {
+        panic!("{refused}");
+    };
+    assert_eq!(
+        (schedule.as_str(), stuck_at),
+        ("greedy", at("2026-11-22T10:00:00Z"))
+    );
+    assert_eq!(fake.now(), at("2026-11-22T10:00:00Z"));
+}
+
+#[tokio::test]
+async fn a_schedule_may_call_the_fake_while_the_clock_moves() {
+    let fake = fake().await;
+    let (inner, runs) = (fake.clone(), Runs::default());
+    let mut schedule = every("buyer", 3_600, &runs);
+    schedule.run = Arc::new({
+        let run = Arc::clone(&schedule.run);
+        move |now| {
+            let (fake, run) = (inner.clone(), Arc::clone(&run));
+            async move {
+                run(now).await;
+                subscribe(&fake, OfferKind::Public).await;
+            }
+            .boxed()
+        }
+    });
+    fake.add_schedule(schedule);
+    fake.advance_by(SignedDuration::from_hours(3))
+        .await
+        .unwrap();
+    let since: Vec<Timestamp> = fake.agreements().iter().map(|a| a.accepted_at).collect();
+    let hours = ["10", "11", "12", "13"].map(|hour| at(&format!("2026-11-22T{hour}:00:00Z")));
+    assert_eq!(since, hours);
+}
+
+#[tokio::test]
+async fn a_flowing_clock_keeps_what_it_was_advanced() {
+    let fake = FakeAws::start(Config::default()).await.unwrap();
+    let before = fake.now();
+    fake.advance_by(SignedDuration::from_hours(48))
+        .await
+        .unwrap();
+    let later = fake.now();
+    assert!(later >= before.checked_add(SignedDuration::from_hours(48)).unwrap());
+    assert!(fake.now() >= later);
+    assert!(fake.advance_to(before).await.is_err());
+}
+
+#[tokio::test]
+async fn a_deterministic_fake_repeats_its_ids() {
+    let (first, second) = (fake().await, fake().await);
+    let made = subscribe(&first, OfferKind::Public).await;
+    assert_eq!(made, subscribe(&second, OfferKind::Public).await);
+    assert_ne!(made, subscribe(&first, OfferKind::Public).await);
+}

@@ -1,0 +1,205 @@
+//! EventBridge: shapes, order, delivery, faults.
+
+use std::sync::{Arc, Mutex};
+
+use fake_aws::{EVENTS, FakeAws, Fault, FaultKind, OfferKind, Readings};
+use futures_util::FutureExt as _;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::support::{BUYER, at, config, fake, subscribe};
+
+type Received = Arc<Mutex<Vec<Value>>>;
+
+/// A target that fails its first `failures` deliveries.
+fn listen(fake: &FakeAws, failures: usize) -> Received {
+    let received = Received::default();
+    let (seen, left) = (Arc::clone(&received), Arc::new(Mutex::new(failures)));
+    fake.on_event(Arc::new(move |event| {
+        let mut left = left.lock().unwrap();
+        let answer = if *left > 0 {
+            *left -= 1;
+            Err("not now".to_owned())
+        } else {
+            seen.lock().unwrap().push(event);
+            Ok(())
+        };
+        async move { answer }.boxed()
+    }));
+    received
+}
+
+fn kinds(received: &Received) -> Vec<String> {
+    let received = received.lock().unwrap();
+    received
+        .iter()
+        .map(|event| event["detail-type"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+const CREATED: &str = "Purchase Agreement Created - Proposer";
+const UPDATED: &str = "License Updated - Manufacturer";
+const ENDED: &str = "Purchase Agreement Ended - Proposer";
+const DEPROVISIONED: &str = "License Deprovisioned - Manufacturer";
+
+#[tokio::test]
+async fn a_purchase_and_its_end_send_the_captured_events_before_the_answer() {
+    let fake = fake().await;
+    let received = listen(&fake, 0);
+    let made = subscribe(&fake, OfferKind::PrivateYearly).await;
+    assert_eq!(kinds(&received), [CREATED, UPDATED]);
+    fake.advance_by(SignedDuration::from_hours(1))
+        .await
+        .unwrap();
+    fake.cancel_agreement(&made.agreement_id).await.unwrap();
+    assert_eq!(kinds(&received), [CREATED, UPDATED, ENDED, DEPROVISIONED]);
+
+    let events = received.lock().unwrap();
+    let created = &events[0];
+    assert_eq!(created["source"], "aws.agreement-marketplace");
+    assert_eq!(created["account"], "111122223333");
+    assert_eq!(created["time"], "2026-11-22T10:00:00Z");
+    assert_eq!(created["detail"]["acceptor"]["accountId"], BUYER);
+    assert_eq!(
+        created["detail"]["agreement"],
+        json!({
+            "id": made.agreement_id, "intent": "NEW", "status": "ACTIVE",
+            "acceptanceTime": "2026-11-22T10:00:00Z", "startTime": "2026-11-22T10:00:00Z",
+            "endTime": "2027-11-22T10:00:00Z",
+        })
+    );
+    assert_eq!(created["detail"].get("license"), None);
+    let updated = &events[1]["detail"];
+    assert_eq!(updated["license"]["arn"], made.license_arn);
+    assert_eq!(updated["product"]["code"], config().product_code);
+    assert_eq!(updated["agreement"]["id"], made.agreement_id);
+    let ended = &events[2];
+    assert_eq!(ended["time"], "2026-11-22T11:00:00Z");
+    assert_eq!(ended["detail"]["agreement"]["status"], "CANCELLED");
+    let mut ids: Vec<&str> = events
+        .iter()
+        .map(|event| event["id"].as_str().unwrap())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4);
+}
+
+#[tokio::test]
+async fn a_failed_delivery_is_tried_again_as_the_clock_moves() {
+    let fake = fake().await;
+    let received = listen(&fake, 2);
+    subscribe(&fake, OfferKind::Public).await;
+    assert_eq!(kinds(&received), [] as [&str; 0]);
+    fake.advance_by(SignedDuration::from_secs(10))
+        .await
+        .unwrap();
+    assert_eq!(kinds(&received), [CREATED, UPDATED]);
+}
+
+#[tokio::test]
+async fn a_target_that_fails_for_a_day_loses_the_event() {
+    let fake = fake().await;
+    let received = listen(&fake, usize::MAX);
+    subscribe(&fake, OfferKind::Public).await;
+    fake.advance_by(SignedDuration::from_hours(23))
+        .await
+        .unwrap();
+    assert_eq!(fake.state()["events_waiting"], 2);
+    fake.advance_by(SignedDuration::from_hours(2))
+        .await
+        .unwrap();
+    assert_eq!(fake.state()["events_waiting"], 0);
+    assert_eq!(kinds(&received), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn faults_drop_double_delay_and_reorder_events() {
+    let fake = fake().await;
+    let received = listen(&fake, 0);
+    let inject = |operation: &str, kind| fake.inject_fault(Fault::new(operation, kind, 1)).unwrap();
+    let taken = || {
+        let kinds = kinds(&received);
+        received.lock().unwrap().clear();
+        kinds
+    };
+    inject(CREATED, FaultKind::DropEvent);
+    subscribe(&fake, OfferKind::Public).await;
+    assert_eq!(taken(), [UPDATED]);
+
+    inject(UPDATED, FaultKind::DuplicateEvent);
+    subscribe(&fake, OfferKind::Public).await;
+    {
+        let events = received.lock().unwrap();
+        assert_eq!(events[1], events[2], "the same event, id and all");
+    }
+    assert_eq!(taken(), [CREATED, UPDATED, UPDATED]);
+
+    inject(EVENTS, FaultKind::ReorderEvents);
+    subscribe(&fake, OfferKind::Public).await;
+    assert_eq!(taken(), [UPDATED, CREATED]);
+
+    inject(EVENTS, FaultKind::Delay);
+    subscribe(&fake, OfferKind::Public).await;
+    assert_eq!(taken(), [UPDATED]);
+    fake.advance_by(SignedDuration::from_secs(59))
+        .await
+        .unwrap();
+    assert_eq!(taken(), [] as [&str; 0]);
+    fake.advance_by(SignedDuration::from_secs(1)).await.unwrap();
+    assert_eq!(taken(), [CREATED]);
+}
+
+#[tokio::test]
+async fn a_term_that_ends_on_the_way_of_the_clock_ends_the_agreement_at_its_instant() {
+    let fake = fake().await;
+    let received = listen(&fake, 0);
+    subscribe(&fake, OfferKind::Consumption).await;
+    fake.advance_to(at("2027-11-22T09:59:59Z")).await.unwrap();
+    assert_eq!(kinds(&received), [CREATED, UPDATED]);
+    fake.advance_to(at("2028-01-01T00:00:00Z")).await.unwrap();
+    assert_eq!(kinds(&received), [CREATED, UPDATED, ENDED, DEPROVISIONED]);
+    let events = received.lock().unwrap();
+    assert_eq!(events[2]["time"], "2027-11-22T10:00:00Z");
+    assert_eq!(events[2]["detail"]["agreement"]["status"], "EXPIRED");
+}
+
+#[tokio::test]
+async fn deprovisioning_can_lag_behind_the_end() {
+    let mut config = config();
+    config.readings = Readings {
+        deprovision_lag: SignedDuration::from_secs(31),
+        ..Readings::default()
+    };
+    let fake = FakeAws::start(config).await.unwrap();
+    let received = listen(&fake, 0);
+    let made = subscribe(&fake, OfferKind::Public).await;
+    fake.cancel_agreement(&made.agreement_id).await.unwrap();
+    assert_eq!(kinds(&received), [CREATED, UPDATED, ENDED]);
+    fake.advance_by(SignedDuration::from_secs(31))
+        .await
+        .unwrap();
+    assert_eq!(kinds(&received), [CREATED, UPDATED, ENDED, DEPROVISIONED]);
+    assert_eq!(received.lock().unwrap()[3]["time"], "2026-11-22T10:00:31Z");
+}
+
+#[tokio::test]
+async fn a_target_may_call_the_fake_back() {
+    let fake = fake().await;
+    let inner = fake.clone();
+    fake.on_event(Arc::new(move |event| {
+        let fake = inner.clone();
+        async move {
+            let first = event["detail-type"] == CREATED && fake.agreements().len() < 3;
+            if first {
+                let made = fake.create_agreement(OfferKind::Public, BUYER).await;
+                made.map_err(|error| error.to_string())?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }));
+    subscribe(&fake, OfferKind::Public).await;
+    assert_eq!(fake.agreements().len(), 3);
+    assert_eq!(fake.state()["events_waiting"], 0);
+}

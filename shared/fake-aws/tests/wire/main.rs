@@ -1,0 +1,12 @@
+//! The fake as its clients see it: the real AWS SDKs over loopback, and plain
+//! HTTP for what they do not send.
+
+mod buyer_page;
+mod clock;
+mod control;
+mod dynamodb;
+mod entitlement;
+mod events;
+mod metering;
+mod persistence;
+mod support;
