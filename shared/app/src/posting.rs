@@ -8,6 +8,8 @@
 mod account_hour;
 mod target;
 
+use std::collections::BTreeMap;
+
 use domain::hour::{Hour, after, before};
 use domain::ids::AccountId;
 use domain::ledger::deadline::CLOSED_AFTER;
@@ -15,13 +17,13 @@ use domain::usage::{Part, Shard};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::StoreError;
-use store::usage::{Marker, ShardState};
+use store::usage::{Cursor, Marker};
 
 use crate::App;
 
 pub use account_hour::PostingError;
 
-/// How many shards are looked at at once.
+/// How many shards' reports are listed at once.
 const CONCURRENCY: usize = 16;
 
 /// Where a shard without a cursor starts: this many hours before its first run.
@@ -29,6 +31,9 @@ const STARTS_HOURS_BACK: i32 = 48;
 
 /// Time until a run that left something behind is due again.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// The cursor of every shard.
+type Cursors = BTreeMap<Shard, Option<Cursor>>;
 
 /// What a run of [`App::post_due`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,29 +58,28 @@ impl App {
     pub async fn post_due(&self, deadline: Timestamp) -> Result<PostingRun, StoreError> {
         let now = self.clock.now();
         let closed = Hour::of(before(now, CLOSED_AFTER)).previous();
-        let states = self.shard_states().await?;
-        self.seal(&states, now, closed).await?;
+        let cursors = self.store.cursors().await?;
+        let markers = self.store.markers().await?;
+        self.seal(&cursors, now, closed).await?;
 
         let mut run = PostingRun {
             account_hours: 0,
             failed: 0,
-            posted: first_posted(&states, now),
+            posted: first_posted(&cursors, now),
             next: after(closed.next().end(), CLOSED_AFTER),
         };
         while run.posted < closed && self.clock.now() < deadline {
             let hour = run.posted.next();
-            let shards = behind(&states, now, hour);
+            let shards = behind(&cursors, now, hour);
             self.post_hour(&shards, hour, &mut run).await?;
             self.store.raise_posted(&shards, hour).await?;
             run.posted = hour;
         }
-        for (_, state) in states {
-            for marker in state.markers {
-                if self.clock.now() < deadline {
-                    self.post_marked(&marker, &mut run).await?;
-                } else {
-                    run.next = now;
-                }
+        for marker in &markers {
+            if self.clock.now() < deadline {
+                self.post_marked(marker, &mut run).await?;
+            } else {
+                run.next = now;
             }
         }
         if run.failed > 0 || run.posted < closed {
@@ -95,25 +99,17 @@ impl App {
         self.store.seal(&shards, before, before).await
     }
 
-    async fn shard_states(&self) -> Result<Vec<(Shard, ShardState)>, StoreError> {
-        stream::iter(Shard::all())
-            .map(|shard| async move { Ok((shard, self.store.shard_state(shard).await?)) })
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await
-    }
-
     /// Seals before anything is listed: a report stored after the list must
     /// find its hour sealed.
     async fn seal(
         &self,
-        states: &[(Shard, ShardState)],
+        cursors: &Cursors,
         now: Timestamp,
         closed: Hour,
     ) -> Result<(), StoreError> {
-        let open: Vec<Shard> = states
+        let open: Vec<Shard> = cursors
             .iter()
-            .filter(|(_, state)| state.cursor.is_none_or(|cursor| cursor.sealed < closed))
+            .filter(|(_, cursor)| cursor.is_none_or(|cursor| cursor.sealed < closed))
             .map(|(shard, _)| *shard)
             .collect();
         self.store.seal(&open, closed, start(now)).await
@@ -125,8 +121,11 @@ impl App {
         hour: Hour,
         run: &mut PostingRun,
     ) -> Result<(), StoreError> {
-        let parts: Vec<Vec<(AccountId, Part)>> = stream::iter(shards)
+        let reported: Vec<_> = shards
+            .iter()
             .map(|shard| self.store.reported_parts(*shard, hour))
+            .collect();
+        let parts: Vec<Vec<(AccountId, Part)>> = stream::iter(reported)
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
@@ -185,26 +184,24 @@ fn start(now: Timestamp) -> Hour {
     Hour::of(now).plus(-STARTS_HOURS_BACK - 1)
 }
 
-fn posted(state: &ShardState, now: Timestamp) -> Hour {
-    state
-        .cursor
-        .map_or_else(|| start(now), |cursor| cursor.posted)
+fn posted(cursor: Option<Cursor>, now: Timestamp) -> Hour {
+    cursor.map_or_else(|| start(now), |cursor| cursor.posted)
 }
 
 /// The hour up to which every shard is posted.
-fn first_posted(states: &[(Shard, ShardState)], now: Timestamp) -> Hour {
-    states
-        .iter()
-        .map(|(_, state)| posted(state, now))
+fn first_posted(cursors: &Cursors, now: Timestamp) -> Hour {
+    cursors
+        .values()
+        .map(|cursor| posted(*cursor, now))
         .min()
         .unwrap_or_else(|| start(now))
 }
 
 /// The shards for which this hour is the next to be posted, or was missed.
-fn behind(states: &[(Shard, ShardState)], now: Timestamp, hour: Hour) -> Vec<Shard> {
-    states
+fn behind(cursors: &Cursors, now: Timestamp, hour: Hour) -> Vec<Shard> {
+    cursors
         .iter()
-        .filter(|(_, state)| posted(state, now) < hour)
+        .filter(|(_, cursor)| posted(**cursor, now) < hour)
         .map(|(shard, _)| *shard)
         .collect()
 }

@@ -57,6 +57,10 @@ struct Submitter<'a> {
     /// Frozen and counted, to be sent in the next call.
     ready: VecDeque<Record>,
     terms: BTreeMap<LicenseId, Option<LicenseTerms>>,
+    /// What the work list said last: when the next thing will be due.
+    next: Option<Timestamp>,
+    /// A due slot waits for its accounts to be posted.
+    waiting: bool,
     seen_slots: BTreeSet<(LicenseId, Hour)>,
     seen_records: BTreeSet<(LicenseId, Hour, Dimension)>,
 }
@@ -73,6 +77,8 @@ impl App {
             run: SubmissionRun::default(),
             ready: VecDeque::new(),
             terms: BTreeMap::new(),
+            next: None,
+            waiting: false,
             seen_slots: BTreeSet::new(),
             seen_records: BTreeSet::new(),
         };
@@ -81,7 +87,7 @@ impl App {
                 break;
             }
         }
-        submitter.finish().await
+        Ok(submitter.finish())
     }
 }
 
@@ -96,8 +102,10 @@ impl Submitter<'_> {
             let mut slots = due.slots;
             slots.retain(|slot| !self.seen_slots.contains(slot));
             if records.is_empty() && slots.is_empty() && self.ready.is_empty() {
+                self.next = due.next;
                 return Ok(false);
             }
+            self.next = Some(now);
             self.take_up(records).await?;
             if self.ready.len() < MAX_RECORDS_PER_CALL {
                 self.freeze_due(slots).await;
@@ -114,8 +122,11 @@ impl Submitter<'_> {
         named: Vec<(LicenseId, Hour, Dimension)>,
     ) -> Result<(), StoreError> {
         let app = self.app;
-        let read: Vec<Option<Record>> = stream::iter(named.iter())
+        let reads: Vec<_> = named
+            .iter()
             .map(|(license, slot, dimension)| app.store.record(license, *slot, dimension))
+            .collect();
+        let read: Vec<Option<Record>> = stream::iter(reads)
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
@@ -149,17 +160,17 @@ impl Submitter<'_> {
         Ok(terms)
     }
 
-    /// Adds when there is something to do next.
-    async fn finish(mut self) -> Result<SubmissionRun, StoreError> {
-        let now = self.app.clock.now();
-        let due = self.app.store.due_work(now, PAGE).await?;
-        let left = !due.slots.is_empty() || !due.records.is_empty();
-        self.run.next = if left {
-            Some(after(now, AGAIN_AFTER))
-        } else {
-            due.next
+    /// Adds when there is something to do next: soon, when something that is
+    /// due was left behind, else when the work list says.
+    fn finish(mut self) -> SubmissionRun {
+        let left = self.run.stopped || self.run.failed > 0 || self.waiting;
+        let soon = after(self.app.clock.now(), AGAIN_AFTER);
+        self.run.next = match self.next {
+            Some(next) if left => Some(next.min(soon)),
+            None if left => Some(soon),
+            next => next,
         };
-        Ok(self.run)
+        self.run
     }
 }
 

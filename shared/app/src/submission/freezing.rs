@@ -43,6 +43,7 @@ impl Submitter<'_> {
             || may_freeze(hour, true, terms.end.as_ref(), now)
                 && self.everything_posted(license, hour).await?;
         if !gate_open {
+            self.waiting = true;
             return Ok(());
         }
         let Some(slot) = self.app.store.slot(license, hour).await? else {

@@ -2,16 +2,22 @@
 //! and what arrived after that.
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, TransactWriteItem, Update};
 use domain::hour::Hour;
 use domain::ids::AccountId;
 use domain::usage::{Part, Shard};
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::mapping::{Item, key_of, read, write};
 use super::reports::text;
 use super::{Written, keys};
 use crate::{Store, StoreError};
+
+/// How often DynamoDB may leave part of a batch unread.
+const MAX_BATCH_READS: usize = 10;
 
 /// Up to which hour a shard is sealed and posted. Both are only ever raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +39,6 @@ pub struct Marker {
     pub hour: Hour,
     /// Tells this marker from one put later for the same account-hour.
     pub nonce: String,
-}
-
-/// A shard's cursor, if it has one, and its late markers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ShardState {
-    /// The cursor.
-    pub cursor: Option<Cursor>,
-    /// The markers.
-    pub markers: Vec<Marker>,
 }
 
 /// Which of a cursor's two hours.
@@ -80,33 +77,78 @@ impl Store {
         item.as_ref().map(cursor_of).transpose()
     }
 
-    /// The cursor of a shard and its late markers, in one query.
+    /// The cursor of every shard, `None` for one that has none yet.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
-    pub async fn shard_state(&self, shard: Shard) -> Result<ShardState, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.tables.usage)
+    pub async fn cursors(&self) -> Result<BTreeMap<Shard, Option<Cursor>>, StoreError> {
+        let mut cursors: BTreeMap<Shard, Option<Cursor>> =
+            Shard::all().map(|shard| (shard, None)).collect();
+        let keys: Vec<Item> = cursors.keys().map(|shard| cursor_key(*shard)).collect();
+        let wanted = KeysAndAttributes::builder()
+            .set_keys(Some(keys))
             .consistent_read(true)
-            .key_condition_expression("pk = :pk")
-            .expression_attribute_values(":pk", text(keys::shard(shard)));
-        let mut state = ShardState::default();
-        for item in self.query_all(query).await? {
-            if item.get("sk") == Some(&text(keys::CURSOR)) {
-                state.cursor = Some(cursor_of(&item)?);
-            } else {
+            .build()
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        let mut wanted = Some(HashMap::from([(self.tables.usage.clone(), wanted)]));
+        for _ in 0..MAX_BATCH_READS {
+            let answer = self
+                .client
+                .batch_get_item()
+                .set_request_items(wanted)
+                .send()
+                .await?;
+            for item in answer
+                .responses
+                .into_iter()
+                .flat_map(HashMap::into_values)
+                .flatten()
+            {
+                let cursor = cursor_of(&item)?;
+                if let Some(of_shard) = cursors
+                    .iter_mut()
+                    .find(|(shard, _)| item.get("pk") == Some(&text(keys::shard(**shard))))
+                {
+                    *of_shard.1 = Some(cursor);
+                }
+            }
+            wanted = answer.unprocessed_keys.filter(|keys| !keys.is_empty());
+            if wanted.is_none() {
+                return Ok(cursors);
+            }
+        }
+        Err(StoreError::Throttled)
+    }
+
+    /// Every late marker.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
+    pub async fn markers(&self) -> Result<Vec<Marker>, StoreError> {
+        let partitions = (0..keys::MARKER_PARTITIONS).map(|partition| {
+            let query = self
+                .client
+                .query()
+                .table_name(&self.tables.usage)
+                .consistent_read(true)
+                .key_condition_expression("pk = :pk")
+                .expression_attribute_values(":pk", text(keys::markers(partition)));
+            self.query_all(query)
+        });
+        try_join_all(partitions)
+            .await?
+            .into_iter()
+            .flatten()
+            .map(|item| {
                 let row: MarkerRow = read(item)?;
-                state.markers.push(Marker {
+                Ok(Marker {
                     account: row.account,
                     part: row.part,
                     hour: row.hour,
                     nonce: row.nonce,
-                });
-            }
-        }
-        Ok(state)
+                })
+            })
+            .collect()
     }
 
     /// Raises `sealed` of these shards to an hour; one that is there or beyond stays.
@@ -190,7 +232,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer.
     pub async fn put_marker(&self, marker: &Marker) -> Result<(), StoreError> {
-        let pk = keys::shard(Shard::of(&marker.account, marker.part));
+        let pk = keys::markers_of(&marker.account, marker.part);
         let sk = keys::marker(&marker.account, marker.part, marker.hour);
         let row = MarkerRow {
             pk: pk.clone(),
@@ -214,12 +256,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer.
     pub async fn delete_marker(&self, marker: &Marker) -> Result<Written, StoreError> {
-        let shard = Shard::of(&marker.account, marker.part);
         let delete = self
             .client
             .delete_item()
             .table_name(&self.tables.usage)
-            .key("pk", text(keys::shard(shard)))
+            .key("pk", text(keys::markers_of(&marker.account, marker.part)))
             .key(
                 "sk",
                 text(keys::marker(&marker.account, marker.part, marker.hour)),
@@ -255,7 +296,7 @@ impl Store {
             .client
             .get_item()
             .table_name(&self.tables.usage)
-            .key("pk", text(keys::shard(Shard::of(account, part))))
+            .key("pk", text(keys::markers_of(account, part)))
             .key("sk", text(keys::marker(account, part, hour)))
             .consistent_read(true)
             .projection_expression("pk")
@@ -293,6 +334,14 @@ impl Store {
         }
         Err(error.into())
     }
+}
+
+fn cursor_key(shard: Shard) -> Item {
+    [
+        ("pk".to_owned(), text(keys::shard(shard))),
+        ("sk".to_owned(), text(keys::CURSOR)),
+    ]
+    .into()
 }
 
 fn cursor_of(item: &Item) -> Result<Cursor, StoreError> {

@@ -6,7 +6,10 @@ use domain::ledger::slot::SlotEntry;
 use domain::usage::{Part, Shard};
 
 pub(super) const CURSOR: &str = "cursor";
-pub(super) const MARKER: &str = "marker#";
+
+/// Over how many partitions late markers are spread: few, because every run of
+/// posting reads them all, and enough for a burst of late reports.
+pub(super) const MARKER_PARTITIONS: u8 = 8;
 
 /// The number of partitions of the work index.
 pub(super) const WORK_SHARDS: u8 = 4;
@@ -27,8 +30,16 @@ pub(super) fn shard(shard: Shard) -> String {
     format!("shard#{:02}", shard.number())
 }
 
+pub(super) fn markers(partition: u8) -> String {
+    format!("marker#{partition}")
+}
+
+pub(super) fn markers_of(account: &AccountId, part: Part) -> String {
+    markers(Shard::of(account, part).number() % MARKER_PARTITIONS)
+}
+
 pub(super) fn marker(account: &AccountId, part: Part, hour: Hour) -> String {
-    format!("{MARKER}{account}#{}#{hour}", part.0)
+    format!("{account}#{}#{hour}", part.0)
 }
 
 pub(super) fn account(account: &AccountId, part: Part) -> String {

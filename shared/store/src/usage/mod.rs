@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | report, one item per part | `report#<shard>#<hour>` | `<account>#<part>#<report id>` |
 //! | cursor of a shard | `shard#<shard>` | `cursor` |
-//! | late marker | `shard#<shard>` | `marker#<account>#<part>#<hour>` |
+//! | late marker | `marker#<partition>` | `<account>#<part>#<hour>` |
 //! | account-hour | `account#<account>#<part>` | `<hour>` |
 //! | slot's head | `license#<license>` | `<hour>#head` |
 //! | slot's entry | `license#<license>` | `<hour>#entry#<origin>#<account>#<part>#<hour of use>` |
@@ -36,7 +36,7 @@ mod slots;
 mod work;
 
 pub use account_hours::SlotPosting;
-pub use cursors::{Cursor, Marker, ShardState};
+pub use cursors::{Cursor, Marker};
 pub use reports::{AccountPart, PutReport, StoredReport};
 pub use slots::Slot;
 pub use work::DueWork;
