@@ -4,7 +4,7 @@
 //! Drawn on the server, works without script. "Set up your account" is a real
 //! form that posts the registration token to the seller, as AWS's does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,8 +16,8 @@ use serde::Deserialize;
 use crate::FakeAws;
 use crate::control::{ControlError, offer_named};
 use crate::lock;
-use crate::offers::{MicroUsd, Offer, OfferKind, dollars};
-use crate::state::{AcceptedRecord, Agreement, AgreementStatus, Marketplace};
+use crate::offers::{Catalog, MicroUsd, Offer, OfferKind, dollars};
+use crate::state::{AcceptedRecord, Agreement, AgreementStatus, Ending, Marketplace};
 
 /// Buyers to choose from.
 const EXAMPLE_BUYERS: [(&str, &str); 3] = [
@@ -28,6 +28,9 @@ const EXAMPLE_BUYERS: [(&str, &str); 3] = [
 
 /// How many of the latest records are shown.
 const RECORDS_SHOWN: usize = 200;
+
+/// How many of the latest subscriptions are shown.
+const SUBSCRIPTIONS_SHOWN: usize = 50;
 
 /// A token is offered again while it has this much life left.
 const TOKEN_MARGIN: SignedDuration = SignedDuration::from_hours(1);
@@ -134,32 +137,50 @@ impl Subscription {
     }
 }
 
+/// The latest subscriptions, newest first.
 fn subscriptions(fake: &FakeAws) -> Result<Vec<Subscription>, ControlError> {
-    let agreements = fake.agreements();
-    agreements
-        .into_iter()
-        .rev()
-        .map(|agreement| {
-            let token = match agreement.status {
-                AgreementStatus::Active => Some(token(fake, &agreement.license_arn)?),
-                AgreementStatus::Ended { .. } => None,
-            };
-            let offer = fake.inner.offer(agreement.offer).clone();
-            let until = match agreement.status {
-                AgreementStatus::Active => fake.now(),
-                AgreementStatus::Ended { at, .. } => at,
-            };
-            let instalments = offer.instalments_due(agreement.accepted_at, until);
-            let usage = usage(&lock(&fake.inner.kept).state, &agreement, &offer);
-            Ok(Subscription {
-                agreement,
-                offer,
-                token,
-                usage,
-                instalments,
-            })
-        })
-        .collect()
+    let latest: Vec<Agreement> = {
+        let kept = lock(&fake.inner.kept);
+        let agreements = kept.state.agreements().iter().rev();
+        agreements.take(SUBSCRIPTIONS_SHOWN).cloned().collect()
+    };
+    let mut subscriptions = Vec::new();
+    for agreement in latest {
+        let offer = fake.inner.offer(agreement.offer).clone();
+        let (token, until) = match agreement.status {
+            AgreementStatus::Active => (Some(token(fake, &agreement.license_arn)?), fake.now()),
+            AgreementStatus::Ended { at, .. } => (None, at),
+        };
+        subscriptions.push(Subscription {
+            instalments: offer.instalments_due(agreement.accepted_at, until),
+            agreement,
+            offer,
+            token,
+            usage: BTreeMap::new(),
+        });
+    }
+    add_usage(&mut subscriptions, lock(&fake.inner.kept).state.records());
+    Ok(subscriptions)
+}
+
+/// Charges every record to its subscription, if that is shown.
+fn add_usage(subscriptions: &mut [Subscription], records: &[AcceptedRecord]) {
+    let by_license: HashMap<String, usize> = subscriptions
+        .iter()
+        .enumerate()
+        .map(|(number, shown)| (shown.agreement.license_arn.clone(), number))
+        .collect();
+    for record in records {
+        let number = by_license.get(&*record.license_arn);
+        let Some(shown) = number.and_then(|number| subscriptions.get_mut(*number)) else {
+            continue;
+        };
+        let since = shown.agreement.accepted_at;
+        let price = shown.offer.price(&record.dimension, record.hour, since);
+        let (units, charge) = shown.usage.entry(record.dimension.to_string()).or_default();
+        *units += record.quantity;
+        *charge += price * record.quantity;
+    }
 }
 
 /// The newest token while it has some life left, else another.
@@ -175,26 +196,6 @@ fn token(fake: &FakeAws, license_arn: &str) -> Result<String, ControlError> {
         }
     }
     fake.new_token(license_arn)
-}
-
-fn usage(
-    state: &Marketplace,
-    agreement: &Agreement,
-    offer: &Offer,
-) -> BTreeMap<String, (u64, MicroUsd)> {
-    let mut usage = BTreeMap::new();
-    for record in state
-        .records()
-        .iter()
-        .filter(|r| *r.license_arn == *agreement.license_arn)
-    {
-        let price = offer.price(&record.dimension, record.hour, agreement.accepted_at);
-        let (units, charge): &mut (u64, MicroUsd) =
-            usage.entry(record.dimension.to_string()).or_default();
-        *units += record.quantity;
-        *charge += price * record.quantity;
-    }
-    usage
 }
 
 fn shown(status: StatusCode, page: &Markup) -> Response {
@@ -272,6 +273,9 @@ fn document(fake: &FakeAws, subscriptions: &[Subscription]) -> Markup {
             @if subscriptions.is_empty() {
                 p.empty { "None yet. Choose an offer above and press Subscribe." }
             }
+            @if subscriptions.len() == SUBSCRIPTIONS_SHOWN {
+                p.hint { "The latest " (SUBSCRIPTIONS_SHOWN) " are shown." }
+            }
             @for subscription in subscriptions {
                 (subscription_box(subscription, &inner.config.fulfillment_url))
             }
@@ -304,7 +308,7 @@ fn clock_box(now: Timestamp) -> Markup {
     }
 }
 
-fn product(offers: &[Offer], product_id: &str) -> Markup {
+fn product(offers: &Catalog, product_id: &str) -> Markup {
     html! {
         section.card {
             h2 { "1. Choose an offer" }
@@ -371,12 +375,25 @@ fn subscription_box(subscription: &Subscription, fulfillment_url: &str) -> Marku
             dl {
                 div { dt { "AWS account" } dd { (agreement.buyer_account) } }
                 div { dt { "Since" } dd { (minute(agreement.accepted_at)) } }
-                div {
-                    dt { "Ends" }
-                    dd { @match agreement.ends_at { Some(at) => (minute(at)), None => "when cancelled" } }
+                @if subscription.token.is_some() {
+                    div {
+                        dt { "Ends" }
+                        dd {
+                            @match agreement.ends_at {
+                                Some(at) => (minute(at)),
+                                None => "when you cancel",
+                            }
+                        }
+                    }
+                    @if subscription.offer.free_days > 0 {
+                        div {
+                            dt { "Free until" }
+                            dd { (minute(subscription.offer.free_until(agreement.accepted_at))) }
+                        }
+                    }
                 }
-                div { dt { "Agreement" } dd { code { (agreement.agreement_id) } } }
-                div { dt { "License" } dd { code { (agreement.license_arn) } } }
+                div.wide { dt { "Agreement" } dd { code { (agreement.agreement_id) } } }
+                div.wide { dt { "License" } dd { code { (agreement.license_arn) } } }
             }
             (bill(subscription))
             @if let Some(token) = &subscription.token {
@@ -403,7 +420,10 @@ fn status(agreement: &Agreement) -> Markup {
     match agreement.status {
         AgreementStatus::Active => html! { span.status.active { "Active" } },
         AgreementStatus::Ended { at, how } => html! {
-            span.status.ended { (how.aws()) " " (minute(at)) }
+            span.status.ended {
+                @match how { Ending::Cancelled => "Cancelled ", Ending::Expired => "Expired " }
+                (minute(at))
+            }
         },
     }
 }
@@ -467,9 +487,7 @@ fn record_row(record: &AcceptedRecord) -> Markup {
             td {
                 @for allocation in &record.allocations {
                     span.allocation {
-                        @if allocation.tags.is_empty() { "untagged" }
-                        @for (key, value) in &allocation.tags { (key) "=" (value) " " }
-                        ": " (allocation.quantity)
+                        (tags(&allocation.tags)) ": " (allocation.quantity)
                     }
                 }
             }
@@ -478,6 +496,15 @@ fn record_row(record: &AcceptedRecord) -> Markup {
             td { code { (record.metering_record_id) } }
         }
     }
+}
+
+/// `cloudAccountID=999988887777`, or `untagged`.
+fn tags(tags: &BTreeMap<String, String>) -> String {
+    if tags.is_empty() {
+        return "untagged".to_owned();
+    }
+    let tags = tags.iter().map(|(key, value)| format!("{key}={value}"));
+    tags.collect::<Vec<String>>().join(", ")
 }
 
 /// `2026-11-22 10:00`.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::clock::ClockError;
 use crate::config::is_aws_account;
 use crate::events::Family;
-use crate::faults::{Fault, FaultKind};
+use crate::faults::{EVENTS, Fault, FaultKind};
 use crate::lock;
 use crate::offers::OfferKind;
 use crate::state::{Agreement, AgreementStatus, Change, Ending, License};
@@ -361,7 +361,7 @@ struct ClockRequest {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultRequest {
-    operation: String,
+    operation: Option<String>,
     fault: String,
     times: Option<u32>,
     license_arn: Option<String>,
@@ -467,8 +467,13 @@ pub(crate) async fn faults(State(fake): State<FakeAws>, body: Bytes) -> Answer {
         let names = FaultKind::ALL.map(FaultKind::name).join(", ");
         ControlError::field("fault", format!("must be one of {names}"))
     })?;
+    let operation = match request.operation {
+        Some(operation) => operation,
+        None if kind.is_of_events() => EVENTS.to_owned(),
+        None => return Err(ControlError::field("operation", "is needed for this fault")),
+    };
     let fault = Fault {
-        operation: request.operation,
+        operation,
         fault: kind,
         times: request.times.unwrap_or(1),
         license_arn: request.license_arn,

@@ -66,7 +66,8 @@ impl FaultKind {
         }
     }
 
-    fn is_of_events(self) -> bool {
+    /// Whether it befalls events and nothing else.
+    pub(crate) fn is_of_events(self) -> bool {
         match self {
             FaultKind::DuplicateEvent | FaultKind::ReorderEvents | FaultKind::DropEvent => true,
             FaultKind::Throttle
@@ -98,7 +99,8 @@ pub(crate) const MARKETPLACE_OPERATIONS: [&str; 5] = [
 /// A fault to come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// An API operation, `*`, an event's `detail-type`, or `events`.
+    /// An API operation or `*`; for events an event's `detail-type`, with or
+    /// without ` - Proposer`, `events`, or `*`.
     pub operation: String,
     /// What goes wrong.
     pub fault: FaultKind,
@@ -127,15 +129,24 @@ impl Fault {
         }
     }
 
+    /// Whether an event of this `detail-type` is meant; the part after the
+    /// dash may be left out.
+    fn names_event(&self, detail_type: &str) -> bool {
+        let family = detail_type.split(" - ").next().unwrap_or(detail_type);
+        self.operation == EVENTS
+            || self.operation == detail_type
+            || self.operation == family
+            || (self.operation == ANY_OPERATION && self.fault.is_of_events())
+    }
+
     /// Whether operation, kind and number go together: `Err` names the field.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         if self.times == 0 {
             return Err(("times", "must be at least 1".to_owned()));
         }
-        let of_events = self.operation == EVENTS
-            || Family::ALL
-                .iter()
-                .any(|family| family.detail_type() == self.operation);
+        let of_events = Family::ALL
+            .iter()
+            .any(|family| self.names_event(family.detail_type()));
         let of_calls = self.operation == ANY_OPERATION
             || MARKETPLACE_OPERATIONS.contains(&self.operation.as_str())
             || dynamodb::Operation::named(&self.operation).is_some();
@@ -151,6 +162,7 @@ impl Fault {
                 "{} goes with {EVENTS} or a detail-type",
                 kind.name()
             )),
+            FaultKind::ReorderEvents if self.operation == ANY_OPERATION => None,
             FaultKind::ReorderEvents => only(EVENTS),
             FaultKind::Unprocessed => only("BatchMeterUsage"),
             FaultKind::EmptyPage => only("GetEntitlements"),
@@ -256,8 +268,7 @@ impl Faults {
     /// The fault that hits an event of this `detail-type`, if any.
     pub(crate) fn take_for_event(&self, detail_type: &str) -> Option<EventFault> {
         let fault = self.take(|fault| {
-            let matches = fault.operation == detail_type || fault.operation == EVENTS;
-            matches && fault.fault != FaultKind::ReorderEvents
+            fault.names_event(detail_type) && fault.fault != FaultKind::ReorderEvents
         })?;
         Some(match fault.fault {
             FaultKind::DuplicateEvent => EventFault::Duplicate,
@@ -343,6 +354,14 @@ mod tests {
         assert_eq!(refused("GetItem", FaultKind::Unprocessed, 1), "operation");
         assert_eq!(refused("GetItem", FaultKind::DropEvent, 1), "operation");
         assert_eq!(refused(EVENTS, FaultKind::LostAnswer, 1), "operation");
+        assert_eq!(
+            Fault::new("License Updated", FaultKind::DropEvent, 1).check(),
+            Ok(())
+        );
+        assert_eq!(
+            Fault::new(ANY_OPERATION, FaultKind::ReorderEvents, 1).check(),
+            Ok(())
+        );
         for kind in [
             FaultKind::Delay,
             FaultKind::DropEvent,

@@ -107,7 +107,7 @@ use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::journal::Journal;
 use crate::metering::RecentCalls;
-use crate::offers::Offer;
+use crate::offers::{Catalog, Offer};
 use crate::state::{Change, Marketplace};
 
 /// The largest request that is read: DynamoDB's limit for a batch.
@@ -127,7 +127,7 @@ impl std::fmt::Debug for FakeAws {
 
 struct Inner {
     config: Config,
-    offers: Vec<Offer>,
+    offers: Catalog,
     dimensions: Vec<Arc<str>>,
     clock: Clock,
     ids: Ids,
@@ -279,9 +279,7 @@ impl FakeAws {
 impl Inner {
     /// The terms of an offer.
     fn offer(&self, kind: OfferKind) -> &Offer {
-        let found = self.offers.iter().find(|offer| offer.kind == kind);
-        // The catalog holds every kind; the first stands in for none of them.
-        found.unwrap_or(&self.offers[0])
+        self.offers.get(kind)
     }
 
     /// An id for an answer's `x-amzn-requestid`.

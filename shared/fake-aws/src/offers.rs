@@ -109,8 +109,30 @@ pub(crate) struct Entitled {
     pub(crate) value: i64,
 }
 
+/// The five offers, in the order they are shown.
+#[derive(Debug, Serialize)]
+pub(crate) struct Catalog([Offer; 5]);
+
+impl Catalog {
+    /// The terms of an offer.
+    pub(crate) fn get(&self, kind: OfferKind) -> &Offer {
+        match kind {
+            OfferKind::Public => &self.0[0],
+            OfferKind::FreeTrial => &self.0[1],
+            OfferKind::PrivateYearly => &self.0[2],
+            OfferKind::PrivateMonthly => &self.0[3],
+            OfferKind::Consumption => &self.0[4],
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Offer> {
+        self.0.iter()
+    }
+}
+
 /// The offers for a product with these dimensions.
-pub(crate) fn catalog(dimensions: &[String]) -> Vec<Offer> {
+pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
     let rates = |percent: u64| -> Vec<Rate> {
         dimensions
             .iter()
@@ -143,7 +165,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Vec<Offer> {
         contract,
         free_days,
     };
-    vec![
+    Catalog([
         offer(
             OfferKind::Public,
             "offer-pub7q2xk5wd4n",
@@ -189,7 +211,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Vec<Offer> {
             contract(1_000, 1, 120),
             0,
         ),
-    ]
+    ])
 }
 
 /// List price of one hour, in millionths of a US dollar.
@@ -270,8 +292,7 @@ mod tests {
 
     fn offer(kind: OfferKind) -> Offer {
         let dimensions = ["medium", "datacenter"].map(str::to_owned);
-        let mut offers = catalog(&dimensions).into_iter();
-        offers.find(|offer| offer.kind == kind).unwrap()
+        catalog(&dimensions).get(kind).clone()
     }
 
     #[test]

@@ -134,6 +134,7 @@ async fn a_bad_body_is_refused_with_the_field() {
             json!({"operation": "GetItem", "fault": "throttle", "times": "x"}),
             "times",
         ),
+        ("/_fake/faults", json!({"fault": "throttle"}), "operation"),
         ("/_fake/buyers/12/suspend", json!({}), "buyer_account"),
     ] {
         let (status, answer) = control(&fake, path, &body).await;
@@ -177,6 +178,12 @@ async fn faults_can_be_listed_and_cleared() {
     let body = json!({"operation": "BatchMeterUsage", "fault": "unprocessed", "times": 3});
     let (status, answer) = control(&fake, "/_fake/faults", &body).await;
     assert_eq!((status, &answer["faults"][0]["times"]), (200, &json!(3)));
+    let drop = json!({"fault": "drop_event"});
+    let (status, answer) = control(&fake, "/_fake/faults", &drop).await;
+    assert_eq!(
+        (status, &answer["faults"][1]["operation"]),
+        (200, &json!("events"))
+    );
     request(&fake, "DELETE", "/_fake/faults", &[], "").await;
     assert_eq!(fake.state()["faults"], json!([]));
 }

@@ -1,6 +1,8 @@
 //! The fake as its clients see it: the real AWS SDKs over loopback, and plain
 //! HTTP for what they do not send.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod buyer_page;
 mod clock;
 mod control;

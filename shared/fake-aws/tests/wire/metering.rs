@@ -168,7 +168,7 @@ async fn an_identical_retry_is_a_duplicate_under_the_other_reading() {
     .await;
     let license = subscribe(&fake, OfferKind::Public).await.license_arn;
     let record = usage(&license, "medium", "2026-11-22T10:00:00Z", 3);
-    let (_, answer) = meter(&fake, &[record.clone()]).await;
+    let (_, answer) = meter(&fake, std::slice::from_ref(&record)).await;
     assert_eq!(only(&answer).0, "Success");
     assert_eq!(only(&meter(&fake, &[record]).await.1).0, "DuplicateRecord");
 }
@@ -299,7 +299,7 @@ async fn a_cancelled_license_takes_usage_for_one_final_hour() {
         .unwrap();
     let final_usage = usage(&made.license_arn, "medium", "2026-11-22T11:00:00Z", 1);
     assert_eq!(
-        only(&meter(&fake, &[final_usage.clone()]).await.1).0,
+        only(&meter(&fake, std::slice::from_ref(&final_usage)).await.1).0,
         "Success"
     );
     let after_end = usage(&made.license_arn, "medium", "2026-11-22T12:30:00Z", 1);
@@ -353,7 +353,7 @@ async fn a_suspended_buyer_is_not_subscribed_until_restored() {
     let record = usage(&license, "medium", "2026-11-22T10:00:00Z", 1);
     fake.suspend_buyer(BUYER).unwrap();
     assert_eq!(
-        only(&meter(&fake, &[record.clone()]).await.1).0,
+        only(&meter(&fake, std::slice::from_ref(&record)).await.1).0,
         "CustomerNotSubscribed"
     );
     fake.restore_buyer(BUYER).unwrap();
