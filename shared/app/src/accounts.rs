@@ -446,3 +446,6 @@ fn buyer_seen_by(role: Role, buyer: &AwsAccountId) -> String {
         Role::ReadOnly => masked(buyer),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,3 +83,6 @@ impl App {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

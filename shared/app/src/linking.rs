@@ -383,3 +383,6 @@ impl App {
         Err(LinkError::Conflict)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,3 +139,6 @@ impl App {
         Err(DeriveError::Contended)
     }
 }
+
+#[cfg(test)]
+mod tests;

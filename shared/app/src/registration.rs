@@ -191,3 +191,6 @@ impl From<ResolveError> for BeginError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

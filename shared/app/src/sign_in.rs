@@ -94,3 +94,6 @@ impl App {
         self.store.delete_sign_in_session(&secret.hash()).await
     }
 }
+
+#[cfg(test)]
+mod tests;

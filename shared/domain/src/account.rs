@@ -167,7 +167,7 @@ pub enum Payer {
     /// An AWS account, through AWS Marketplace.
     Marketplace {
         /// The open link to the license that is charged.
-        link: Link,
+        link: Box<Link>,
         /// The AWS account that pays.
         buyer: AwsAccountId,
     },

@@ -481,7 +481,7 @@ pub fn decide_link(
     change.audit_account(&account.id, &by, at, linked.clone());
     change.audit_license(&license.id, &by, at, linked);
     let subscribed = AccountState::Subscribed(Payer::Marketplace {
-        link: link.clone(),
+        link: Box::new(link.clone()),
         buyer: license.buyer.clone(),
     });
     change.put_account(account.moved(subscribed, at), at);

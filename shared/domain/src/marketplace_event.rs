@@ -151,7 +151,7 @@ pub struct Fact {
 #[serde(rename_all = "snake_case")]
 pub enum Told {
     /// By an event.
-    Event(MarketplaceEvent),
+    Event(Box<MarketplaceEvent>),
     /// By redeeming a registration token, at this instant.
     Resolved(ResolvedLicense),
 }
@@ -210,7 +210,7 @@ impl MarketplaceEvent {
         Fact {
             learned_at: now,
             disregarded: self.disregarded(policy),
-            told: Told::Event(self),
+            told: Told::Event(Box::new(self)),
         }
     }
 }

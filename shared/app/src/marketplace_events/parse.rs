@@ -242,6 +242,3 @@ fn malformed(field: &str, rule: &'static str) -> MalformedEvent {
         rule,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -238,7 +238,7 @@ impl World {
         for (index, one) in links.iter().enumerate() {
             assert!(one.until.is_none_or(|until| one.from <= until));
             let paying = match &self.accounts[&one.account].state {
-                AccountState::Subscribed(Payer::Marketplace { link, .. }) => Some(link),
+                AccountState::Subscribed(Payer::Marketplace { link, .. }) => Some(&**link),
                 _ => None,
             };
             assert_eq!(one.until.is_none(), paying == Some(*one));

@@ -1,0 +1,348 @@
+//! The use cases over the real SDK clients, the embedded DynamoDB and the fake
+//! AWS Marketplace, all in this process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::retry::RetryConfig;
+use domain::account::AccountName;
+use domain::audit::Actor;
+use domain::catalog::Catalog;
+use domain::ids::{AccountId, AwsAccountId, LicenseArn, LicenseId, ProductCode, UserEmail};
+use domain::ledger::slot::AllocationLimit;
+use domain::member::Role;
+use domain::policy::SubscriptionPolicy;
+use domain::sign_in::{SignInMethod, SignedIn, Subject};
+use fake_aws::{Config, FakeAws, NewAgreement, OfferKind};
+use http_body_util::BodyExt;
+use jiff::{SignedDuration, Timestamp};
+use marketplace::Marketplace;
+use serde_json::Value;
+use store::{Store, Tables};
+use tower::ServiceExt;
+
+use crate::marketplace_events::parse_event;
+use crate::{App, Clock, SessionSecret, Settings};
+
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// A fake AWS, and the use cases over it.
+pub(crate) struct World {
+    pub(crate) aws: FakeAws,
+    pub(crate) app: App,
+    events: Arc<std::sync::Mutex<Vec<Value>>>,
+}
+
+/// The fake's clock, and random numbers that repeat from run to run.
+struct FakeClock {
+    aws: FakeAws,
+    drawn: AtomicU64,
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        self.aws.now()
+    }
+
+    fn random(&self) -> u128 {
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
+        u128::from(drawn).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+    }
+}
+
+/// Hands requests to the fake's router without a network. Before each it lets
+/// other tasks go first a number of times that depends on the seed, so that
+/// concurrent use cases interleave at every step of the store.
+#[derive(Clone)]
+struct InProcess {
+    router: axum::Router,
+    seed: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InProcess")
+    }
+}
+
+impl HttpConnector for InProcess {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let router = self.router.clone();
+        let seed = self
+            .seed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seed| {
+                Some(
+                    seed.wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407),
+                )
+            });
+        let pauses = seed.unwrap_or_else(|seed| seed) >> 61;
+        HttpConnectorFuture::new(async move {
+            for _ in 0..pauses {
+                tokio::task::yield_now().await;
+            }
+            let failed = |error: &dyn std::fmt::Display| {
+                ConnectorError::other(error.to_string().into(), None)
+            };
+            let request = request.try_into_http1x().map_err(|e| failed(&e))?;
+            let request = request
+                .map(|body| axum::body::Body::from(body.bytes().unwrap_or_default().to_vec()));
+            let response = match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.map_err(|e| failed(&e))?.to_bytes();
+            let response = http::Response::from_parts(parts, SdkBody::from(body));
+            HttpResponse::try_from(response).map_err(|e| failed(&e))
+        })
+    }
+}
+
+impl HttpClient for InProcess {
+    fn http_connector(
+        &self,
+        _settings: &HttpConnectorSettings,
+        _components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::seeded(1).await
+    }
+
+    /// A world whose concurrent use cases interleave as the seed says.
+    pub(crate) async fn seeded(seed: u64) -> Self {
+        let config = Config {
+            template: TEMPLATE.to_owned(),
+            start: Some("2026-11-22T10:00:00Z".parse().unwrap()),
+            ..Config::default()
+        };
+        let policy = SubscriptionPolicy::new(
+            AwsAccountId::parse(config.seller_account.clone()).unwrap(),
+            [ProductCode::parse(config.product_code.clone()).unwrap()],
+        );
+        let aws = FakeAws::start(config).await.unwrap();
+        let events: Arc<std::sync::Mutex<Vec<Value>>> = Arc::default();
+        let kept = Arc::clone(&events);
+        aws.on_event(Arc::new(move |event| {
+            kept.lock().unwrap().push(event);
+            Box::pin(async { Ok(()) })
+        }));
+        let http = InProcess {
+            router: aws.router(),
+            seed: Arc::new(AtomicU64::new(seed)),
+        };
+        let app = App {
+            store: Store::new(
+                dynamodb(&http),
+                Tables {
+                    subscriptions: "Subscriptions".to_owned(),
+                    usage: "Usage".to_owned(),
+                },
+            ),
+            marketplace: marketplace(&http),
+            clock: Arc::new(FakeClock {
+                aws: aws.clone(),
+                drawn: AtomicU64::new(1),
+            }),
+            settings: Settings {
+                subscriptions: Arc::new(policy),
+                catalog: Arc::new(Catalog::workload_security()),
+                allocations: AllocationLimit::new(500).unwrap(),
+            },
+        };
+        Self { aws, app, events }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.aws.now()
+    }
+
+    pub(crate) async fn advance(&self, duration: SignedDuration) {
+        self.aws.advance_by(duration).await.unwrap();
+    }
+
+    /// A buyer subscribes; the events wait until [`World::deliver`].
+    pub(crate) async fn subscribe(&self, buyer: &str) -> NewAgreement {
+        self.aws
+            .create_agreement(OfferKind::Public, buyer)
+            .await
+            .unwrap()
+    }
+
+    /// The events that AWS sent and that were not taken yet.
+    pub(crate) fn take_events(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.events.lock().unwrap())
+    }
+
+    /// Delivers the events that AWS sent.
+    pub(crate) async fn deliver(&self) {
+        for event in self.take_events() {
+            self.record(&event).await;
+        }
+    }
+
+    pub(crate) async fn record(&self, event: &Value) -> crate::marketplace_events::EventOutcome {
+        let event = parse_event(event.to_string().as_bytes()).unwrap();
+        self.app.record_marketplace_event(event).await.unwrap()
+    }
+
+    /// A buyer subscribes, the events arrive, the browser comes.
+    pub(crate) async fn register(&self, buyer: &str) -> (LicenseId, SessionSecret) {
+        let agreement = self.subscribe(buyer).await;
+        self.deliver().await;
+        let license = license_of(&agreement);
+        (license, self.begin(&agreement.registration_token).await)
+    }
+
+    pub(crate) async fn begin(&self, token: &str) -> SessionSecret {
+        let begun = self.app.begin_registration(token.into(), false).await;
+        begun.unwrap().0
+    }
+
+    /// An account whose full-access members are these.
+    pub(crate) async fn account(&self, id: &str, members: &[&str]) -> AccountId {
+        let id = AccountId::parse(id).unwrap();
+        let name = AccountName::parse(format!("Name of {id}")).unwrap();
+        let by = Actor::Product;
+        self.app.open_account(&id, &name, None, &by).await.unwrap();
+        for member in members {
+            self.app
+                .put_member(&id, &email(member), Role::FullAccess, &by)
+                .await
+                .unwrap();
+        }
+        id
+    }
+
+    /// Signed in with credentials just now.
+    pub(crate) fn user(&self, name: &str) -> SignedIn {
+        SignedIn {
+            email: email(name),
+            subject: Subject::parse(format!("sub-{name}")).unwrap(),
+            method: SignInMethod::Credentials,
+            at: self.now(),
+            email_verified: true,
+            support: false,
+        }
+    }
+
+    /// Links the session's license to an account, confirming what is shown.
+    pub(crate) async fn link(&self, session: &SessionSecret, user: &str, account: &AccountId) {
+        let user = self.user(user);
+        let choices = self.app.link_choices(session, &user).await.unwrap();
+        let choice = choices.accounts.iter().find(|c| c.account == *account);
+        let basis = choice.unwrap().outcome.clone().unwrap().basis;
+        self.app
+            .confirm_link(session, &user, account, &basis)
+            .await
+            .unwrap();
+    }
+
+    /// License and account are one to one, and the open links say the same.
+    pub(crate) async fn check(&self, accounts: &[AccountId], licenses: &[LicenseId]) {
+        let store = &self.app.store;
+        for id in accounts {
+            let account = store.account(id).await.unwrap().unwrap();
+            let links = store
+                .links_of_account(id, Timestamp::MIN, Timestamp::MAX)
+                .await
+                .unwrap();
+            let open: Vec<_> = links.iter().filter(|link| link.until.is_none()).collect();
+            match account.license() {
+                None => assert!(open.is_empty(), "{id}: {open:?}"),
+                Some(license) => {
+                    assert_eq!(open.len(), 1, "{id}");
+                    assert_eq!(open[0].license, *license);
+                    let license = store.license(license).await.unwrap().unwrap();
+                    assert_eq!(license.linked.as_ref(), Some(id));
+                }
+            }
+        }
+        for id in licenses {
+            let license = store.license(id).await.unwrap().unwrap();
+            let links = store
+                .links_of_license(id, Timestamp::MIN, Timestamp::MAX)
+                .await
+                .unwrap();
+            let open: Vec<_> = links.iter().filter(|link| link.until.is_none()).collect();
+            assert_eq!(
+                open.first().map(|link| &link.account),
+                license.linked.as_ref()
+            );
+            assert!(open.len() <= 1, "{open:?}");
+            if let Some(account) = &license.linked {
+                let account = store.account(account).await.unwrap().unwrap();
+                assert_eq!(account.license(), Some(id));
+            }
+        }
+    }
+}
+
+pub(crate) fn email(name: &str) -> UserEmail {
+    UserEmail::parse(format!("{name}@example.com")).unwrap()
+}
+
+pub(crate) fn license_of(agreement: &NewAgreement) -> LicenseId {
+    LicenseArn::parse(agreement.license_arn.clone())
+        .unwrap()
+        .id()
+        .clone()
+}
+
+/// A DynamoDB client for the fake, for what the store does not offer.
+pub(crate) fn dynamodb_of(world: &World) -> aws_sdk_dynamodb::Client {
+    dynamodb(&InProcess {
+        router: world.aws.router(),
+        seed: Arc::new(AtomicU64::new(1)),
+    })
+}
+
+fn dynamodb(http: &InProcess) -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::from_conf(
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
+            .http_client(http.clone())
+            .retry_config(RetryConfig::disabled())
+            .allow_no_auth()
+            .build(),
+    )
+}
+
+fn marketplace(http: &InProcess) -> Marketplace {
+    let metering = aws_sdk_marketplacemetering::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(aws_sdk_marketplacemetering::config::Region::new(
+            "us-east-1",
+        ))
+        .http_client(http.clone())
+        .retry_config(RetryConfig::disabled())
+        .allow_no_auth()
+        .build();
+    let entitlement = aws_sdk_marketplaceentitlement::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(aws_sdk_marketplaceentitlement::config::Region::new(
+            "us-east-1",
+        ))
+        .http_client(http.clone())
+        .retry_config(RetryConfig::disabled())
+        .allow_no_auth()
+        .build();
+    Marketplace::new(
+        aws_sdk_marketplacemetering::Client::from_conf(metering),
+        aws_sdk_marketplaceentitlement::Client::from_conf(entitlement),
+    )
+}
