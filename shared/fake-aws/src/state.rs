@@ -29,7 +29,8 @@ pub struct Agreement {
     pub ends_at: Option<Timestamp>,
     /// The license it grants.
     pub license_arn: String,
-    /// Whether it goes on.
+    /// Whether it goes on; in JSON its members stand beside the others.
+    #[serde(flatten)]
     pub status: AgreementStatus,
 }
 
@@ -42,6 +43,7 @@ pub enum AgreementStatus {
     /// It ended.
     Ended {
         /// When.
+        #[serde(rename = "ended_at")]
         at: Timestamp,
         /// How.
         how: Ending,
@@ -89,7 +91,8 @@ pub struct License {
     pub buyer_account: String,
     /// Usage before this instant is refused.
     pub activated_at: Timestamp,
-    /// Whether it is live.
+    /// Whether it is live; in JSON its members stand beside the others.
+    #[serde(flatten)]
     pub state: LicenseState,
 }
 

@@ -28,6 +28,11 @@ async fn a_script_plays_a_whole_purchase() {
     let path = format!("/_fake/agreements/{id}/cancel");
     assert_eq!(control(&fake, &path, &json!({})).await.0, 200);
     assert_eq!(control(&fake, &path, &json!({})).await.0, 409);
+    let ended = &fake.state()["agreements"][0];
+    assert_eq!(ended["status"], "ended");
+    assert_eq!(ended["ended_at"], "2026-11-30T23:50:00Z");
+    assert_eq!(ended["how"], "CANCELLED");
+    assert_eq!(fake.state()["licenses"][0]["state"], "ended");
 }
 
 #[tokio::test]
@@ -57,6 +62,8 @@ async fn the_state_shows_what_happened_without_tokens() {
     assert_eq!(state["offers"].as_array().unwrap().len(), 5);
     assert_eq!(state["agreements"][0]["agreement_id"], made.agreement_id);
     assert_eq!(state["licenses"][0]["license_arn"], made.license_arn);
+    assert_eq!(state["agreements"][0]["status"], "active");
+    assert_eq!(state["licenses"][0]["state"], "active");
     let record = &state["metering_records"][0];
     assert_eq!(record["license_arn"], made.license_arn);
     assert_eq!(record["dimension"], "medium");
