@@ -1,1 +1,14 @@
-//! The tests of the whole system.
+//! The tests of the whole system, in one binary.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, also in its helpers"
+)]
+
+mod events;
+mod layers;
+mod project;
+mod template;
+mod wire;

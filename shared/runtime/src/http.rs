@@ -8,7 +8,7 @@ use lambda_http::{Adapter, Context, LambdaEvent};
 use serde_json::Value;
 use tower::Service as _;
 
-use crate::payload::Unreadable;
+use crate::payload::{Unreadable, WHOLE};
 
 /// Whether a payload looks like a request of API Gateway.
 pub fn is_request(payload: &Value) -> bool {
@@ -30,7 +30,7 @@ pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable
     // The reason may repeat parts of the request: it is not told.
     let request: LambdaRequest = serde_json::from_value(payload).map_err(|_| {
         Unreadable::new(
-            ".",
+            WHOLE,
             "expected an HTTP request of API Gateway, payload format 2.0",
         )
     })?;
@@ -44,7 +44,7 @@ pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable
         Err(never) => match never {},
     };
     serde_json::to_value(&response)
-        .map_err(|_| Unreadable::new(".", "the answer cannot be written as JSON"))
+        .map_err(|_| Unreadable::new(WHOLE, "the answer cannot be written as JSON"))
 }
 
 #[cfg(test)]

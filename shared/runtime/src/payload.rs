@@ -3,6 +3,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// The field that is meant when it is the whole payload.
+pub const WHOLE: &str = "the payload";
+
 /// The longest path or problem that is told.
 const MAX_LEN: usize = 160;
 
@@ -13,7 +16,7 @@ const MAX_LEN: usize = 160;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct Unreadable {
-    /// The field as a path, such as `computers[3].size`; `.` is the whole.
+    /// The field as a path, such as `computers[3].size`, or [`WHOLE`].
     pub field: String,
     /// What is wrong with it.
     pub problem: String,
@@ -37,7 +40,7 @@ pub fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable> {
     let mut json = serde_json::Deserializer::from_str(text);
     let read = serde_path_to_error::deserialize(&mut json).map_err(unreadable)?;
     json.end()
-        .map_err(|_| Unreadable::new(".", "must be one JSON value"))?;
+        .map_err(|_| Unreadable::new(WHOLE, "must be one JSON value"))?;
     Ok(read)
 }
 
@@ -49,19 +52,27 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Unreadable> {
     serde_path_to_error::deserialize(value).map_err(unreadable)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is the argument of map_err"
-)]
 fn unreadable(error: serde_path_to_error::Error<serde_json::Error>) -> Unreadable {
-    Unreadable {
-        field: safe_path(&error.path().to_string()),
-        problem: safe_problem(&error.inner().to_string()),
-    }
+    let field = safe_path(&error.path().to_string());
+    let error = error.into_inner();
+    let problem = if error.is_data() {
+        safe_problem(&error.to_string())
+    } else {
+        format!(
+            "stops being JSON at line {}, column {}",
+            error.line(),
+            error.column()
+        )
+    };
+    Unreadable { field, problem }
 }
 
 /// A path in which keys chosen by the sender cannot smuggle anything.
 fn safe_path(path: &str) -> String {
+    // serde_path_to_error writes `?` when the text ends before a field is known.
+    if matches!(path, "." | "?") {
+        return WHOLE.to_owned();
+    }
     path.chars()
         .take(MAX_LEN)
         .map(|c| match c {
@@ -155,7 +166,7 @@ mod tests {
             ),
             (
                 r#"{"account":"a"}"#.to_owned(),
-                ".: the field `lines` is missing",
+                "the payload: the field `lines` is missing",
             ),
             (
                 r#"{"account":"a","lines":[],"s3cret":1}"#.to_owned(),
@@ -183,10 +194,9 @@ mod tests {
     #[test]
     fn a_key_chosen_by_the_sender_cannot_forge_a_log_line() {
         let problem = problem_of("{\"account\":\"a\",\"lines\":[],\"x\\n2026 ERROR forged\":1}");
-        assert!(
-            !problem.contains('\n') && !problem.contains(' ')
-                || problem.starts_with("x?2026?ERROR?forged"),
-            "{problem}"
+        assert_eq!(
+            problem,
+            "x?2026?ERROR?forged: holds a field that is not known"
         );
     }
 }

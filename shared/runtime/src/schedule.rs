@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::payload::Unreadable;
+use crate::payload::{Unreadable, WHOLE};
 
 /// A scheduled run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +23,13 @@ pub struct Scheduled {
 /// function does nothing rather than something.
 pub fn from_payload(payload: &Value) -> Result<Scheduled, Unreadable> {
     let Some(event) = payload.as_object() else {
-        return Err(Unreadable::new(".", "expected a JSON object"));
+        return Err(Unreadable::new(WHOLE, "expected a JSON object"));
     };
     let due_at = match event.get("detail-type") {
         Some(kind) if kind == "Scheduled Event" => ("time", event.get("time")),
         Some(_) => return Err(Unreadable::new("detail-type", "expected Scheduled Event")),
         None if event.contains_key("Records") || event.contains_key("requestContext") => {
-            return Err(Unreadable::new(".", "expected a scheduled event"));
+            return Err(Unreadable::new(WHOLE, "expected a scheduled event"));
         }
         None => ("scheduled_time", event.get("scheduled_time")),
     };
@@ -79,9 +79,9 @@ mod tests {
                 json!({"detail-type":"License Updated - Manufacturer"}),
                 "detail-type",
             ),
-            (json!({"Records":[]}), "."),
-            (json!({"requestContext":{}}), "."),
-            (json!("now"), "."),
+            (json!({"Records":[]}), WHOLE),
+            (json!({"requestContext":{}}), WHOLE),
+            (json!("now"), WHOLE),
             (json!({"scheduled_time":"noon"}), "scheduled_time"),
         ] {
             assert_eq!(from_payload(&event).unwrap_err().field, field);

@@ -1,0 +1,198 @@
+//! Every payload under `events/`, through its function in process: each is
+//! decided, or answers a clear error that repeats nothing of it.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use jiff::{SignedDuration, Timestamp};
+use local::{Config, Local};
+use secrecy::SecretString;
+use serde_json::Value;
+use web::{CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, UsageAccess};
+
+use crate::project;
+
+/// Every function, over one local stack.
+struct Functions {
+    stack: Local,
+    deadline: Timestamp,
+    registration: Router,
+    console: Router,
+    intake: Router,
+}
+
+impl Functions {
+    async fn start() -> Self {
+        let now: Timestamp = "2026-11-22T10:20:00Z".parse().unwrap();
+        let stack = Local::start(Config {
+            start: Some(now),
+            ..Config::default()
+        })
+        .await
+        .unwrap();
+        let public_url = PublicUrl::parse("https://marketplace.example.com").unwrap();
+        let sign_in = SignInSettings {
+            issuer: format!("{}/issuer", stack.seller_url),
+            client_id: "local-client".to_owned(),
+            client_secret: SecretString::from("local-client-secret"),
+            credentials: CredentialRule::Identities,
+        };
+        let state = State {
+            app: stack.app.clone(),
+            sign_in: SignIn::new(sign_in, &public_url),
+            site: Arc::new(Site {
+                public_url,
+                product_name: "Workload Security".to_owned(),
+                support_email: "support@example.com".to_owned(),
+                usage_access: UsageAccess::Gateway,
+            }),
+        };
+        Self {
+            stack,
+            deadline: now.checked_add(SignedDuration::from_mins(1)).unwrap(),
+            registration: registration::router(state.clone()),
+            console: console::router(state.clone()),
+            intake: usage_intake::router(state),
+        }
+    }
+
+    /// What a function answers.
+    async fn invoke(&self, function: &str, payload: Value) -> Result<Value, String> {
+        let (app, deadline) = (&self.stack.app, self.deadline);
+        match function {
+            "registration" => told(registration::handle(&self.registration, payload).await),
+            "console" => told(console::handle(&self.console, payload).await),
+            "usage-intake" => {
+                told(usage_intake::handle(app, &self.intake, payload, deadline).await)
+            }
+            "marketplace-events" => told(marketplace_events::handle(app, payload, deadline).await),
+            "usage-posting" => told(usage_posting::handle(app, &payload, deadline).await),
+            "usage-submission" => told(usage_submission::handle(app, &payload, deadline).await),
+            "grace-expiry" => told(grace_expiry::handle(app, &payload, deadline).await),
+            other => panic!("events/{other}: there is no such function"),
+        }
+    }
+}
+
+fn told<E: std::error::Error>(answer: Result<Value, E>) -> Result<Value, String> {
+    answer.map_err(|error| error.to_string())
+}
+
+/// An answer in one line: of HTTP the status, where it leads, and what it says.
+fn summary(answer: &Result<Value, String>) -> String {
+    let answer = match answer {
+        Err(error) => return format!("error: {error}"),
+        Ok(answer) => answer,
+    };
+    let Some(status) = answer["statusCode"].as_u64() else {
+        return answer.to_string();
+    };
+    let mut line = format!("HTTP {status}");
+    if let Some(location) = answer["headers"]["location"].as_str() {
+        // What follows the path is fresh on every run.
+        let path = location.split('?').next().unwrap_or_default();
+        let path = path
+            .split_once("localhost:")
+            .map_or(path.to_owned(), |(_, rest)| {
+                format!(
+                    "the issuer's /{}",
+                    rest.split_once('/').unwrap_or_default().1
+                )
+            });
+        write!(line, " to {path}").unwrap();
+    }
+    let body = answer["body"].as_str().unwrap_or_default();
+    match title(body) {
+        Some(title) => write!(line, " {title:?}").unwrap(),
+        None if body.is_empty() || body.len() >= 400 => {}
+        None => write!(line, " {body}").unwrap(),
+    }
+    line
+}
+
+/// The heading of a page.
+fn title(page: &str) -> Option<&str> {
+    let (_, rest) = page.split_once("<h1")?;
+    let (_, rest) = rest.split_once('>')?;
+    rest.split_once("</h1>").map(|(title, _)| title)
+}
+
+/// What is logged while the payloads are handled, as JSON lines.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Takes what was logged since the last time.
+    fn take(&self) -> String {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The errors that were logged.
+fn errors(log: &str) -> impl Iterator<Item = String> {
+    log.lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter_map(|record| record["fields"]["error"].as_str().map(ToOwned::to_owned))
+}
+
+/// What the payloads hold and no log may.
+const SECRETS: &[&str] = &[
+    "AQICAHh0aGlzIGlzIG5vIHRva2Vu",
+    "AKIAIOSFODNN7EXAMPLE",
+    "444455556666",
+    "not an arn",
+    "oracle",
+    "turquoise",
+    "forged",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_payload_is_decided_by_its_function_and_no_secret_of_it_is_logged() {
+    let functions = Functions::start().await;
+    let log = Log::default();
+    let writer = log.clone();
+    // Each test is a process of its own under nextest.
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || writer.clone())
+        .init();
+    let mut told = String::new();
+    for function in project::directories("events") {
+        writeln!(told, "{function}").unwrap();
+        for path in project::entries(&project::root().join("events").join(&function)) {
+            let payload = serde_json::from_str(&project::read(&path)).unwrap();
+            let answer = functions.invoke(&function, payload).await;
+            writeln!(told, "  {}: {}", project::name(&path), summary(&answer)).unwrap();
+            let logged = log.take();
+            for secret in SECRETS {
+                assert!(!logged.contains(secret), "{secret} was logged: {logged}");
+            }
+            for error in errors(&logged) {
+                writeln!(told, "    {error}").unwrap();
+            }
+        }
+    }
+    functions.stack.stop().await;
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn every_function_has_payloads() {
+    assert_eq!(
+        project::directories("events"),
+        project::directories("functions")
+    );
+}

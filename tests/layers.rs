@@ -1,0 +1,97 @@
+//! The direction of dependencies: each crate may see what is listed for it, and
+//! nothing else of ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+use crate::project;
+
+/// What a crate may see of ours.
+fn allowed(package: &str) -> Option<&'static [&'static str]> {
+    // domain <- store, marketplace <- app <- web; app <- runtime;
+    // app, web, runtime <- functions/*; functions/*, fake-aws <- local <- tests.
+    const FUNCTION: &[&str] = &["app", "domain", "runtime", "store", "web"];
+    Some(match package {
+        "domain" | "fake-aws" => &[],
+        "store" | "marketplace" => &["domain"],
+        "app" => &["domain", "marketplace", "store"],
+        "web" => &["app", "domain", "store"],
+        "runtime" => &["app", "domain", "marketplace", "store"],
+        "console" | "grace-expiry" | "marketplace-events" | "registration" | "usage-intake"
+        | "usage-posting" | "usage-submission" => FUNCTION,
+        "local" => &[
+            "app",
+            "console",
+            "domain",
+            "fake-aws",
+            "grace-expiry",
+            "marketplace-events",
+            "registration",
+            "runtime",
+            "store",
+            "usage-intake",
+            "usage-posting",
+            "usage-submission",
+            "web",
+        ],
+        "system-tests" => &[],
+        _ => return None,
+    })
+}
+
+#[test]
+fn no_crate_sees_more_than_its_layer_allows() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(project::root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .unwrap();
+    let ours: BTreeSet<&str> = metadata
+        .packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    let mut problems = Vec::new();
+    let mut in_tests: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        let Some(allowed) = allowed(name) else {
+            problems.push(format!("{name} has no place in the layers: give it one"));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let seen = dependency.name.as_str();
+            // A name of ours may also be somebody else's: `console` is.
+            if !ours.contains(seen) || dependency.path.is_none() {
+                continue;
+            }
+            if dependency.kind == DependencyKind::Development {
+                in_tests.entry(name).or_default().push(seen);
+            } else if !allowed.contains(&seen) {
+                problems.push(format!("{name} must not see {seen}"));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    for (name, seen) in in_tests {
+        println!("in its tests {name} sees {}", seen.join(", "));
+        // A crate's own tests may play against the fake, and against nothing above it.
+        assert!(
+            name == "system-tests" || seen.iter().all(|seen| *seen == "fake-aws"),
+            "in its tests {name} may see fake-aws only"
+        );
+    }
+}
+
+#[test]
+fn every_function_is_a_crate_of_its_directorys_name() {
+    for name in project::directories("functions") {
+        let manifest = project::read(format!("functions/{name}/Cargo.toml"));
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
+        for file in ["lib.rs", "main.rs"] {
+            let path = project::root().join(format!("functions/{name}/src/{file}"));
+            assert!(path.exists(), "{}", path.display());
+        }
+    }
+}
