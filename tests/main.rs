@@ -7,8 +7,10 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
+mod binaries;
 mod events;
 mod layers;
 mod project;
+mod stories;
 mod template;
 mod wire;

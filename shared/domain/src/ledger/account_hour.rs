@@ -130,6 +130,15 @@ pub struct PostingPlan {
     pub new: Vec<NewLine>,
 }
 
+/// Computers of an account-hour, counted from its reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// Billed by the stored postings.
+    pub billed: usize,
+    /// Not billed.
+    pub unbilled: usize,
+}
+
 impl PostingPlan {
     /// The licenses that need a slot.
     pub fn licenses(&self) -> Vec<LicenseId> {
@@ -203,6 +212,25 @@ impl AccountHour {
             unbillable,
             new: new_lines(&new, catalog),
         }))
+    }
+
+    /// How many computers of these reports the postings billed, and how many
+    /// are left: the other side of conservation.
+    ///
+    /// # Errors
+    /// [`ReplayError`] when a report that a posting used is missing.
+    pub fn tally(&self, reports: &Reports) -> Result<Tally, ReplayError> {
+        let billed = self.replay(reports)?;
+        let unlinked = attribute(reports.values().flatten(), &[]);
+        let unbilled = unlinked
+            .unlicensed
+            .iter()
+            .filter(|computer| !billed.holds_unlicensed(computer))
+            .count();
+        Ok(Tally {
+            billed: billed.len(),
+            unbilled,
+        })
     }
 
     /// The computers that the stored postings billed.

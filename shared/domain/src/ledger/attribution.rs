@@ -208,6 +208,16 @@ impl Billed {
         new
     }
 
+    /// How many computers are billed.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Whether an unlicensed computer was billed by an earlier posting.
     pub fn holds_unlicensed(&self, computer: &Unlicensed) -> bool {
         self.holds(computer.key, &computer.agents)

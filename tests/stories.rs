@@ -1,0 +1,103 @@
+//! The main job, told as stories: a script of what people and machines do goes
+//! in, what they see comes out and is held against a snapshot. After each,
+//! conservation: nothing was lost or doubled, and what we call billed is
+//! exactly what AWS accepted.
+
+mod person;
+mod script;
+
+use std::collections::BTreeMap;
+
+use domain::hour::Hour;
+use domain::ids::LicenseId;
+use domain::ledger::record::RecordState;
+use local::Local;
+
+use script::Story;
+
+/// Quantities by license, timestamp and dimension.
+type Quantities = BTreeMap<(String, String, String), u64>;
+
+/// What our ledger calls billed.
+async fn billed(stack: &Local, from: Hour, until: Hour) -> Quantities {
+    let mut billed = Quantities::new();
+    let licenses = stack
+        .fake
+        .accepted_records()
+        .into_iter()
+        .map(|record| record.license_arn);
+    let mut licenses: Vec<String> = licenses.map(|arn| arn.to_string()).collect();
+    licenses.sort();
+    licenses.dedup();
+    for arn in licenses {
+        let license = LicenseId::parse(arn.rsplit(':').next().unwrap()).unwrap();
+        for slot in stack.app.store.slots(&license, from, until).await.unwrap() {
+            for record in slot.records {
+                if let RecordState::Billed { .. } = record.state {
+                    let key = (
+                        license.to_string(),
+                        record.usage.timestamp.to_string(),
+                        record.usage.dimension.to_string(),
+                    );
+                    billed.insert(key, u64::from(record.usage.quantity.get()));
+                }
+            }
+        }
+    }
+    billed
+}
+
+/// What AWS accepted.
+fn accepted(stack: &Local) -> Quantities {
+    stack
+        .fake
+        .accepted_records()
+        .into_iter()
+        .map(|record| {
+            let license = record.license_arn.rsplit(':').next().unwrap().to_owned();
+            let key = (
+                license,
+                record.timestamp.to_string(),
+                record.dimension.to_string(),
+            );
+            (key, u64::try_from(record.quantity).unwrap())
+        })
+        .collect()
+}
+
+/// Plays a story of this folder and holds it against its snapshot.
+macro_rules! story {
+    ($name:ident, $file:literal) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let told = Story::play(include_str!(concat!("stories/", $file, ".story"))).await;
+            insta::assert_snapshot!($file, told);
+        }
+    };
+}
+
+story!(
+    a_first_subscription_is_linked_and_metered_by_four_tiers,
+    "first-subscription"
+);
+story!(a_payer_change_never_leaves_subscribed, "payer-change");
+story!(
+    a_relinked_account_has_48_hours_of_grace_to_the_second,
+    "relink-and-grace"
+);
+story!(an_expired_token_says_how_to_get_another, "expired-token");
+story!(
+    single_sign_on_is_refused_and_the_session_kept,
+    "saml-refused"
+);
+story!(
+    an_account_on_an_annual_subscription_is_not_linked,
+    "annual-refused"
+);
+story!(a_report_that_comes_twice_counts_once, "duplicate-report");
+story!(
+    a_report_after_its_hour_was_posted_is_billed_later,
+    "late-report"
+);
+story!(a_lost_answer_is_neither_failure_nor_success, "lost-answer");
+story!(an_ended_license_is_metered_to_its_end, "cancellation");

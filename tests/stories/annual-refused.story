@@ -1,0 +1,9 @@
+clock 2026-11-22T10:00:00Z
+subscribe L1 public 777788889999
+register L1
+sign-in alice
+link globex
+account globex
+advance 2h
+usage globex
+metered
