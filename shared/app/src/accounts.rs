@@ -65,7 +65,8 @@ pub struct SubscriptionView {
     pub version: u64,
     /// The user's role.
     pub role: Role,
-    /// The state at [`Self::as_of`].
+    /// The state at [`Self::as_of`]. It holds the paying AWS account whole:
+    /// pages mask it for read-only members, as [`Self::payer`] does.
     pub state: AccountState,
     /// What the account is entitled to.
     pub standing: Standing,

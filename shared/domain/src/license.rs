@@ -142,7 +142,7 @@ impl Term {
 /// The agreements under which a license is, or was, as the facts name them.
 pub fn agreements_of(license: &LicenseId, facts: &[Fact]) -> BTreeSet<AgreementId> {
     regarded(facts)
-        .filter(|fact| fact.license_id() == Some(license))
+        .filter(|fact| named(fact) == Some(license))
         .filter_map(|fact| fact.agreement().cloned())
         .collect()
 }
@@ -150,7 +150,7 @@ pub fn agreements_of(license: &LicenseId, facts: &[Fact]) -> BTreeSet<AgreementI
 /// The licenses that the facts name.
 pub fn licenses_of(facts: &[Fact]) -> BTreeSet<LicenseId> {
     regarded(facts)
-        .filter_map(|fact| fact.license_id().cloned())
+        .filter_map(|fact| named(fact).cloned())
         .collect()
 }
 
@@ -163,7 +163,7 @@ pub fn licenses_of(facts: &[Fact]) -> BTreeSet<LicenseId> {
 /// is active while it is so under any agreement.
 pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
     let mut own: Vec<&Fact> = regarded(facts)
-        .filter(|fact| fact.license_id() == Some(license))
+        .filter(|fact| named(fact) == Some(license))
         .collect();
     own.sort_by_key(|fact| order(fact));
     let terms = terms(license, facts);
@@ -195,6 +195,24 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
     })
 }
 
+/// The license that a fact is about. An event that is not understood is about none.
+fn named(fact: &Fact) -> Option<&LicenseId> {
+    let told_of_it = match &fact.told {
+        Told::Resolved(_) => true,
+        Told::Event(event) => match event.kind {
+            EventKind::LicenseUpdated | EventKind::LicenseDeprovisioned => true,
+            EventKind::AgreementCreated(_)
+            | EventKind::AgreementAmended(_)
+            | EventKind::AgreementEnded { .. }
+            | EventKind::AdvisoryIssued
+            | EventKind::AdvisoryResolved
+            | EventKind::AgreementEnding
+            | EventKind::Unrecognized => false,
+        },
+    };
+    fact.license_id().filter(|_| told_of_it)
+}
+
 fn regarded(facts: &[Fact]) -> impl Iterator<Item = &Fact> {
     facts.iter().filter(|fact| fact.disregarded.is_none())
 }
@@ -210,7 +228,7 @@ fn order(fact: &Fact) -> (Timestamp, Option<&EventId>) {
 
 fn terms(license: &LicenseId, facts: &[Fact]) -> BTreeMap<Option<AgreementId>, Term> {
     let mut terms: BTreeMap<Option<AgreementId>, Term> = regarded(facts)
-        .filter(|fact| fact.license_id() == Some(license))
+        .filter(|fact| named(fact) == Some(license))
         .map(|fact| (fact.agreement().cloned(), Term::default()))
         .collect();
     for fact in regarded(facts) {
@@ -220,7 +238,7 @@ fn terms(license: &LicenseId, facts: &[Fact]) -> BTreeMap<Option<AgreementId>, T
         let Some(term) = terms.get_mut(&event.agreement) else {
             continue;
         };
-        let names_it = fact.license_id() == Some(license);
+        let names_it = named(fact) == Some(license);
         match &event.kind {
             EventKind::AgreementCreated(created) => {
                 term.starts_at = earliest(term.starts_at, created.starts_at);

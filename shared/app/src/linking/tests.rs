@@ -1,4 +1,4 @@
-use domain::account::Standing;
+use domain::account::{Standing, decide_activate_annual, decide_suspend};
 use domain::audit::Actor;
 use domain::sign_in::SignInMethod;
 use jiff::SignedDuration;
@@ -196,6 +196,7 @@ async fn an_account_that_the_user_is_not_a_member_of_is_named_only_in_part() {
 
 #[tokio::test]
 async fn of_two_linkers_of_one_license_one_wins_and_the_other_is_asked_again() {
+    let mut won_by_the_first = 0;
     for seed in 0..40 {
         let world = World::seeded(seed).await;
         let north = world.account("north", &["ada"]).await;
@@ -224,8 +225,13 @@ async fn of_two_linkers_of_one_license_one_wins_and_the_other_is_asked_again() {
             one.is_ok() && conflict(&other) || conflict(&one) && other.is_ok(),
             "seed {seed}: {one:?}, {other:?}"
         );
+        won_by_the_first += u32::from(one.is_ok());
         world.check(&[north, south], &[license]).await;
     }
+    assert!(
+        (1..40).contains(&won_by_the_first),
+        "the seeds interleave them"
+    );
 }
 
 #[tokio::test]
@@ -328,6 +334,105 @@ async fn linking_and_activating_an_annual_subscription_at_once_never_give_both()
         );
         assert_ne!(linked.is_ok(), annual.is_ok(), "seed {seed}");
         world.check(&[north], &[license]).await;
+    }
+}
+
+/// A change that was decided on what is stored now, and is not committed yet.
+#[derive(Debug, Clone, Copy)]
+enum Decide {
+    Link(usize, usize),
+    Unlink(usize),
+    Annual(usize),
+    Suspend(usize),
+}
+
+/// An account and a license linked before, and two decisions.
+type Case = (Option<(usize, usize)>, Decide, Decide);
+
+async fn decide(
+    world: &World,
+    accounts: &[AccountId],
+    licenses: &[LicenseId],
+    what: Decide,
+) -> Change {
+    let now = world.now();
+    let policy = &*world.app.settings.subscriptions;
+    let ada = world.user("ada");
+    let authority = Authority::Member {
+        signed_in: &ada,
+        role: Some(Role::FullAccess),
+    };
+    let by = Actor::Product;
+    let decision = match what {
+        Decide::Link(account, license) => {
+            let loaded = world.app.load(&accounts[account], &licenses[license]).await;
+            let loaded = loaded.unwrap();
+            decide_link(&loaded.situation().unwrap(), &authority, now, policy).unwrap()
+        }
+        Decide::Unlink(n) | Decide::Annual(n) | Decide::Suspend(n) => {
+            let account = world
+                .app
+                .store
+                .account(&accounts[n])
+                .await
+                .unwrap()
+                .unwrap();
+            let license = match account.license() {
+                Some(license) => world.app.store.license(license).await.unwrap(),
+                None => None,
+            };
+            match what {
+                Decide::Unlink(_) => {
+                    decide_unlink(&account, &license.unwrap(), &authority, now, policy).unwrap()
+                }
+                Decide::Annual(_) => decide_activate_annual(&account, None, &by, now).unwrap(),
+                Decide::Suspend(_) | Decide::Link(..) => {
+                    decide_suspend(&account, license.as_ref(), &by, now).unwrap()
+                }
+            }
+        }
+    };
+    match decision {
+        Decision::Commit(change) => change,
+        Decision::AlreadyCommitted => panic!("{what:?} was committed before"),
+    }
+}
+
+#[tokio::test]
+async fn of_two_decisions_on_the_same_snapshots_only_the_first_is_committed() {
+    use Decide::{Annual, Link, Suspend, Unlink};
+    let cases: [Case; 8] = [
+        (None, Link(0, 0), Link(1, 0)),
+        (None, Link(0, 0), Link(0, 1)),
+        (None, Link(0, 0), Annual(0)),
+        (None, Link(0, 0), Suspend(0)),
+        (Some((0, 0)), Link(1, 0), Unlink(0)),
+        (Some((0, 0)), Link(0, 1), Link(1, 0)),
+        (Some((0, 0)), Link(0, 1), Unlink(0)),
+        (Some((0, 0)), Suspend(0), Link(1, 0)),
+    ];
+    for (linked, one, other) in cases {
+        for (first, second) in [(one, other), (other, one)] {
+            let world = World::new().await;
+            let accounts = [
+                world.account("north", &["ada"]).await,
+                world.account("south", &["ada"]).await,
+            ];
+            let (l1, s1) = world.register(BUYER).await;
+            let (l2, s2) = world.register(OTHER_BUYER).await;
+            let licenses = [l1, l2];
+            if let Some((account, license)) = linked {
+                let session = [&s1, &s2][license];
+                world.link(session, "ada", &accounts[account]).await;
+            }
+            let winner = decide(&world, &accounts, &licenses, first).await;
+            let loser = decide(&world, &accounts, &licenses, second).await;
+            let won = world.app.store.commit(&winner).await.unwrap();
+            assert_eq!(won, CommitOutcome::Committed, "{first:?}");
+            let lost = world.app.store.commit(&loser).await.unwrap();
+            assert_eq!(lost, CommitOutcome::Lost, "{first:?}, then {second:?}");
+            world.check(&accounts, &licenses).await;
+        }
     }
 }
 

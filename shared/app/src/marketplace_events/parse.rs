@@ -9,6 +9,9 @@ use domain::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Intent, 
 use jiff::Timestamp;
 use serde::Deserialize;
 
+/// The version of EventBridge's envelope that is known.
+const KNOWN_VERSION: &str = "0";
+
 /// The longest detail-type that is kept; EventBridge's own limit is 128.
 const MAX_DETAIL_TYPE_BYTES: usize = 128;
 
@@ -35,7 +38,7 @@ struct Envelope {
     account: String,
     time: String,
     #[serde(default)]
-    detail: Option<Detail>,
+    detail: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -106,65 +109,121 @@ pub fn parse_event(json: &[u8]) -> Result<MarketplaceEvent, MalformedEvent> {
     if envelope.version.len() > 16 {
         return Err(malformed("version", "must have at most 16 bytes"));
     }
-    let detail = envelope.detail.unwrap_or_default();
+    let family = family(&envelope.detail_type);
+    let reading = if envelope.version == KNOWN_VERSION && family.is_some() {
+        Reading::Strict
+    } else {
+        Reading::Lenient
+    };
+    let detail = reading.detail(envelope.detail)?;
     let agreement = detail.agreement.unwrap_or_default();
+    let buyer = detail.acceptor.and_then(|party| party.account_id);
+    let offer = detail.offer.and_then(|offer| offer.id);
+    let product = detail.product.and_then(|product| product.code);
+    let license = detail.license.and_then(|license| license.arn);
     Ok(MarketplaceEvent {
         id: id("id", &envelope.id, EventId::parse)?,
         at: timestamp("time", &envelope.time)?,
         seller: id("account", &envelope.account, AwsAccountId::parse)?,
-        agreement: optional(
-            "detail.agreement.id",
-            agreement.id.as_deref(),
-            AgreementId::parse,
-        )?,
-        buyer: optional(
-            "detail.acceptor.accountId",
-            detail
-                .acceptor
-                .and_then(|party| party.account_id)
-                .as_deref(),
-            AwsAccountId::parse,
-        )?,
-        offer: optional(
-            "detail.offer.id",
-            detail.offer.and_then(|offer| offer.id).as_deref(),
-            OfferId::parse,
-        )?,
-        product: optional(
-            "detail.product.code",
-            detail.product.and_then(|product| product.code).as_deref(),
-            ProductCode::parse,
-        )?,
-        license: optional(
-            "detail.license.arn",
-            detail.license.and_then(|license| license.arn).as_deref(),
-            LicenseArn::parse,
-        )?,
-        kind: kind(&envelope.detail_type, &agreement)?,
+        agreement: reading.id("detail.agreement.id", &agreement.id, AgreementId::parse)?,
+        buyer: reading.id("detail.acceptor.accountId", &buyer, AwsAccountId::parse)?,
+        offer: reading.id("detail.offer.id", &offer, OfferId::parse)?,
+        product: reading.id("detail.product.code", &product, ProductCode::parse)?,
+        license: reading.id("detail.license.arn", &license, LicenseArn::parse)?,
+        kind: match (family, reading) {
+            (Some(family), Reading::Strict) => kind(family, &agreement)?,
+            (Some(_) | None, Reading::Strict | Reading::Lenient) => EventKind::Unrecognized,
+        },
         version: envelope.version,
         detail_type: envelope.detail_type,
     })
 }
 
+/// How the detail of an event is read.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// Its shape is known: anything else is malformed.
+    Strict,
+    /// It is of an unknown version or detail-type, which is kept whatever its
+    /// shape: what looks as expected is taken, the rest passed over.
+    Lenient,
+}
+
+impl Reading {
+    fn detail(self, detail: Option<serde_json::Value>) -> Result<Detail, MalformedEvent> {
+        let Some(detail) = detail else {
+            return Ok(Detail::default());
+        };
+        match (serde_path_to_error::deserialize(detail), self) {
+            (Ok(detail), _) => Ok(detail),
+            (Err(_), Self::Lenient) => Ok(Detail::default()),
+            (Err(error), Self::Strict) => Err(malformed(
+                &format!("detail.{}", error.path()),
+                "must be of the shape that AWS documents",
+            )),
+        }
+    }
+
+    /// Absent, null and empty are the same: AWS's events have been seen with all.
+    fn id<T>(
+        self,
+        field: &str,
+        text: &Option<String>,
+        parse: impl Fn(String) -> Result<T, InvalidId>,
+    ) -> Result<Option<T>, MalformedEvent> {
+        let text = text.as_deref().filter(|text| !text.is_empty());
+        match (text.map(|text| id(field, text, parse)).transpose(), self) {
+            (Ok(id), _) => Ok(id),
+            (Err(_), Self::Lenient) => Ok(None),
+            (Err(error), Self::Strict) => Err(error),
+        }
+    }
+}
+
+/// A family of events that is understood.
+#[derive(Clone, Copy)]
+enum Family {
+    Created,
+    Amended,
+    Ended,
+    Ending,
+    AdvisoryIssued,
+    AdvisoryResolved,
+    LicenseUpdated,
+    LicenseDeprovisioned,
+}
+
 /// The same for both suffixes: on direct sales only the Proposer's agreement
 /// event comes, on resale only the Manufacturer's.
-fn kind(detail_type: &str, agreement: &Agreement) -> Result<EventKind, MalformedEvent> {
+fn family(detail_type: &str) -> Option<Family> {
     let family = detail_type
         .strip_suffix(" - Proposer")
-        .or_else(|| detail_type.strip_suffix(" - Manufacturer"))
-        .unwrap_or(detail_type);
+        .or_else(|| detail_type.strip_suffix(" - Manufacturer"))?;
+    Some(match family {
+        "Purchase Agreement Created" => Family::Created,
+        "Purchase Agreement Amended" => Family::Amended,
+        "Purchase Agreement Ended" => Family::Ended,
+        "Purchase Agreement Ending" => Family::Ending,
+        "Purchase Agreement Advisory Issued" => Family::AdvisoryIssued,
+        "Purchase Agreement Advisory Resolved" => Family::AdvisoryResolved,
+        "License Updated" => Family::LicenseUpdated,
+        "License Deprovisioned" => Family::LicenseDeprovisioned,
+        _ => return None,
+    })
+}
+
+fn kind(family: Family, agreement: &Agreement) -> Result<EventKind, MalformedEvent> {
     Ok(match family {
-        "Purchase Agreement Created" => EventKind::AgreementCreated(terms(agreement)?),
-        "Purchase Agreement Amended" => EventKind::AgreementAmended(terms(agreement)?),
-        "Purchase Agreement Ended" => EventKind::AgreementEnded {
+        Family::Created => EventKind::AgreementCreated(terms(agreement)?),
+        Family::Amended => EventKind::AgreementAmended(terms(agreement)?),
+        Family::Ended => EventKind::AgreementEnded {
             status: ended_status(agreement.status.as_deref().unwrap_or_default()),
         },
-        "License Updated" => EventKind::LicenseUpdated,
-        "License Deprovisioned" => EventKind::LicenseDeprovisioned,
-        "Purchase Agreement Advisory Issued" => EventKind::AdvisoryIssued,
-        "Purchase Agreement Advisory Resolved" => EventKind::AdvisoryResolved,
-        "Purchase Agreement Ending" => EventKind::AgreementEnding,
-        _ => EventKind::Unrecognized,
+        Family::Ending => EventKind::AgreementEnding,
+        Family::AdvisoryIssued => EventKind::AdvisoryIssued,
+        Family::AdvisoryResolved => EventKind::AdvisoryResolved,
+        Family::LicenseUpdated => EventKind::LicenseUpdated,
+        Family::LicenseDeprovisioned => EventKind::LicenseDeprovisioned,
     })
 }
 
@@ -179,9 +238,9 @@ fn terms(agreement: &Agreement) -> Result<AgreementTerms, MalformedEvent> {
         intent: intent(agreement.intent.as_deref().unwrap_or_default()),
         starts_at: instant("detail.agreement.startTime", &agreement.start_time)?,
         ends_at: ends_at.filter(|end| *end < NO_END),
-        previous: optional(
+        previous: Reading::Strict.id(
             "detail.agreement.previousAgreementId",
-            agreement.previous_agreement_id.as_deref(),
+            &agreement.previous_agreement_id,
             AgreementId::parse,
         )?,
     })
@@ -223,17 +282,6 @@ fn id<T>(
     parse: impl Fn(String) -> Result<T, InvalidId>,
 ) -> Result<T, MalformedEvent> {
     parse(text.to_owned()).map_err(|invalid| malformed(field, invalid.rule))
-}
-
-/// Absent, null and empty are the same: AWS's events have been seen with all.
-fn optional<T>(
-    field: &str,
-    text: Option<&str>,
-    parse: impl Fn(String) -> Result<T, InvalidId>,
-) -> Result<Option<T>, MalformedEvent> {
-    text.filter(|text| !text.is_empty())
-        .map(|text| id(field, text, parse))
-        .transpose()
 }
 
 fn malformed(field: &str, rule: &'static str) -> MalformedEvent {

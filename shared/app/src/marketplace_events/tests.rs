@@ -267,6 +267,27 @@ fn both_suffixes_are_the_same_event() {
 }
 
 #[test]
+fn an_unknown_version_or_detail_type_is_read_whatever_its_shape() {
+    let strange = json!({"agreement": ["agmt-1"], "license": 7});
+    let mut unknown_type = captured();
+    unknown_type["detail-type"] = json!("Purchase Agreement Paused - Proposer");
+    let mut unknown_version = captured();
+    unknown_version["version"] = json!("1");
+    for mut event in [unknown_type, unknown_version] {
+        let read = parse_event(event.to_string().as_bytes()).unwrap();
+        assert_eq!(read.kind, EventKind::Unrecognized);
+        assert_eq!(read.agreement.unwrap().as_str(), "agmt-1");
+        event["detail"] = strange.clone();
+        let read = parse_event(event.to_string().as_bytes()).unwrap();
+        assert_eq!((read.agreement, read.license), (None, None));
+    }
+    let mut known = captured();
+    known["detail"] = strange;
+    let error = parse_event(known.to_string().as_bytes()).unwrap_err();
+    assert_eq!(error.field, "detail.agreement");
+}
+
+#[test]
 fn a_malformed_event_names_the_field_and_never_repeats_it() {
     let altered = |pointer: &str, value: Value| {
         let mut event = captured();

@@ -283,6 +283,14 @@ fn events_that_are_not_ours_to_act_on_say_why_and_change_nothing() {
 }
 
 #[test]
+fn an_event_that_is_not_understood_is_about_no_license() {
+    let unknown = fact(event(2, 70, Some(0), EventKind::Unrecognized));
+    assert_eq!(derive(&license(0), std::slice::from_ref(&unknown)), None);
+    let alone = derive(&license(0), &[updated(1, 62)]);
+    assert_eq!(derive(&license(0), &[updated(1, 62), unknown]), alone);
+}
+
+#[test]
 fn the_arn_with_its_prefix_is_preferred_whatever_came_first() {
     let bare = LicenseArn::parse(arn(0).as_str().trim_start_matches("arn:").to_owned()).unwrap();
     let without = fact(MarketplaceEvent {

@@ -1,10 +1,13 @@
 //! Accounts.
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::Account;
 use domain::ids::AccountId;
+use serde::Serialize;
 
-use super::{keys, mapping};
+use super::keys;
+use super::mapping::{self, Row};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -35,6 +38,36 @@ impl Store {
             .send()
             .await?;
         Ok(output.item)
+    }
+
+    /// Puts an item, unless there is one under its key; whether there was none.
+    ///
+    /// When the SDK tries again after a lost answer, its own first attempt may
+    /// be what is there: for an item whose key nobody else can have, either
+    /// answer means that it is stored.
+    pub(super) async fn create_subscription_item<T: Serialize>(
+        &self,
+        row: &Row<T>,
+    ) -> Result<bool, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.tables.subscriptions)
+            .set_item(Some(mapping::item(row)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Every item of a partition whose sort key begins so, in its order, read

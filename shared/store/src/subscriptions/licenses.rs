@@ -5,7 +5,7 @@ use domain::license::License;
 use domain::marketplace_event::Fact;
 
 use super::keys;
-use super::mapping::{self, Row, item};
+use super::mapping::{self, Row};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -32,25 +32,8 @@ impl Store {
             (None, None) => keys::unjoined(fact.at()),
         };
         let row = Row::new(pk, keys::fact(&fact.key()), fact);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.tables.subscriptions)
-            .set_item(Some(item(&row)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.create_subscription_item(&row).await?;
+        Ok(())
     }
 
     /// Every fact that names the agreement.

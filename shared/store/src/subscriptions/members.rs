@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use super::mapping::{self, Row, item};
+use super::mapping::{self, Row};
 use crate::{Store, StoreError};
 
 /// What [`Store::pin_user`] found.
@@ -42,21 +42,9 @@ impl Store {
             subject: subject.clone(),
             first_signed_in_at: now,
         };
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.tables.subscriptions)
-            .set_item(Some(item(&Row::new(keys::user(email), keys::USER, user))?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await;
-        match put {
-            Ok(_) => return Ok(Pinned::First),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) => {}
-            Err(error) => return Err(error.into()),
+        let row = Row::new(keys::user(email), keys::USER, user);
+        if self.create_subscription_item(&row).await? {
+            return Ok(Pinned::First);
         }
         let key = keys::user(email);
         let stored = self.subscription_item(key.clone(), keys::USER).await?;

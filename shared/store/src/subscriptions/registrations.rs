@@ -4,7 +4,7 @@ use domain::registration::RegistrationSession;
 use domain::sign_in::SecretHash;
 
 use super::keys;
-use super::mapping::{self, Row, item};
+use super::mapping::{self, Row};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -19,13 +19,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let row = Row::new(keys::registration(hash), keys::SESSION, session)
             .cleaned_after(session.expires_at);
-        self.client
-            .put_item()
-            .table_name(&self.tables.subscriptions)
-            .set_item(Some(item(&row)?))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await?;
+        self.create_subscription_item(&row).await?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::keys;
-use super::mapping::{self, Row, item};
+use super::mapping::{self, Row};
 use crate::{Store, StoreError};
 
 /// A sign-in session.
@@ -30,7 +30,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let row = Row::new(keys::sign_in_state(state), keys::PENDING, pending)
             .cleaned_after(pending.expires_at);
-        self.create(item(&row)?).await
+        self.create_subscription_item(&row).await?;
+        Ok(())
     }
 
     /// Takes the sign-in under a state away: of any number of calls, one gets it.
@@ -72,7 +73,8 @@ impl Store {
             expires_at,
         };
         let row = Row::new(keys::sign_in(secret), keys::SESSION, session).cleaned_after(expires_at);
-        self.create(item(&row)?).await
+        self.create_subscription_item(&row).await?;
+        Ok(())
     }
 
     /// The sign-in session under the hash of a secret, live or not.
@@ -99,17 +101,6 @@ impl Store {
             .table_name(&self.tables.subscriptions)
             .key("pk", AttributeValue::S(keys::sign_in(secret)))
             .key("sk", AttributeValue::S(keys::SESSION.to_owned()))
-            .send()
-            .await?;
-        Ok(())
-    }
-
-    async fn create(&self, item: mapping::Item) -> Result<(), StoreError> {
-        self.client
-            .put_item()
-            .table_name(&self.tables.subscriptions)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
             .send()
             .await?;
         Ok(())
