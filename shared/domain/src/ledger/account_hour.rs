@@ -332,3 +332,6 @@ fn new_lines(atoms: &[Atom], catalog: &Catalog) -> Vec<NewLine> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
