@@ -237,9 +237,11 @@ impl World {
         let links: Vec<&Link> = self.links.values().collect();
         for (index, one) in links.iter().enumerate() {
             assert!(one.until.is_none_or(|until| one.from <= until));
-            let paying = match &self.accounts[&one.account].state {
-                AccountState::Subscribed(Payer::Marketplace { link, .. }) => Some(&**link),
-                _ => None,
+            let state = &self.accounts[&one.account].state;
+            let paying = if let AccountState::Subscribed(Payer::Marketplace { link, .. }) = state {
+                Some(&**link)
+            } else {
+                None
             };
             assert_eq!(one.until.is_none(), paying == Some(*one));
             for other in &links[index + 1..] {
