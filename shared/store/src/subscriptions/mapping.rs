@@ -119,7 +119,106 @@ fn key_of(item: &Item) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    const LICENSE: &str = "l-0123456789abcdef0123456789abcdef";
+
+    /// What is stored of a snapshot is read again, and written again the same:
+    /// items outlive the program that wrote them.
+    fn survives<T: Serialize + DeserializeOwned>(body: Value) -> T {
+        let row = Row::new("pk".to_owned(), "sk", &body);
+        let read: T = super::body(item(&row).unwrap()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), body);
+        read
+    }
+
+    fn account_in(state: Value) -> Value {
+        json!({
+            "id": "north", "name": "North", "opened_at": "2026-11-22T10:00:00Z",
+            "state": state,
+            "transitions": [
+                {"at": "2026-11-22T10:00:00Z", "standing": "trial", "until": "2026-12-22T10:00:00Z"},
+                {"at": "2026-11-22T11:00:00.5Z", "standing": "subscribed", "until": null},
+            ],
+            "grace_generation": 1, "grace_starts": ["2026-11-22T12:00:00Z"],
+            "parts": [{"hour": "2026-11-22T13:00:00Z", "count": 4}],
+        })
+    }
+
+    #[test]
+    fn every_state_of_an_account_is_stored_in_this_form() {
+        let link = json!({
+            "license": LICENSE, "account": "north", "number": 3, "from": "2026-11-22T11:00:00Z",
+            "until": null, "linked_by": {"user": {"email": "ada@example.com"}}, "unlinked": null,
+        });
+        for state in [
+            json!({"trial": {"ends_at": "2026-12-22T10:00:00Z"}}),
+            json!({"subscribed": {"marketplace": {"link": link, "buyer": "999988887777"}}}),
+            json!({"subscribed": {"annual": {"since": "2026-11-22T10:00:00Z", "ends_at": null}}}),
+            json!({"grace": {
+                "started_at": "2026-11-22T12:00:00Z", "ends_at": "2026-11-24T12:00:00Z",
+                "generation": 1, "license": LICENSE, "buyer": "999988887777",
+            }}),
+            json!({"expired": {"since": "2026-11-24T12:00:00Z", "cause": "grace_ended"}}),
+            json!({"expired": {
+                "since": "2026-11-24T12:00:00Z", "cause": {"agreement_ended": {"license": LICENSE}},
+            }}),
+            json!({"suspended": {
+                "since": "2026-11-22T10:00:00Z", "restorable_until": "2026-12-22T10:00:00Z",
+                "restores_to": {"trial": {"ends_at": "2026-12-22T10:00:00Z"}},
+            }}),
+            json!({"purged": {"since": "2026-12-22T10:00:00Z"}}),
+        ] {
+            let account: Account = survives(account_in(state));
+            let stored = super::account(item(&account_row(&account)).unwrap()).unwrap();
+            assert_eq!(stored.version, 1, "the version is raised by every commit");
+            assert_eq!(
+                Account {
+                    version: 0,
+                    ..stored
+                },
+                account
+            );
+        }
+    }
+
+    #[test]
+    fn a_license_is_stored_in_this_form() {
+        let license: License = survives(json!({
+            "id": LICENSE, "arn": format!("arn:aws:license-manager::111122223333:license:{LICENSE}"),
+            "product": "product", "buyer": "999988887777", "agreement": "agmt-1",
+            "agreements": ["agmt-1"], "offer": null, "agreement_ends_at": null,
+            "status": {"ended": {"active_since": "2026-11-22T10:00:00Z", "end": {
+                "ended_at": "2026-11-22T12:00:00Z", "last_event_at": "2026-11-22T12:00:31Z",
+                "learned_at": "2026-11-22T12:00:02Z",
+            }}},
+            "linked": null, "former": {"account": "north", "until": "2026-11-22T12:00:00Z"},
+        }));
+        let stored = super::license(item(&license_row(&license)).unwrap()).unwrap();
+        assert_eq!(
+            License {
+                version: 0,
+                ..stored
+            },
+            license
+        );
+    }
+
+    #[test]
+    fn an_account_is_in_the_index_only_while_the_clock_will_change_it() {
+        let due = |state| {
+            let account: Account = survives(account_in(state));
+            account_row(&account).due_at
+        };
+        assert_eq!(
+            due(json!({"trial": {"ends_at": "2026-12-22T10:00:00Z"}})).as_deref(),
+            Some("2026-12-22T10:00:00.000000000Z")
+        );
+        let expired = json!({"expired": {"since": "2026-11-24T12:00:00Z", "cause": "trial_ended"}});
+        assert_eq!(due(expired), None);
+    }
 
     #[test]
     fn an_item_of_a_newer_format_is_corrupt_and_named_by_its_key() {
