@@ -8,7 +8,10 @@
 )]
 
 mod binaries;
+mod browser;
+mod built;
 mod events;
+mod kill;
 mod layers;
 mod project;
 mod stories;

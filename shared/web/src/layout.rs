@@ -83,6 +83,11 @@ pub(crate) fn time_exact(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%-d %b %Y, %H:%M:%S UTC")) } }
 }
 
+/// An instant for a table whose head says UTC: `2026-11-22 10:00:00`.
+pub(crate) fn time_in_table(at: Timestamp) -> Markup {
+    html! { time datetime=(at) { (at.strftime("%Y-%m-%d %H:%M:%S")) } }
+}
+
 /// A day, in UTC.
 pub(crate) fn day(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%-d %b %Y")) } }

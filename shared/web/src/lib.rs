@@ -40,7 +40,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
-pub use sign_in::{CredentialRule, SignIn, SignInSettings};
+pub use sign_in::{
+    Begun, CredentialRule, Freshness, Identity, SignIn, SignInError, SignInSettings,
+};
 pub use site::{InvalidPublicUrl, PublicUrl, Site, State, UsageAccess};
 
 use problem::Problem;

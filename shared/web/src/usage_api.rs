@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_400() {
-        let whole = r#"{"account":"a","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":[]}"#;
+        let whole =
+            r#"{"account":"a","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":[]}"#;
         assert!(parse(whole.as_bytes()).is_ok());
         for body in ["", "{", "account=secret", &format!("{whole}secret")] {
             let problem = refused(body);

@@ -1,6 +1,6 @@
 //! An account's pages: who pays, since when, and what went before.
 
-use app::accounts::{AccountSummary, PayerView, SubscriptionView, UnlinkProposal};
+use app::accounts::{AccountSummary, LinkView, PayerView, SubscriptionView, UnlinkProposal};
 use domain::account::{AccountName, AccountState, EXPIRED_LABEL, Payer, Standing};
 use domain::ids::AccountId;
 use domain::linking::LinkRefusal;
@@ -8,7 +8,7 @@ use domain::member::Role;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::layout::{day, left, time, time_exact};
+use crate::layout::{day, left, time, time_exact, time_in_table};
 use crate::site::Site;
 use crate::words;
 
@@ -206,23 +206,30 @@ fn history(view: &SubscriptionView) -> Markup {
                 p.muted { "No AWS Marketplace subscription was ever linked to this account." }
             } @else {
                 div.scroll tabindex="0" role="region" aria-labelledby="history" {
-                    table {
-                        thead { tr { th scope="col" { "AWS account" } th scope="col" { "From" } th scope="col" { "Until" } th scope="col" { "Linked by" } th scope="col" { "Why it ended" } } }
-                        tbody {
-                            @for entry in &view.links {
-                                tr {
-                                    th.num scope="row" { (entry.buyer) }
-                                    td { (time_exact(entry.link.from)) }
-                                    td { @match entry.link.until { Some(until) => { (time_exact(until)) } None => { "still" } } }
-                                    td { (words::actor(&entry.link.linked_by)) }
-                                    td { @match &entry.link.unlinked {
-                                        Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor(&end.by)) }
-                                        None => { "–" }
-                                    } }
-                                }
-                            }
-                        }
+                    table.stack {
+                        thead { tr { th scope="col" { "AWS account" } th scope="col" { "From (UTC)" } th scope="col" { "Until (UTC)" } th scope="col" { "Linked by" } th scope="col" { "Why it ended" } } }
+                        tbody { @for entry in &view.links { (history_row(entry)) } }
                     }
+                }
+            }
+        }
+    }
+}
+
+fn history_row(entry: &LinkView) -> Markup {
+    let link = &entry.link;
+    html! {
+        tr {
+            th.num scope="row" data-label="AWS account" { (entry.buyer) }
+            td data-label="From (UTC)" { (time_in_table(link.from)) }
+            td data-label="Until (UTC)" {
+                @match link.until { Some(until) => { (time_in_table(until)) } None => { "still" } }
+            }
+            td data-label="Linked by" { (words::actor(&link.linked_by)) }
+            td.wrap data-label="Why it ended" {
+                @match &link.unlinked {
+                    Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor(&end.by)) }
+                    None => { "–" }
                 }
             }
         }

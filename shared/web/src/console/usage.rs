@@ -136,19 +136,19 @@ fn totals(page: &Page<'_>, sums: &Sums) -> Markup {
             h2 #charged { "Charged to the subscription" }
             div.scroll tabindex="0" role="region" aria-labelledby="charged" {
                 table #tiers {
-                    thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Computer-hours" } th.num scope="col" { "Rate, USD" } th.num scope="col" { "Estimate" } } }
+                    thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Computer-hours" } th.num.roomy scope="col" { "Rate, USD" } th.num scope="col" { "Estimate" } } }
                     tbody {
                         @for rate in page.catalog.rates() {
                             @let count = sums.billable.get(&rate.dimension).copied().unwrap_or_default();
                             tr data-dimension=(rate.dimension) {
                                 th scope="row" { (rate.label) }
                                 td.num { (grouped(count)) }
-                                td.num { (thousandths(rate.list_price_microusd)) }
+                                td.num.roomy { (thousandths(rate.list_price_microusd)) }
                                 td.num { (dollars(count.saturating_mul(rate.list_price_microusd))) }
                             }
                         }
                     }
-                    tfoot { tr { th scope="row" { "Total" } td.num { (grouped(sums.billed())) } td {} td.num { (dollars(sums.cost(page.catalog))) } } }
+                    tfoot { tr { th scope="row" { "Total" } td.num { (grouped(sums.billed())) } td.roomy {} td.num { (dollars(sums.cost(page.catalog))) } } }
                 }
             }
             p.small.muted { "Estimated at list prices, before a private offer’s, contracts and taxes. AWS’s invoice is what counts; AWS issues it on the 2nd or 3rd of the next month." }
@@ -252,7 +252,8 @@ fn day_table(page: &Page<'_>, days: &BTreeMap<u8, Vec<&UsageHour>>) -> Markup {
                 table {
                     thead { tr {
                         th scope="col" { "Day" }
-                        @for rate in page.catalog.rates() { th.num scope="col" { (rate.label) } }
+                        @for rate in page.catalog.rates() { th.num.roomy scope="col" { (rate.label) } }
+                        th.num scope="col" { "Charged" }
                         th.num scope="col" { "Not charged" }
                         th.num scope="col" { "Estimate" }
                     } }
@@ -262,8 +263,9 @@ fn day_table(page: &Page<'_>, days: &BTreeMap<u8, Vec<&UsageHour>>) -> Markup {
                             tr {
                                 th scope="row" { a href={ "?month=" (month) "&day=" (day) "#by-hour" } { (month) "-" (two_digits(*day)) } }
                                 @for rate in page.catalog.rates() {
-                                    td.num { (grouped(sums.billable.get(&rate.dimension).copied().unwrap_or_default())) }
+                                    td.num.roomy { (grouped(sums.billable.get(&rate.dimension).copied().unwrap_or_default())) }
                                 }
+                                td.num { (grouped(sums.billed())) }
                                 td.num { (grouped(sums.unbilled())) }
                                 td.num { (dollars(sums.cost(page.catalog))) }
                             }
@@ -289,16 +291,15 @@ fn hour_table(page: &Page<'_>, days: &BTreeMap<u8, Vec<&UsageHour>>) -> Markup {
                 p { "No usage on this day." }
             } @else {
                 div.scroll tabindex="0" role="region" aria-labelledby="by-hour" {
-                    table #hours {
+                    table.lines #hours {
                         thead { tr {
-                            th scope="col" { "Hour (UTC)" }
                             th scope="col" { "Tier" }
                             th scope="col" { "Cloud account" }
                             th.num scope="col" { "Computers" }
                             th scope="col" { "Charged" }
                             th scope="col" { "Metering" }
                         } }
-                        tbody { @for hour in hours { (hour_rows(page.catalog, hour)) } }
+                        @for hour in hours.iter().rev() { (hour_rows(page.catalog, hour)) }
                     }
                 }
             }
@@ -308,24 +309,25 @@ fn hour_table(page: &Page<'_>, days: &BTreeMap<u8, Vec<&UsageHour>>) -> Markup {
 
 fn hour_rows(catalog: &Catalog, hour: &UsageHour) -> Markup {
     html! {
-        @for line in &hour.lines {
-            tr data-status=(status_text(line.status)) {
-                th.num scope="row" { (hour_text(hour.hour)) }
-                td { @match catalog.rate_of(&line.dimension) { Some(rate) => { (rate.label) } None => { (line.dimension) } } }
-                td { @match &line.cloud_account { Some(account) => { (account) } None => { "–" } } }
-                td.num { (grouped(u64::from(line.count))) }
-                td { @if is_charged(line.status) { "Yes" } @else { "No" } }
-                td { (status_badge(line.status)) (billed_in(line)) }
+        tbody data-hour=(hour.hour) {
+            tr.group { th colspan="5" scope="rowgroup" { (hour_text(hour.hour)) } }
+            @for line in &hour.lines {
+                tr data-status=(status_text(line.status)) {
+                    td data-cell="tier" { @match catalog.rate_of(&line.dimension) { Some(rate) => { (rate.label) } None => { (line.dimension) } } }
+                    td data-cell="cloud" { @match &line.cloud_account { Some(account) => { (account) } None => { "–" } } }
+                    td.num data-cell="computers" { (grouped(u64::from(line.count))) }
+                    td data-cell="charged" { @if is_charged(line.status) { "Yes" } @else { "No" } }
+                    td data-cell="metering" { span { (status_badge(line.status)) (billed_in(line)) } }
+                }
             }
-        }
-        @for (reason, count) in &hour.unbillable {
-            tr data-status="not charged" {
-                th.num scope="row" { (hour_text(hour.hour)) }
-                td { "–" }
-                td { "–" }
-                td.num { (grouped(u64::from(*count))) }
-                td { "No" }
-                td.wrap { (reason_text(Reason::Unlicensed(*reason))) }
+            @for (reason, count) in &hour.unbillable {
+                tr data-status="not charged" {
+                    td data-cell="tier" { "Not charged" }
+                    td data-cell="cloud" { "–" }
+                    td.num data-cell="computers" { (grouped(u64::from(*count))) }
+                    td data-cell="charged" { "No" }
+                    td.wrap data-cell="metering" { (reason_text(Reason::Unlicensed(*reason))) }
+                }
             }
         }
     }
@@ -340,7 +342,12 @@ fn billed_in(line: &UsageLine) -> Markup {
 }
 
 fn hour_text(hour: Hour) -> String {
-    hour.start().strftime("%H:00").to_string()
+    let (start, end) = (hour.start(), hour.end());
+    format!(
+        "{} to {} UTC",
+        start.strftime("%H:%M"),
+        end.strftime("%H:%M")
+    )
 }
 
 /// A rate of millionths of a dollar with three decimals, as the rates have.

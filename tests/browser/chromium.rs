@@ -1,0 +1,152 @@
+//! The whole path in a real Chromium, at a phone's width and at a desktop's,
+//! with pictures under `tests/artifacts`.
+
+use local::Local;
+
+use super::webdriver::{Driver, Viewport, Window};
+use super::{stack, subscribe, wait};
+
+impl Window<'_> {
+    /// Signs in at the issuer as the user with full access.
+    async fn sign_in(&self) {
+        self.sees("h1", "Local sign-in").await;
+        self.type_into("#email", "alice@example.com").await;
+        self.type_into("#password", "alice-local").await;
+        self.click(".by-password button").await;
+    }
+
+    /// Presses "Set up your account" on a page of another origin.
+    async fn come_from_aws(&self, stack: &Local, token: &str) {
+        self.open(&stack.aws_url).await;
+        let form = format!(
+            "document.body.innerHTML = '<form method=post action=\"{}/register\"><input name=\"x-amzn-marketplace-token\" value=\"{token}\"><button id=set-up>Set up your account</button></form>'",
+            stack.seller_url,
+        );
+        self.run(&form).await;
+        self.click("#set-up").await;
+        self.sees("h1", "Set up your subscription").await;
+    }
+}
+
+/// Subscribe, set up, sign in, choose, confirm, usage; move the license, grace, expiry.
+async fn the_whole_path(viewport: Viewport, name: &str) {
+    let stack = stack().await;
+    let driver = Driver::start();
+    let window = driver.window(viewport).await;
+    let see = async |number: &str, heading: &str| {
+        window.sees("h1", heading).await;
+        window.fits().await;
+        window.picture(&format!("{name}-{number}")).await;
+    };
+    let bought = subscribe(&stack, "111122223333").await;
+
+    window.open(&format!("{}/register", stack.seller_url)).await;
+    see("01-explanation", "Set up your AWS Marketplace subscription").await;
+    window
+        .come_from_aws(&stack, &bought.registration_token)
+        .await;
+    see("02-welcome", "Set up your subscription").await;
+    assert!(!window.url().await.contains(&bought.registration_token));
+    window.type_into("#email", "alice@example.com").await;
+    window.click("main form button").await;
+    see("03-issuer", "Local sign-in").await;
+    window.sign_in().await;
+    see("04-choose", "Which account is it for?").await;
+    window.click("[data-account=acme-production] button").await;
+    see("05-confirm", "Link the subscription to Acme Production?").await;
+    window.click("main form button").await;
+    see("06-done", "Your subscription is set up").await;
+    window.click("main .actions a.button").await;
+    see("07-subscription", "Acme Production").await;
+    assert_eq!(
+        window.text("#state").await,
+        "Subscribed through AWS Marketplace"
+    );
+
+    wait(&stack, 2 * 3600).await;
+    window.click("main .actions a.button").await;
+    window.sees("h2", "Charged to the subscription").await;
+    see("08-usage", "Acme Production").await;
+    assert!(window.text("#hours").await.contains("accepted by AWS"));
+
+    let token = stack.fake.new_token(&bought.license_arn).expect("a token");
+    window.come_from_aws(&stack, &token).await;
+    window.type_into("#email", "alice@example.com").await;
+    window.click("main form button").await;
+    window.sign_in().await;
+    window.sees("h1", "Which account is it for?").await;
+    window.click("[data-account=acme-staging] button").await;
+    see("09-relink", "Link the subscription to Acme Staging?").await;
+    assert!(
+        window
+            .text("#consequence")
+            .await
+            .contains("Acme Production, which has 48 hours of grace")
+    );
+    window.click("main form button").await;
+    window.sees("h1", "Your subscription is set up").await;
+    window
+        .open(&format!("{}/accounts/acme-production", stack.seller_url))
+        .await;
+    see("10-grace", "Acme Production").await;
+    assert!(
+        window
+            .text("[data-grace-ends]")
+            .await
+            .contains("2 days 0 h of grace left")
+    );
+
+    wait(&stack, 48 * 3600).await;
+    window
+        .open(&format!("{}/accounts/acme-production", stack.seller_url))
+        .await;
+    window.sign_in().await;
+    see("11-expired", "Acme Production").await;
+    assert_eq!(window.text("#state").await, "Trial or Subscription Expired");
+    window
+        .open(&format!(
+            "{}/accounts/acme-production/usage",
+            stack.seller_url
+        ))
+        .await;
+    window.sees("h2", "Not charged").await;
+    see("12-usage-after-grace", "Acme Production").await;
+    window.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_registers_and_follows_the_subscription_on_a_phone() {
+    the_whole_path(Viewport::Phone, "phone").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_registers_and_follows_the_subscription_at_a_desk() {
+    the_whole_path(Viewport::Desktop, "desktop").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saml_user_is_refused_in_the_browser_and_told_what_to_do() {
+    let stack = stack().await;
+    let driver = Driver::start();
+    let window = driver.window(Viewport::Desktop).await;
+    let bought = subscribe(&stack, "111122223333").await;
+    window
+        .come_from_aws(&stack, &bought.registration_token)
+        .await;
+    window.type_into("#email", "sam@example.com").await;
+    window.click("main form button").await;
+    window.sees("h1", "Local sign-in").await;
+    window.click(".others form button").await;
+    window.sees("h1", "Which account is it for?").await;
+    let refused = window.text("[data-refusal=credentials_required]").await;
+    assert!(refused.contains("Your registration is kept"), "{refused}");
+    window.picture("desktop-20-saml-refused").await;
+    window.click("[data-refusal] button").await;
+    window.sign_in().await;
+    window.sees("h1", "Which account is it for?").await;
+    window.click("[data-account=acme-production] button").await;
+    window
+        .sees("h1", "Link the subscription to Acme Production?")
+        .await;
+    window.close().await;
+}
