@@ -49,7 +49,9 @@ pub enum Difference {
         hour: Hour,
     },
     /// What account-hours say went into a slot is not what its entries say.
-    #[error("{license} slot {slot}: the entry of {account} part {part} hour {hour} is not the sum of its lines")]
+    #[error(
+        "{license} slot {slot}: the entry of {account} part {part} hour {hour} is not the sum of its lines"
+    )]
     Entry {
         /// The license.
         license: LicenseId,

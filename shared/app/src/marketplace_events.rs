@@ -95,6 +95,7 @@ impl App {
         }
         for license in &licenses {
             self.derive_license(license, &fact, &by, now).await?;
+            self.begin_final_usage(license, now).await?;
         }
         Ok(licenses)
     }

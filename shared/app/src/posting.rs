@@ -6,6 +6,7 @@
 //! the one that was there before the posting.
 
 mod account_hour;
+mod final_usage;
 mod target;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use store::usage::{Cursor, Marker};
 use crate::App;
 
 pub use account_hour::PostingError;
+pub(crate) use final_usage::last_hours;
 
 /// How many shards' reports are listed at once.
 const CONCURRENCY: usize = 16;
@@ -50,7 +52,7 @@ pub struct PostingRun {
 
 impl App {
     /// Closes every hour that ended 10 minutes ago, posts it, then posts what
-    /// arrived late. Stops at `deadline`, to go on in the next run.
+    /// arrived late and the final usage of licenses that ended. Stops at `deadline`, to go on in the next run.
     ///
     /// # Errors
     /// [`StoreError`] when a cursor or an hour's reports cannot be read or
@@ -82,6 +84,7 @@ impl App {
                 run.next = now;
             }
         }
+        self.post_final_usage(now, &mut run).await?;
         if run.failed > 0 || run.posted < closed {
             run.next = after(now, AGAIN_AFTER);
         }

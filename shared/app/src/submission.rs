@@ -14,13 +14,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use domain::hour::{Hour, after};
 use domain::ids::{Dimension, LicenseId};
 use domain::ledger::record::{Record, RecordState};
-use domain::ledger::slot::LicenseTerms;
+use domain::ledger::slot::{LicenseTerms, SlotState};
 use domain::metering::MAX_RECORDS_PER_CALL;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::StoreError;
 
 use crate::App;
+use crate::posting::last_hours;
 
 /// How many entries of each partition of the work list are looked at at once.
 const PAGE: i32 = 50;
@@ -100,6 +101,7 @@ impl Submitter<'_> {
             let mut records = due.records;
             records.retain(|record| !self.seen_records.contains(record));
             let mut slots = due.slots;
+            slots.extend(self.final_slots().await?);
             slots.retain(|slot| !self.seen_slots.contains(slot));
             if records.is_empty() && slots.is_empty() && self.ready.is_empty() {
                 self.next = due.next;
@@ -148,6 +150,21 @@ impl Submitter<'_> {
             self.attempt(&record).await;
         }
         Ok(())
+    }
+
+    /// The slots of ended licenses, which do not wait for their usual time.
+    async fn final_slots(&mut self) -> Result<Vec<(LicenseId, Hour)>, StoreError> {
+        let mut slots = Vec::new();
+        for license in self.app.store.final_usage().await? {
+            let end = self.terms(&license).await?.and_then(|terms| terms.end);
+            for hour in end.iter().flat_map(last_hours) {
+                let head = self.app.store.slot_head(&license, hour).await?;
+                if head.is_some_and(|head| head.state == SlotState::Open) {
+                    slots.push((license.clone(), hour));
+                }
+            }
+        }
+        Ok(slots)
     }
 
     /// A license's terms, read once a run.

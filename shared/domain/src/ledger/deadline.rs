@@ -28,6 +28,10 @@ pub const FINAL_USAGE: SignedDuration = SignedDuration::from_mins(60);
 /// The least time for final usage after we learned of an end.
 pub const FINAL_USAGE_AFTER_LEARNING: SignedDuration = SignedDuration::from_mins(15);
 
+/// Hours that were over when a license's end became known are frozen this long
+/// after that at the latest, so that they are sent within 10 minutes.
+pub const FROZEN_AFTER_LEARNING: SignedDuration = SignedDuration::from_mins(8);
+
 /// The last hour of an ended license of which usage can be billed.
 pub fn last_hour(end: &LicenseEnd) -> Hour {
     Hour::of(end.ended_at)
@@ -89,8 +93,9 @@ pub fn takes_usage(
 }
 
 /// Whether a slot may be frozen: everything that can belong to it is posted, or
-/// it has been waited for long enough. A license that has ended waits no longer
-/// than that either.
+/// it has been waited for long enough. A license that has ended is waited for
+/// less: for hours that were over when the end became known, 8 minutes from
+/// then; for the hour in which it ended, 45 minutes from the end.
 pub fn may_freeze(
     slot: Hour,
     everything_posted: bool,
@@ -99,6 +104,9 @@ pub fn may_freeze(
 ) -> bool {
     let waited = after(slot.end(), FROZEN_AFTER);
     let latest = match end {
+        Some(end) if slot.end() <= end.learned_at => {
+            waited.min(after(end.learned_at, FROZEN_AFTER_LEARNING))
+        }
         Some(end) => waited.min(after(end.ended_at, FROZEN_AFTER)),
         None => waited,
     };
@@ -167,6 +175,41 @@ mod tests {
         let since = at("2026-11-01T00:00:00Z");
         assert!(takes_usage(hour, since, None, at("2026-11-23T09:30:00Z")));
         assert!(!takes_usage(hour, since, None, at("2026-11-23T09:30:01Z")));
+    }
+
+    #[test]
+    fn an_ended_licenses_hours_are_frozen_8_minutes_after_learning_and_the_running_one_after_45() {
+        let end = LicenseEnd {
+            ended_at: at("2026-11-22T11:05:00Z"),
+            last_event_at: at("2026-11-22T11:06:00Z"),
+            learned_at: at("2026-11-22T11:05:10Z"),
+        };
+        let over = Hour::of(at("2026-11-22T10:00:00Z"));
+        assert!(!may_freeze(
+            over,
+            false,
+            Some(&end),
+            at("2026-11-22T11:13:09Z")
+        ));
+        assert!(may_freeze(
+            over,
+            false,
+            Some(&end),
+            at("2026-11-22T11:13:10Z")
+        ));
+        let running = over.next();
+        assert!(!may_freeze(
+            running,
+            true,
+            Some(&end),
+            at("2026-11-22T11:49:59Z")
+        ));
+        assert!(may_freeze(
+            running,
+            false,
+            Some(&end),
+            at("2026-11-22T11:50:00Z")
+        ));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use domain::ledger::slot::SlotEntry;
 use domain::usage::{Part, Shard};
 
 pub(super) const CURSOR: &str = "cursor";
+pub(super) const FINAL_USAGE: &str = "final";
 
 /// Over how many partitions late markers are spread: few, because every run of
 /// posting reads them all, and enough for a burst of late reports.
@@ -74,6 +75,7 @@ pub(super) fn work(kind: WorkKind, shard: u8) -> String {
     let kind = match kind {
         WorkKind::Slot => "slot",
         WorkKind::Record => "record",
+        WorkKind::FinalUsage => "final",
     };
     format!("{kind}#{shard}")
 }
@@ -91,4 +93,5 @@ pub(super) fn work_of(kind: WorkKind, license: &LicenseId) -> String {
 pub(super) enum WorkKind {
     Slot,
     Record,
+    FinalUsage,
 }

@@ -9,9 +9,11 @@
 //! | slot's head | `license#<license>` | `<hour>#head` |
 //! | slot's entry | `license#<license>` | `<hour>#entry#<origin>#<account>#<part>#<hour of use>` |
 //! | slot's record | `license#<license>` | `<hour>#record#<dimension>` |
+//! | final usage of an ended license | `license#<license>` | `final` |
 //!
 //! The index `work` (`work_shard`, `work_due`) holds open slots until they are
-//! frozen and records until they are terminal. It only suggests: what it names
+//! frozen, records until they are terminal, and licenses whose final usage is
+//! looked after. It only suggests: what it names
 //! is read again.
 //!
 //! # Why a report and the posting of its hour may race in any way
@@ -29,6 +31,7 @@
 
 mod account_hours;
 mod cursors;
+mod final_usage;
 mod keys;
 mod mapping;
 mod reports;
