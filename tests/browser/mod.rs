@@ -5,6 +5,7 @@ mod api;
 mod chromium;
 mod client;
 mod forgery;
+mod issuer;
 mod registration;
 mod sign_in;
 mod webdriver;

@@ -102,6 +102,28 @@ pub(crate) fn refusal(refusal: &LinkRefusal) -> Markup {
     }
 }
 
+/// The same in a list of accounts, above which a refused sign-in is explained.
+pub(crate) fn refusal_in_list(refused: &LinkRefusal) -> Markup {
+    match refused {
+        LinkRefusal::SignIn(SignInRefusal::CredentialsRequired { .. }) => {
+            html! { "Needs a sign-in with e-mail address and password." }
+        }
+        LinkRefusal::SignIn(SignInRefusal::EmailNotVerified) => {
+            html! { "Needs a verified e-mail address." }
+        }
+        LinkRefusal::SignIn(SignInRefusal::SignInTooOld { .. }) => {
+            html! { "Needs a sign-in of the last 15 minutes." }
+        }
+        LinkRefusal::NotAMember
+        | LinkRefusal::NotFullAccess
+        | LinkRefusal::AnnualSubscription { .. }
+        | LinkRefusal::AccountDeleted { .. }
+        | LinkRefusal::LicensePending
+        | LinkRefusal::LicenseEnded { .. }
+        | LinkRefusal::NothingLinked => refusal(refused),
+    }
+}
+
 /// Why a sign-in does not do.
 pub(crate) fn sign_in_refusal(refusal: &SignInRefusal) -> Markup {
     html! {

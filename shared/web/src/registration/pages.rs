@@ -178,7 +178,7 @@ fn choice_item(choice: &LinkChoice) -> Markup {
                     }
                 }
                 Err(refusal) => {
-                    p { (words::refusal(refusal)) }
+                    p { (words::refusal_in_list(refusal)) }
                     button.quiet type="button" disabled { "Not available" }
                 }
             }
