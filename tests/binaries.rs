@@ -22,6 +22,7 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::built::built;
 use crate::project;
 
 /// How long a binary may take for all of its payloads.
@@ -112,27 +113,6 @@ async fn secrets_manager(headers: HeaderMap, request: Request, next: Next) -> Re
     // Credentials are in the environment, so the call must be signed.
     assert!(headers.contains_key("authorization"));
     Json(json!({"Name": "sign-in", "SecretString": "client-secret"})).into_response()
-}
-
-/// A function's binary. It is not built here: cargo inside a test rebuilds what
-/// looks at the test's environment, and spoils the next build outside.
-#[track_caller]
-fn built(name: &str) -> PathBuf {
-    let here = std::env::current_exe().unwrap();
-    let directory = here.parent().and_then(std::path::Path::parent).unwrap();
-    let binary = directory.join(name);
-    let modified = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
-    let sources = std::fs::read_to_string(directory.join(format!("{name}.d"))).unwrap_or_default();
-    let newest = sources
-        .split_whitespace()
-        .skip(1)
-        .filter_map(|path| modified(&PathBuf::from(path)))
-        .max();
-    assert!(
-        newest.is_some() && modified(&binary) >= newest,
-        "{name} is not built, or older than its sources: run  cargo build --workspace --bins"
-    );
-    binary
 }
 
 /// A function's process with what Lambda and the template put into its environment.
