@@ -26,7 +26,7 @@ pub use account_hour::PostingError;
 pub(crate) use final_usage::last_hours;
 
 /// How many shards' reports are listed at once.
-const CONCURRENCY: usize = 16;
+const CONCURRENCY: usize = 8;
 
 /// Where a shard without a cursor starts: this many hours before its first run.
 const STARTS_HOURS_BACK: i32 = 48;

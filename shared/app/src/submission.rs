@@ -57,8 +57,14 @@ struct Submitter<'a> {
     run: SubmissionRun,
     /// Frozen and counted, to be sent in the next call.
     ready: VecDeque<Record>,
+    /// Due, in the order of sending.
+    records: VecDeque<Record>,
+    /// Due to be frozen, by hour.
+    slots: VecDeque<(LicenseId, Hour)>,
+    /// Whether the work list may know more that is due.
+    ask: bool,
     terms: BTreeMap<LicenseId, Option<LicenseTerms>>,
-    /// What the work list said last: when the next thing will be due.
+    /// When the next thing will be due, by the work list and what was settled since.
     next: Option<Timestamp>,
     /// A due slot waits for its accounts to be posted.
     waiting: bool,
@@ -77,6 +83,9 @@ impl App {
             app: self,
             run: SubmissionRun::default(),
             ready: VecDeque::new(),
+            records: VecDeque::new(),
+            slots: VecDeque::new(),
+            ask: true,
             terms: BTreeMap::new(),
             next: None,
             waiting: false,
@@ -95,31 +104,42 @@ impl App {
 impl Submitter<'_> {
     /// Fills and makes one call; `false` when nothing is left to be done.
     async fn step(&mut self) -> Result<bool, StoreError> {
-        if self.ready.len() < MAX_RECORDS_PER_CALL {
-            let now = self.app.clock.now();
-            let due = self.app.store.due_work(now, PAGE).await?;
-            let mut records = due.records;
-            records.retain(|record| !self.seen_records.contains(record));
-            let mut slots = due.slots;
-            slots.extend(self.final_slots().await?);
-            slots.retain(|slot| !self.seen_slots.contains(slot));
-            if records.is_empty() && slots.is_empty() && self.ready.is_empty() {
-                self.next = due.next;
-                return Ok(false);
-            }
-            self.next = Some(now);
-            self.take_up(records).await?;
-            if self.ready.len() < MAX_RECORDS_PER_CALL {
-                self.freeze_due(slots).await;
-            }
+        if self.records.is_empty() && self.slots.is_empty() && self.ask {
+            self.ask_for_work().await?;
         }
-        self.send_next().await;
-        Ok(true)
+        self.take_up().await;
+        self.freeze_due().await;
+        if !self.ready.is_empty() {
+            self.send_next().await;
+        }
+        Ok(
+            self.ask
+                || !self.records.is_empty()
+                || !self.slots.is_empty()
+                || !self.ready.is_empty(),
+        )
     }
 
-    /// Reads what the index named and counts another attempt for what is due,
-    /// the licenses that are ending first, then by deadline.
-    async fn take_up(
+    /// Asks the work list what is due; again later, if it did not say all.
+    async fn ask_for_work(&mut self) -> Result<(), StoreError> {
+        let due = self.app.store.due_work(self.app.clock.now(), PAGE).await?;
+        self.next = due.next;
+        self.ask = due.more;
+        let ending = self.final_slots().await?;
+        self.slots.extend(due.slots.into_iter().chain(ending));
+        self.slots.retain(|slot| !self.seen_slots.contains(slot));
+        self.slots.make_contiguous().sort_by_key(|(_, hour)| *hour);
+        let mut named = due.records;
+        named.retain(|record| !self.seen_records.contains(record));
+        if named.is_empty() && self.slots.is_empty() {
+            self.ask = false;
+        }
+        self.read_records(named).await
+    }
+
+    /// Reads what the index named, in the order of sending: the licenses that
+    /// are ending first, then by deadline.
+    async fn read_records(
         &mut self,
         named: Vec<(LicenseId, Hour, Dimension)>,
     ) -> Result<(), StoreError> {
@@ -134,22 +154,26 @@ impl Submitter<'_> {
             .await?;
         let mut due = Vec::new();
         for (record, name) in read.into_iter().zip(named) {
-            let Some(record) = record.filter(is_due(app.clock.now())) else {
-                self.seen_records.insert(name);
-                continue;
-            };
-            let ending = self.terms(&name.0).await?.is_some_and(|t| t.end.is_some());
-            due.push((!ending, record.deadline, name, record));
-        }
-        due.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
-        for (_, _, name, record) in due {
-            if self.ready.len() >= MAX_RECORDS_PER_CALL {
-                break;
+            if let Some(record) = record.filter(is_due(app.clock.now())) {
+                let ending = self.terms(&name.0).await?.is_some_and(|t| t.end.is_some());
+                due.push((!ending, record.deadline, name.clone(), record));
             }
             self.seen_records.insert(name);
+        }
+        due.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
+        self.records
+            .extend(due.into_iter().map(|(_, _, _, record)| record));
+        Ok(())
+    }
+
+    /// Counts another attempt of due records, until the next call is full.
+    async fn take_up(&mut self) {
+        while self.ready.len() < MAX_RECORDS_PER_CALL {
+            let Some(record) = self.records.pop_front() else {
+                return;
+            };
             self.attempt(&record).await;
         }
-        Ok(())
     }
 
     /// The slots of ended licenses, which do not wait for their usual time.

@@ -15,11 +15,13 @@ use super::Submitter;
 
 impl Submitter<'_> {
     /// Freezes due slots, until the next call is full.
-    pub(super) async fn freeze_due(&mut self, mut slots: Vec<(LicenseId, Hour)>) {
-        slots.sort_by_key(|(_, hour)| *hour);
-        for (license, hour) in slots {
-            if self.ready.len() >= MAX_RECORDS_PER_CALL {
+    pub(super) async fn freeze_due(&mut self) {
+        while self.ready.len() < MAX_RECORDS_PER_CALL {
+            let Some((license, hour)) = self.slots.pop_front() else {
                 return;
+            };
+            if !self.seen_slots.insert((license.clone(), hour)) {
+                continue;
             }
             if let Err(error) = self.freeze_slot(&license, hour).await {
                 self.run.failed += 1;
@@ -30,7 +32,6 @@ impl Submitter<'_> {
                     "a slot could not be frozen; it stays open and is tried again"
                 );
             }
-            self.seen_slots.insert((license, hour));
         }
     }
 

@@ -88,7 +88,9 @@ impl Submitter<'_> {
         match result {
             Ok(settlement) => {
                 match settlement.record.state {
-                    RecordState::Frozen { .. } => {}
+                    RecordState::Frozen { due, .. } => {
+                        self.next = Some(self.next.map_or(due, |next| next.min(due)));
+                    }
                     RecordState::Billed { .. } => self.run.billed += 1,
                     RecordState::Closed { .. } => self.run.closed += 1,
                 }

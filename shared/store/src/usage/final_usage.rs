@@ -1,10 +1,9 @@
 //! The licenses whose final usage is looked after every minute.
 
 use domain::ids::LicenseId;
-use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
-use super::keys::{self, WorkKind};
+use super::keys;
 use super::mapping::{Item, key_of, whole_seconds};
 use super::reports::text;
 use crate::{Store, StoreError};
@@ -26,10 +25,7 @@ impl Store {
             .item("pk", text(keys::license(license)))
             .item("sk", text(keys::FINAL_USAGE))
             .item("license", text(license.as_str()))
-            .item(
-                "work_shard",
-                text(keys::work_of(WorkKind::FinalUsage, license)),
-            )
+            .item("work_shard", text(keys::final_usage_work()))
             .item("work_due", text(whole_seconds(now).to_string()))
             .send()
             .await?;
@@ -56,23 +52,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer or an entry is unreadable.
     pub async fn final_usage(&self) -> Result<Vec<LicenseId>, StoreError> {
-        let partitions = (0..keys::WORK_SHARDS).map(|shard| {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.tables.usage)
-                .index_name("work")
-                .key_condition_expression("work_shard = :shard")
-                .expression_attribute_values(
-                    ":shard",
-                    text(keys::work(WorkKind::FinalUsage, shard)),
-                );
-            self.query_all(query)
-        });
-        try_join_all(partitions)
+        let query = self
+            .client
+            .query()
+            .table_name(&self.tables.usage)
+            .index_name("work")
+            .key_condition_expression("work_shard = :shard")
+            .expression_attribute_values(":shard", text(keys::final_usage_work()));
+        self.query_all(query)
             .await?
             .iter()
-            .flatten()
             .map(license_of)
             .collect()
     }

@@ -10,7 +10,7 @@ pub(super) const FINAL_USAGE: &str = "final";
 
 /// Over how many partitions late markers are spread: few, because every run of
 /// posting reads them all, and enough for a burst of late reports.
-pub(super) const MARKER_PARTITIONS: u8 = 8;
+pub(super) const MARKER_PARTITIONS: u8 = 4;
 
 /// The number of partitions of the work index.
 pub(super) const WORK_SHARDS: u8 = 4;
@@ -78,6 +78,12 @@ pub(super) fn work(kind: WorkKind, shard: u8) -> String {
         WorkKind::FinalUsage => "final",
     };
     format!("{kind}#{shard}")
+}
+
+/// The one partition of the licenses whose final usage is looked after: they
+/// are few, and every run reads them all.
+pub(super) fn final_usage_work() -> String {
+    work(WorkKind::FinalUsage, 0)
 }
 
 pub(super) fn work_of(kind: WorkKind, license: &LicenseId) -> String {

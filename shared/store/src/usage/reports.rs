@@ -1,6 +1,6 @@
 //! Usage reports: immutable, one item for each part they touch.
 
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use domain::hour::{Hour, after};
@@ -79,16 +79,12 @@ impl Store {
             Ok(_) => return Ok(PutReport::Stored),
             Err(error) => error,
         };
-        let stored = match &error {
-            SdkError::ServiceError(service) => match service.err() {
-                aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
-                    failed,
-                ) => failed.item().cloned(),
-                _ => return Err(error.into()),
-            },
-            _ => return Err(error.into()),
+        let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
+        else {
+            return Err(error.into());
         };
-        match stored.as_ref().and_then(|item| item.get("fingerprint")) {
+        let stored = failed.item();
+        match stored.and_then(|item| item.get("fingerprint")) {
             Some(AttributeValue::B(stored)) if stored.as_ref() == fingerprint.0 => {
                 Ok(PutReport::AlreadyStored)
             }

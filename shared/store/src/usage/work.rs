@@ -19,6 +19,8 @@ pub struct DueWork {
     pub records: Vec<(LicenseId, Hour, Dimension)>,
     /// When the earliest of what is not due yet will be.
     pub next: Option<Timestamp>,
+    /// There may be more that is due than what was asked for.
+    pub more: bool,
 }
 
 impl Store {
@@ -35,13 +37,14 @@ impl Store {
             try_join_all(partitions.map(|(kind, shard)| self.earliest_work(kind, shard, limit)))
                 .await?;
         let mut due = DueWork::default();
-        for item in pages.into_iter().flatten() {
-            let at = due_at(&item)?;
+        for (n, item) in pages.iter().flat_map(|page| page.iter().enumerate()) {
+            let at = due_at(item)?;
             if at > whole_seconds(now) {
                 due.next = Some(due.next.map_or(at, |next| next.min(at)));
                 continue;
             }
-            match work_of(&item)? {
+            due.more |= i32::try_from(n + 1).is_ok_and(|n| n == limit);
+            match work_of(item)? {
                 Work::Slot(license, hour) => due.slots.push((license, hour)),
                 Work::Record(license, hour, dimension) => {
                     due.records.push((license, hour, dimension));
