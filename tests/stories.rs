@@ -3,7 +3,7 @@
 //! conservation: nothing was lost or doubled, and what we call billed is
 //! exactly what AWS accepted.
 
-mod person;
+pub(crate) mod person;
 mod script;
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use local::Local;
 use script::Story;
 
 /// Quantities by license, timestamp and dimension.
-type Quantities = BTreeMap<(String, String, String), u64>;
+pub(crate) type Quantities = BTreeMap<(String, String, String), u64>;
 
 /// What our ledger calls billed.
-async fn billed(stack: &Local, from: Hour, until: Hour) -> Quantities {
+pub(crate) async fn billed(stack: &Local, from: Hour, until: Hour) -> Quantities {
     let mut billed = Quantities::new();
     let licenses = stack
         .fake
@@ -48,7 +48,7 @@ async fn billed(stack: &Local, from: Hour, until: Hour) -> Quantities {
 }
 
 /// What AWS accepted.
-fn accepted(stack: &Local) -> Quantities {
+pub(crate) fn accepted(stack: &Local) -> Quantities {
     stack
         .fake
         .accepted_records()
@@ -60,7 +60,7 @@ fn accepted(stack: &Local) -> Quantities {
                 record.timestamp.to_string(),
                 record.dimension.to_string(),
             );
-            (key, u64::try_from(record.quantity).unwrap())
+            (key, record.quantity)
         })
         .collect()
 }

@@ -1,0 +1,286 @@
+//! A process that is killed loses nothing that it acknowledged.
+//!
+//! `local` runs on a data directory and is killed at a random moment, again
+//! and again, while a product sends usage reports and the clock is moved. The
+//! product does what [`Product`] says: it keeps what was not acknowledged and
+//! sends it again. At the end every report is billed exactly once.
+//!
+//! Every report has a cloud account of its own, so AWS's records show, by
+//! their allocations, what became of each.
+
+mod draws;
+mod process;
+mod product;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::hour::Hour;
+use domain::ids::AccountId;
+use fake_aws::FakeAws;
+use jiff::{SignedDuration, Timestamp};
+use local::product::ACME_STAGING;
+use local::{Config, Local};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::project;
+use crate::stories::person::Person;
+use draws::Draws;
+use process::{Addresses, Program};
+use product::Product;
+
+/// Another seed is another run.
+const SEED: u64 = 20_261_122;
+
+/// How often the process is killed at work.
+const ROUNDS: u32 = 30;
+
+/// When the process first starts, by its own clock, and the license is linked.
+/// All that follows happens within this day, so that neither a month ends nor a
+/// computer of the fleet sleeps.
+const STARTS_AT: &str = "2027-03-10T07:20:00Z";
+
+/// How far each round may move the clock, in minutes, and what rounds before it
+/// left: 12 hours in all, so that every round has usage to post and to meter.
+const ROUND_MINUTES: u32 = 24;
+
+/// Where the clock is left, more than three hours after the last kill: the hour
+/// of 21:00 is settled (frozen at 22:45 at the latest), the hour of 22:00 runs.
+const ENDS_AT: &str = "2027-03-10T22:55:00Z";
+
+/// The hours from the link to the last one that is settled.
+const HOURS: u64 = 15;
+
+/// Acme Staging's own computers: three `t3.small`, and one outside any connector.
+const FLEET: [(&str, &str, u64); 2] = [("345678901234", "medium", 3), ("", "datacenter", 1)];
+
+/// A data directory that goes with the test.
+struct DataDir(PathBuf);
+
+impl DataDir {
+    fn new() -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let path = path.join(format!("kill-{}", std::process::id()));
+        // Of an earlier process with this number, if of any.
+        let _left = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        let _left = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What was answered about AWS's side, which no restart may take back.
+#[derive(Debug, Clone)]
+struct Seen {
+    now: Timestamp,
+    records: Vec<Value>,
+}
+
+/// Sets the clock of a new data directory: it is kept once it was moved.
+async fn set_first_clock(data: &DataDir) {
+    let config = fake_aws::Config {
+        template: project::read("template.yaml"),
+        data_dir: Some(data.0.clone()),
+        start: Some(STARTS_AT.parse().unwrap()),
+        ..fake_aws::Config::default()
+    };
+    let fake = FakeAws::start(config).await.unwrap();
+    let second = SignedDuration::from_secs(1);
+    fake.advance_by(second).await.unwrap();
+}
+
+/// A buyer subscribes and links the license to Acme Staging, by the pages.
+async fn link(to: &Addresses) {
+    let token = to.subscribe("777788889999").await;
+    let token = [("x-amzn-marketplace-token", token.as_str())];
+    let register = format!("{}/register", to.seller);
+    let mut alice = Person::default();
+    let page = alice
+        .post(&register, &token, "https://aws.amazon.com")
+        .await;
+    let credentials = [("email", "alice@example.com"), ("password", "alice-local")];
+    let form = page.form("/sign-in").unwrap();
+    let page = alice.press(&page, &form, &credentials[..1]).await;
+    let form = page.form_with("password", "").unwrap();
+    alice.press(&page, &form, &credentials).await;
+    let confirm = format!("{register}/confirm?account={ACME_STAGING}");
+    let page = alice.get(&confirm).await;
+    let form = page.form("/register/confirm").unwrap();
+    let page = alice.press(&page, &form, &[]).await;
+    assert!(page.url.contains("/register/done"), "{}", page.words());
+}
+
+/// Moves the clock again and again, until `limit` or until the process is gone.
+async fn move_clock(to: Addresses, limit: Timestamp, mut draws: Draws, mut seen: Seen) -> Seen {
+    while seen.now < limit {
+        let step = SignedDuration::from_mins(draws.between(2, 30));
+        let next = seen.now.checked_add(step).unwrap().min(limit);
+        let Some(now) = to.set_clock(next).await else {
+            return seen;
+        };
+        seen.now = now;
+        let Some(state) = to.state().await else {
+            return seen;
+        };
+        seen = Seen::in_state(&state);
+    }
+    seen
+}
+
+impl Seen {
+    fn in_state(state: &Value) -> Self {
+        Self {
+            now: state["now"].as_str().unwrap().parse().unwrap(),
+            records: records(state),
+        }
+    }
+}
+
+fn records(state: &Value) -> Vec<Value> {
+    state["metering_records"].as_array().unwrap().clone()
+}
+
+/// The program with its data, and a product that reports to it.
+struct Run {
+    program: Program,
+    data: DataDir,
+    product: Product,
+    draws: Draws,
+}
+
+impl Run {
+    /// One life of the process: it starts, knows all that it ever answered,
+    /// works, and is killed. What it answered in the end.
+    async fn live_and_die(&mut self, limit: Timestamp, seen: Seen) -> Seen {
+        let Self {
+            program,
+            data,
+            product,
+            draws,
+        } = self;
+        if draws.below(3) == 0 {
+            let starting = program.spawn(&data.0);
+            tokio::time::sleep(Duration::from_micros(draws.below(120_000))).await;
+            starting.kill().await;
+        }
+        let process = program.start(&data.0).await;
+        let state = process.addresses.state().await.unwrap();
+        let known = Seen::in_state(&state);
+        assert!(known.now >= seen.now, "the clock went back: {seen:?}");
+        assert!(
+            known.records.starts_with(&seen.records),
+            "{known:?} after {seen:?}"
+        );
+        product.repeat_acknowledged(&process.addresses).await;
+
+        let mut senders = JoinSet::new();
+        for _ in 0..draws.below(3) {
+            let (product, to) = (product.clone(), process.addresses.clone());
+            senders.spawn(product.send_until_cut(to, known.now, draws.fork()));
+        }
+        let mut mover = JoinSet::new();
+        let to = process.addresses.clone();
+        mover.spawn(move_clock(to, limit, draws.fork(), known));
+        // The moment is what is random here; nothing is waited for.
+        tokio::time::sleep(Duration::from_micros(draws.below(600_000))).await;
+        process.kill().await;
+        senders.join_all().await;
+        mover.join_all().await.remove(0)
+    }
+
+    /// Our tables conserve usage, and call billed exactly what AWS accepted.
+    async fn check_conservation(&self) {
+        let stack = Local::start(Config {
+            data_dir: Some(self.data.0.clone()),
+            start: Some(STARTS_AT.parse().unwrap()),
+            ..Config::default()
+        });
+        let stack = stack.await.unwrap();
+        let until = Hour::of(stack.fake.now()).plus(2);
+        let from = until.plus(-72);
+        let account = AccountId::parse(ACME_STAGING).unwrap();
+        let differences = stack.app.differences(&[account], from, until).await;
+        assert_eq!(differences.unwrap(), []);
+        let billed = crate::stories::billed(&stack, from, until).await;
+        assert_eq!(billed, crate::stories::accepted(&stack));
+        stack.stop().await;
+    }
+}
+
+/// Units by the cloud account of their allocation ("" for none) and dimension.
+type Units = BTreeMap<(String, String), u64>;
+
+fn accepted(state: &Value) -> Units {
+    let mut units = Units::new();
+    let mut add = |tag: &str, dimension: &Value, quantity: &Value| {
+        let key = (tag.to_owned(), dimension.as_str().unwrap().to_owned());
+        *units.entry(key).or_default() += quantity.as_u64().unwrap();
+    };
+    for record in records(state) {
+        let allocations = record["allocations"].as_array().unwrap();
+        if allocations.is_empty() {
+            add("", &record["dimension"], &record["quantity"]);
+        }
+        for allocation in allocations {
+            let mut tags = allocation["tags"].as_object().unwrap().values();
+            let tag = tags.next().and_then(Value::as_str).unwrap_or_default();
+            add(tag, &record["dimension"], &allocation["quantity"]);
+        }
+    }
+    units.retain(|_, quantity| *quantity > 0);
+    units
+}
+
+/// What the product reported, and Acme Staging's own computers.
+fn expected(product: &Product) -> Units {
+    let fleet = FLEET.iter().map(|(tag, dimension, count)| {
+        let key = ((*tag).to_owned(), (*dimension).to_owned());
+        (key, count * HOURS)
+    });
+    product.units().into_iter().chain(fleet).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_is_killed() {
+    let start: Timestamp = STARTS_AT.parse().unwrap();
+    let mut run = Run {
+        program: Program::built(),
+        data: DataDir::new(),
+        product: Product::new(start),
+        draws: Draws::new(SEED),
+    };
+    set_first_clock(&run.data).await;
+    let process = run.program.start(&run.data.0).await;
+    link(&process.addresses).await;
+    process.kill().await;
+    let mut seen = Seen {
+        now: start,
+        records: Vec::new(),
+    };
+    for round in 1..=ROUNDS {
+        let minutes = SignedDuration::from_mins(i64::from(round * ROUND_MINUTES));
+        seen = run
+            .live_and_die(start.checked_add(minutes).unwrap(), seen)
+            .await;
+    }
+    let process = run.program.start(&run.data.0).await;
+    run.product.send_what_is_left(&process.addresses).await;
+    let ends_at = ENDS_AT.parse().unwrap();
+    process.addresses.set_clock(ends_at).await.unwrap();
+    let state = process.addresses.state().await.unwrap();
+    process.kill().await;
+
+    assert!(records(&state).starts_with(&seen.records));
+    assert_eq!(accepted(&state), expected(&run.product));
+    run.check_conservation().await;
+    // It was a test of something.
+    assert!(seen.records.len() > 10, "little was metered between kills");
+    assert!(run.product.acknowledged() > 100, "little was reported");
+    assert!(run.product.cut() > 5, "few requests were cut by a kill");
+}

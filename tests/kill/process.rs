@@ -1,0 +1,151 @@
+//! The `local` program as a process, and what is asked of it over HTTP.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Method, Request, Uri};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use crate::built::built;
+
+/// The program.
+pub(super) struct Program(PathBuf);
+
+/// A process, killed with this.
+pub(super) struct Process {
+    child: Child,
+    pub(super) addresses: Addresses,
+}
+
+/// Where a process serves.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Addresses {
+    pub(super) seller: String,
+    aws: String,
+}
+
+impl Program {
+    pub(super) fn built() -> Self {
+        Self(built("local"))
+    }
+
+    /// A process that begins to start.
+    pub(super) fn spawn(&self, data: &Path) -> Process {
+        let child = Command::new(&self.0)
+            .args(["--port", "0", "--aws-port", "0", "--data"])
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Process {
+            child,
+            addresses: Addresses::default(),
+        }
+    }
+
+    /// A process that serves: it prints where once it does.
+    pub(super) async fn start(&self, data: &Path) -> Process {
+        let mut process = self.spawn(data);
+        let stdout = process.child.stdout.as_mut().unwrap();
+        let mut lines = BufReader::new(stdout).lines();
+        let mut url = async |after: &str| {
+            let line = lines.next_line().await.unwrap();
+            let line = line.unwrap_or_else(|| panic!("local ended before it printed {after:?}"));
+            let url = line.strip_prefix(after).map(str::trim);
+            url.unwrap_or_else(|| panic!("{after:?} expected: {line}"))
+                .to_owned()
+        };
+        let seller = url("Seller's pages and API").await;
+        let aws = url("AWS Marketplace (fake)").await;
+        process.addresses = Addresses { seller, aws };
+        process
+    }
+}
+
+impl Process {
+    /// SIGKILL; returns when the process is gone.
+    pub(super) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+impl Addresses {
+    /// A buyer accepts the public offer; the registration token.
+    pub(super) async fn subscribe(&self, buyer: &str) -> String {
+        let url = format!("{}/_fake/agreements", self.aws);
+        let body = json!({"offer": "public", "buyer_account": buyer});
+        let (_, made) = call(Method::POST, &url, body.to_string()).await.unwrap();
+        made["registration_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends a usage report; the status. `None`: cut.
+    pub(super) async fn report(&self, report: &Value) -> Option<u16> {
+        let url = format!("{}/api/usage-reports", self.seller);
+        let (status, _) = call(Method::POST, &url, report.to_string()).await?;
+        Some(status)
+    }
+
+    /// Moves the clock on to an instant; where it stands then. `None`: cut.
+    pub(super) async fn set_clock(&self, to: Timestamp) -> Option<Timestamp> {
+        let now: Timestamp = self.state().await?["now"].as_str()?.parse().unwrap();
+        // The clock also flows by itself.
+        if now >= to {
+            return Some(now);
+        }
+        let url = format!("{}/_fake/clock", self.aws);
+        let body = json!({"set": to});
+        let (status, answer) = call(Method::POST, &url, body.to_string()).await?;
+        match answer["now"].as_str() {
+            Some(now) => Some(now.parse().unwrap()),
+            None => panic!("{status} {answer}"),
+        }
+    }
+
+    /// All that the fake AWS shows. `None`: cut.
+    pub(super) async fn state(&self) -> Option<Value> {
+        let url = format!("{}/_fake/state", self.aws);
+        let (status, state) = call(Method::GET, &url, String::new()).await?;
+        assert_eq!(status, 200, "{state}");
+        Some(state)
+    }
+}
+
+/// Sends JSON; the answer, or `None` when the process was gone before it had
+/// answered in full.
+async fn call(method: Method, url: &str, body: String) -> Option<(u16, Value)> {
+    let uri: Uri = url.parse().unwrap();
+    let authority = uri.authority().unwrap();
+    let address = ("127.0.0.1", authority.port_u16().unwrap());
+    let stream = TcpStream::connect(address).await.ok()?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .ok()?;
+    let request = Request::builder()
+        .method(method)
+        .uri(uri.path())
+        .header("host", authority.as_str())
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {}", local::USAGE_API_KEY))
+        .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    let exchange = async move {
+        let response = sender.send_request(request).await.ok()?;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.ok()?.to_bytes();
+        Some((
+            parts.status.as_u16(),
+            serde_json::from_slice(&bytes).unwrap_or_default(),
+        ))
+    };
+    let (_closed, answer) = tokio::join!(connection, exchange);
+    answer
+}
