@@ -14,6 +14,8 @@ mod events;
 mod kill;
 mod layers;
 mod project;
+mod readme;
 mod stories;
 mod template;
+mod tour;
 mod wire;

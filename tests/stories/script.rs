@@ -263,11 +263,10 @@ impl Story {
         let until = state
             .ends_at()
             .map_or_else(String::new, |at| format!(" until {at}"));
-        let payer = match &state {
-            AccountState::Subscribed(Payer::Marketplace { link, buyer }) => {
-                format!(", {} of AWS account {buyer} pays", link.license)
-            }
-            _ => String::new(),
+        let payer = if let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = &state {
+            format!(", {} of AWS account {buyer} pays", link.license)
+        } else {
+            String::new()
         };
         self.tell(format!("{}{until}{payer}", state.standing().label()));
     }
@@ -343,11 +342,7 @@ impl Story {
                 .allocations
                 .iter()
                 .map(|allocation| {
-                    let tag = allocation
-                        .tags
-                        .iter()
-                        .map(|(_, value)| value.as_str())
-                        .next();
+                    let tag = allocation.tags.values().map(String::as_str).next();
                     format!("{} {}", allocation.quantity, tag.unwrap_or("untagged"))
                 })
                 .collect();
