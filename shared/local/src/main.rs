@@ -1,6 +1,7 @@
 //! `cargo run`: the whole system on one machine.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -29,8 +30,17 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&arguments.log)
         .with_context(|| format!("--log: `{}` is not a log filter", arguments.log))?;
     tracing_subscriber::fmt()
@@ -58,6 +68,18 @@ async fn main() -> anyhow::Result<()> {
     }
     local.stop().await;
     Ok(())
+}
+
+/// What is in the way, and why, for the person who started it.
+#[expect(
+    clippy::print_stderr,
+    reason = "this is what the person who runs it reads"
+)]
+fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
 }
 
 #[expect(

@@ -55,9 +55,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another program uses the port.
-    #[error(
-        "port {port} cannot be used: {source}. Stop what uses it, or choose another with {flag} PORT"
-    )]
+    #[error("port {port} cannot be used. Stop what uses it, or choose another with {flag} PORT")]
     Port {
         /// The port.
         port: u16,
@@ -176,7 +174,7 @@ impl Local {
     /// Stops serving, after the requests under way.
     pub async fn stop(mut self) {
         let _nobody_listens = self.stop.send(true);
-        let grace = std::time::Duration::from_secs(2);
+        let grace = std::time::Duration::from_millis(500);
         let all = async { while self.servers.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, all).await.is_err() {
             tracing::debug!("connections were still open; they are cut");
