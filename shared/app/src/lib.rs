@@ -20,6 +20,8 @@ pub mod submission;
 #[cfg(test)]
 mod testing;
 pub mod usage_month;
+#[cfg(test)]
+mod usage_races;
 
 use std::sync::Arc;
 
