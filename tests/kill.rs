@@ -35,7 +35,7 @@ use product::Product;
 const SEED: u64 = 20_261_122;
 
 /// How often the process is killed at work.
-const ROUNDS: u32 = 30;
+const ROUNDS: u32 = 24;
 
 /// When the process first starts, by its own clock, and the license is linked.
 /// All that follows happens within this day, so that neither a month ends nor a
@@ -43,15 +43,15 @@ const ROUNDS: u32 = 30;
 const STARTS_AT: &str = "2027-03-10T07:20:00Z";
 
 /// How far each round may move the clock, in minutes, and what rounds before it
-/// left: 12 hours in all, so that every round has usage to post and to meter.
-const ROUND_MINUTES: u32 = 24;
+/// left: eight hours in all, so that every round has usage to post and to meter.
+const ROUND_MINUTES: u32 = 20;
 
 /// Where the clock is left, more than three hours after the last kill: the hour
-/// of 21:00 is settled (frozen at 22:45 at the latest), the hour of 22:00 runs.
-const ENDS_AT: &str = "2027-03-10T22:55:00Z";
+/// of 17:00 is settled (frozen at 18:45 at the latest), the hour of 18:00 runs.
+const ENDS_AT: &str = "2027-03-10T18:55:00Z";
 
 /// The hours from the link to the last one that is settled.
-const HOURS: u64 = 15;
+const HOURS: u64 = 11;
 
 /// Acme Staging's own computers: three `t3.small`, and one outside any connector.
 const FLEET: [(&str, &str, u64); 2] = [("345678901234", "medium", 3), ("", "datacenter", 1)];
@@ -116,12 +116,20 @@ async fn link(to: &Addresses) {
     assert!(page.url.contains("/register/done"), "{}", page.words());
 }
 
-/// Moves the clock again and again, until `limit` or until the process is gone.
+/// Moves the clock again and again, until `limit` or until the process is gone;
+/// now and then AWS's answer to a metering call goes wrong.
 async fn move_clock(to: Addresses, limit: Timestamp, mut draws: Draws, mut seen: Seen) -> Seen {
     while seen.now < limit {
+        let fault = match draws.below(8) {
+            0 => to.fault("lost_answer").await,
+            1 => to.fault("internal_error").await,
+            2 => to.fault("unprocessed").await,
+            3 => to.fault("throttle").await,
+            _ => Some(()),
+        };
         let step = SignedDuration::from_mins(draws.between(2, 30));
         let next = seen.now.checked_add(step).unwrap().min(limit);
-        let Some(now) = to.set_clock(next).await else {
+        let (Some(()), Some(now)) = (fault, to.set_clock(next).await) else {
             return seen;
         };
         seen.now = now;
@@ -188,7 +196,7 @@ impl Run {
         let to = process.addresses.clone();
         mover.spawn(move_clock(to, limit, draws.fork(), known));
         // The moment is what is random here; nothing is waited for.
-        tokio::time::sleep(Duration::from_micros(draws.below(600_000))).await;
+        tokio::time::sleep(Duration::from_micros(draws.below(900_000))).await;
         process.kill().await;
         senders.join_all().await;
         mover.join_all().await.remove(0)
@@ -280,7 +288,7 @@ async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_
     assert_eq!(accepted(&state), expected(&run.product));
     run.check_conservation().await;
     // It was a test of something.
-    assert!(seen.records.len() > 10, "little was metered between kills");
-    assert!(run.product.acknowledged() > 100, "little was reported");
-    assert!(run.product.cut() > 5, "few requests were cut by a kill");
+    assert!(!seen.records.is_empty(), "nothing was metered in between");
+    assert!(run.product.acknowledged() > 50, "little was reported");
+    assert!(run.product.cut() > 0, "no request was cut by a kill");
 }

@@ -110,6 +110,15 @@ impl Addresses {
         }
     }
 
+    /// Makes AWS's next answer to a metering call go wrong. `None`: cut.
+    pub(super) async fn fault(&self, fault: &str) -> Option<()> {
+        let url = format!("{}/_fake/faults", self.aws);
+        let body = json!({"operation": "BatchMeterUsage", "fault": fault});
+        let (status, answer) = call(Method::POST, &url, body.to_string()).await?;
+        assert_eq!(status, 200, "{answer}");
+        Some(())
+    }
+
     /// All that the fake AWS shows. `None`: cut.
     pub(super) async fn state(&self) -> Option<Value> {
         let url = format!("{}/_fake/state", self.aws);
