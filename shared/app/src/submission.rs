@@ -125,6 +125,10 @@ impl Submitter<'_> {
         let due = self.app.store.due_work(self.app.clock.now(), PAGE).await?;
         self.next = due.next;
         self.ask = due.more;
+        for key in due.unreadable {
+            self.run.failed += 1;
+            tracing::error!(store.key = %key, "an entry of the work list is not readable; the rest goes on");
+        }
         let ending = self.final_slots().await?;
         self.slots.extend(due.slots.into_iter().chain(ending));
         self.slots.retain(|slot| !self.seen_slots.contains(slot));

@@ -21,6 +21,8 @@ pub struct DueWork {
     pub next: Option<Timestamp>,
     /// There may be more that is due than what was asked for.
     pub more: bool,
+    /// Keys of entries that stand for nothing this version knows.
+    pub unreadable: Vec<String>,
 }
 
 impl Store {
@@ -28,7 +30,7 @@ impl Store {
     /// partitions, earliest first.
     ///
     /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or an entry is unreadable.
+    /// [`StoreError`] when DynamoDB does not answer.
     pub async fn due_work(&self, now: Timestamp, limit: i32) -> Result<DueWork, StoreError> {
         let partitions = [WorkKind::Slot, WorkKind::Record]
             .into_iter()
@@ -38,13 +40,16 @@ impl Store {
                 .await?;
         let mut due = DueWork::default();
         for (n, item) in pages.iter().flat_map(|page| page.iter().enumerate()) {
-            let at = due_at(item)?;
+            let Some((at, work)) = due_at(item).zip(work_of(item)) else {
+                due.unreadable.push(key_of(item));
+                continue;
+            };
             if at > whole_seconds(now) {
                 due.next = Some(due.next.map_or(at, |next| next.min(at)));
                 continue;
             }
             due.more |= i32::try_from(n + 1).is_ok_and(|n| n == limit);
-            match work_of(item)? {
+            match work {
                 Work::Slot(license, hour) => due.slots.push((license, hour)),
                 Work::Record(license, hour, dimension) => {
                     due.records.push((license, hour, dimension));
@@ -79,29 +84,23 @@ enum Work {
     Record(LicenseId, Hour, Dimension),
 }
 
-fn due_at(item: &Item) -> Result<Timestamp, StoreError> {
-    item.get("work_due")
-        .and_then(|value| value.as_s().ok())
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| StoreError::corrupt(key_of(item), "no due time"))
+fn due_at(item: &Item) -> Option<Timestamp> {
+    item.get("work_due")?.as_s().ok()?.parse().ok()
 }
 
 /// Reads the key that the index names.
-fn work_of(item: &Item) -> Result<Work, StoreError> {
+fn work_of(item: &Item) -> Option<Work> {
     let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-    let parsed = attribute("pk").zip(attribute("sk")).and_then(|(pk, sk)| {
-        let license = LicenseId::parse(pk.strip_prefix("license#")?).ok()?;
-        let (slot, rest) = sk.split_once('#')?;
-        let hour = Hour::starting_at(slot.parse().ok()?).ok()?;
-        match rest.split_once('#') {
-            None if rest == "head" => Some(Work::Slot(license, hour)),
-            Some(("record", dimension)) => Some(Work::Record(
-                license,
-                hour,
-                Dimension::parse(dimension).ok()?,
-            )),
-            None | Some(_) => None,
-        }
-    });
-    parsed.ok_or_else(|| StoreError::corrupt(key_of(item), "no work of the ledger"))
+    let license = LicenseId::parse(attribute("pk")?.strip_prefix("license#")?).ok()?;
+    let (slot, rest) = attribute("sk")?.split_once('#')?;
+    let hour = Hour::starting_at(slot.parse().ok()?).ok()?;
+    match rest.split_once('#') {
+        None if rest == "head" => Some(Work::Slot(license, hour)),
+        Some(("record", dimension)) => Some(Work::Record(
+            license,
+            hour,
+            Dimension::parse(dimension).ok()?,
+        )),
+        None | Some(_) => None,
+    }
 }
