@@ -1,106 +1,110 @@
 //! The built Lambda binaries, under a runtime API like Lambda's: they start,
-//! take their payloads, call AWS where they are told to, and answer.
+//! take their payloads, call AWS where they are told to, do their work there,
+//! and answer.
+//!
+//! The binaries read the machine's clock. AWS's, which is the local stack's,
+//! stands at the start of an hour three hours ago: that hour is over for the
+//! binaries, and not in the future for AWS.
 
-use std::collections::VecDeque;
-use std::net::Ipv4Addr;
-use std::path::PathBuf;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod lambda;
 
-use axum::body::Bytes;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use std::num::NonZeroU16;
+
+use app::Clock as _;
+use axum::Json;
+use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use fake_aws::{Config, FakeAws};
+use axum::response::{IntoResponse as _, Response};
+use domain::audit::Actor;
+use domain::hour::Hour;
+use domain::ids::{AccountId, LicenseId};
+use domain::usage::partition::Part;
+use fake_aws::OfferKind;
+use jiff::SignedDuration;
+use local::product::{ACME_PRODUCTION, ACME_STAGING};
+use local::{Config, Local};
+use runtime::clock::SystemClock;
+use runtime::settings::{ALL, Scope, Setting};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::process::Command;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::built::built;
+use crate::events::SECRETS;
+use crate::linking::link;
 use crate::project;
+use lambda::{Answer, Payload, invoke, process, serve};
 
-/// How long a binary may take for all of its payloads.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Every setting that has no default.
+const SETTINGS: &[(&str, &str)] = &[
+    ("AWS_REGION", "us-east-1"),
+    ("SUBSCRIPTIONS_TABLE", "Subscriptions"),
+    ("USAGE_TABLE", "Usage"),
+    ("SELLER_ACCOUNT", "111122223333"),
+    ("PRODUCT_CODES", "8k2m4n6p7q9r1s3t5v7w9x0yz"),
+    ("PUBLIC_URL", "https://marketplace.example.com"),
+    ("PRODUCT_NAME", "Workload Security"),
+    ("SUPPORT_EMAIL", "support@example.com"),
+    ("SIGN_IN_ISSUER", "http://127.0.0.1:9/issuer"),
+    ("SIGN_IN_CLIENT_ID", "client"),
+    (
+        "SIGN_IN_CLIENT_SECRET_ARN",
+        "arn:aws:secretsmanager:us-east-1:111122223333:secret:sign-in-AbCdEf",
+    ),
+];
 
-/// What a function answered to a payload.
-#[derive(Debug)]
-struct Answer {
-    payload: String,
-    /// Whether it was an answer, and not an error.
-    ok: bool,
-    body: Value,
+/// What Secrets Manager holds.
+const CLIENT_SECRET: &str = "the-client-secret";
+
+/// A local stack, with Secrets Manager, which it does not serve.
+struct Aws {
+    stack: Local,
+    url: String,
+    _servers: JoinSet<()>,
 }
 
-/// Lambda's runtime API for one function: gives out payloads, takes answers.
-#[derive(Clone)]
-struct RuntimeApi {
-    /// Names and texts.
-    payloads: Arc<Mutex<VecDeque<(String, String)>>>,
-    answers: mpsc::UnboundedSender<Answer>,
-}
-
-impl RuntimeApi {
-    fn router(self) -> Router {
-        let outcome = |ok: bool| {
-            async move |State(api): State<Self>, Path(payload): Path<String>, body: Bytes| {
-                let body = serde_json::from_slice(&body).unwrap();
-                api.answers.send(Answer { payload, ok, body }).unwrap();
-                StatusCode::ACCEPTED
-            }
-        };
-        Router::new()
-            .route("/2018-06-01/runtime/invocation/next", get(Self::next))
-            .route(
-                "/2018-06-01/runtime/invocation/{id}/response",
-                post(outcome(true)),
-            )
-            .route(
-                "/2018-06-01/runtime/invocation/{id}/error",
-                post(outcome(false)),
-            )
-            .with_state(self)
+impl Aws {
+    async fn start() -> Self {
+        let stack = Local::start(Config {
+            start: Some(Hour::of(SystemClock.now()).plus(-3).start()),
+            ..Config::default()
+        });
+        let stack = stack.await.unwrap();
+        let mut servers = JoinSet::new();
+        let router = stack.fake.router().layer(from_fn(secrets_manager));
+        let url = format!("http://{}", serve(&mut servers, router).await);
+        Self {
+            stack,
+            url,
+            _servers: servers,
+        }
     }
 
-    async fn next(State(api): State<Self>) -> Response {
-        let next = api.payloads.lock().unwrap().pop_front();
-        let Some((name, payload)) = next else {
-            return std::future::pending().await;
-        };
-        let headers = [
-            ("lambda-runtime-aws-request-id", name.as_str()),
-            // Far away: what is tested here is not the deadline.
-            ("lambda-runtime-deadline-ms", "4102444800000"),
-            (
-                "lambda-runtime-invoked-function-arn",
-                "arn:aws:lambda:us-east-1:111122223333:function:it",
-            ),
+    /// Starts a function and invokes it; it writes nothing that it must not.
+    async fn invoke(&self, function: &str, payloads: Vec<Payload>) -> Vec<Answer> {
+        let more = [
+            ("AWS_ENDPOINT_URL", self.url.as_str()),
+            ("LOG_LEVEL", "debug"),
         ];
-        (headers, payload).into_response()
+        let settings = [SETTINGS, more.as_slice()].concat();
+        let invoked = invoke(function, &settings, payloads).await;
+        for secret in SECRETS.iter().chain(&[CLIENT_SECRET, "secret-access-key"]) {
+            assert!(!invoked.log.contains(secret), "{secret}: {}", invoked.log);
+        }
+        invoked.answers
     }
-}
 
-/// Serves a router on a free port; its address.
-async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    servers.spawn(async move { axum::serve(listener, router).await.unwrap() });
-    address
-}
+    /// What a function answers to one payload.
+    async fn answer(&self, function: &str, payload: String) -> Value {
+        let payloads = vec![("payload".to_owned(), payload)];
+        let answer = self.invoke(function, payloads).await.remove(0);
+        assert!(answer.ok, "{function}: {}", answer.body);
+        answer.body
+    }
 
-/// The fake, and Secrets Manager, which it does not serve, before it.
-async fn aws() -> Router {
-    let config = Config {
-        template: project::read("template.yaml"),
-        ..Config::default()
-    };
-    let fake = FakeAws::start(config).await.unwrap();
-    fake.router().layer(from_fn(secrets_manager))
+    fn hour(&self) -> Hour {
+        Hour::of(self.stack.fake.now())
+    }
 }
 
 async fn secrets_manager(headers: HeaderMap, request: Request, next: Next) -> Response {
@@ -112,86 +116,41 @@ async fn secrets_manager(headers: HeaderMap, request: Request, next: Next) -> Re
     }
     // Credentials are in the environment, so the call must be signed.
     assert!(headers.contains_key("authorization"));
-    Json(json!({"Name": "sign-in", "SecretString": "client-secret"})).into_response()
+    Json(json!({"Name": "sign-in", "SecretString": CLIENT_SECRET})).into_response()
 }
 
-/// A function's process with what Lambda and the template put into its environment.
-fn process(binary: &PathBuf, runtime_api: &str, aws: &str) -> Command {
-    let mut command = Command::new(binary);
-    command
-        .env_clear()
-        .envs([
-            ("AWS_LAMBDA_RUNTIME_API", runtime_api),
-            ("AWS_LAMBDA_FUNCTION_NAME", "it"),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_ENDPOINT_URL", aws),
-            ("SUBSCRIPTIONS_TABLE", "Subscriptions"),
-            ("USAGE_TABLE", "Usage"),
-            ("SELLER_ACCOUNT", "111122223333"),
-            ("PRODUCT_CODES", "8k2m4n6p7q9r1s3t5v7w9x0yz"),
-            ("PUBLIC_URL", "https://marketplace.example.com"),
-            ("PRODUCT_NAME", "Workload Security"),
-            ("SUPPORT_EMAIL", "support@example.com"),
-            ("SIGN_IN_ISSUER", "http://127.0.0.1:9/issuer"),
-            ("SIGN_IN_CLIENT_ID", "client"),
-            (
-                "SIGN_IN_CLIENT_SECRET_ARN",
-                "arn:aws:secretsmanager:us-east-1:111122223333:secret:sign-in-AbCdEf",
-            ),
-        ])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
+/// The texts of a JSON value, however deep.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+        Value::String(text) => vec![text],
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+    }
 }
 
-/// What the binary of a function answers to each of its payloads.
-async fn answers(name: &str) -> Vec<Answer> {
-    let binary = built(name);
-    let payloads: VecDeque<_> = project::entries(&project::root().join("events").join(name))
+/// Runs a binary; the payloads of these files are errors that repeat nothing of
+/// them, all others are answered.
+async fn check(function: &str, errors: &[&str]) {
+    let aws = Aws::start().await;
+    let payloads = project::entries(&project::root().join("events").join(function))
         .iter()
         .map(|path| (project::name(path), project::read(path)))
         .collect();
-    let expected = payloads.len();
-    let (sender, mut answered) = mpsc::unbounded_channel();
-    let api = RuntimeApi {
-        payloads: Arc::new(Mutex::new(payloads)),
-        answers: sender,
-    };
-    let mut servers = JoinSet::new();
-    let runtime_api = serve(&mut servers, api.router()).await;
-    let aws = format!("http://{}", serve(&mut servers, aws().await).await);
-    let ended = process(&binary, &runtime_api, &aws)
-        .spawn()
-        .unwrap()
-        .wait_with_output();
-    let mut answers = Vec::new();
-    let all = async {
-        while answers.len() < expected {
-            answers.push(answered.recv().await.unwrap());
-        }
-    };
-    tokio::select! {
-        () = all => {}
-        output = ended => panic!("{name} ended: {output:?}"),
-        () = tokio::time::sleep(PATIENCE) => panic!("{name} did not answer in time"),
-    }
-    answers
-}
-
-/// Runs a binary; the payloads of these files are errors, all others are answered.
-async fn check(name: &str, errors: &[&str]) {
-    for Answer { payload, ok, body } in answers(name).await {
+    for Answer { payload, ok, body } in aws.invoke(function, payloads).await {
         assert_eq!(ok, !errors.contains(&payload.as_str()), "{payload}: {body}");
         if ok {
             assert_ne!(body["statusCode"], 500, "{payload}: {body}");
-        } else {
-            let message = body["errorMessage"].as_str().unwrap();
-            assert!(message.contains("expected"), "{payload}: {message}");
+            continue;
+        }
+        let message = body["errorMessage"].as_str().unwrap();
+        assert!(message.contains("expected"), "{payload}: {message}");
+        let sent = project::read(format!("events/{function}/{payload}"));
+        for text in texts(&serde_json::from_str(&sent).unwrap()) {
+            assert!(
+                text.len() < 3 || !message.contains(text),
+                "{payload}: {message}"
+            );
         }
     }
 }
@@ -231,26 +190,188 @@ async fn the_grace_expiry_binary_answers_its_payloads() {
     check("grace-expiry", &["not-a-schedule.json"]).await;
 }
 
+/// A payload of the usage-intake function, about another hour.
+fn report_of(hour: Hour, file: &str) -> String {
+    let hour = hour.to_string();
+    let (prefix, _) = hour.split_once(':').unwrap();
+    project::read(format!("events/usage-intake/{file}")).replace("2026-11-22T09", prefix)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn every_binary_names_all_settings_that_it_misses_and_does_not_start() {
-    for name in project::directories("functions") {
-        let output = Command::new(built(&name))
-            .env_clear()
-            .output()
-            .await
-            .unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success(), "{name} started");
-        for setting in [
-            "SUBSCRIPTIONS_TABLE",
-            "USAGE_TABLE",
-            "SELLER_ACCOUNT",
-            "AWS_REGION",
-        ] {
-            assert!(
-                told.contains(&format!("{setting} is not set")),
-                "{name}: {told}"
-            );
+async fn the_binaries_take_a_report_post_it_and_submit_it_to_aws() {
+    let aws = Aws::start().await;
+    let (stack, hour) = (&aws.stack, aws.hour());
+    let bought = stack
+        .fake
+        .create_agreement(OfferKind::Public, "777788889999")
+        .await
+        .unwrap();
+    link(
+        &stack.seller_url,
+        &bought.registration_token,
+        ACME_PRODUCTION,
+    )
+    .await;
+
+    // The same computers by HTTP and through the queue: they count once.
+    let by_http = report_of(hour, "http.json");
+    let by_queue = report_of(hour, "queue.json");
+    let payloads = vec![
+        ("new".to_owned(), by_http.clone()),
+        ("again".to_owned(), by_http),
+        ("queue".to_owned(), by_queue),
+    ];
+    let answers = aws.invoke("usage-intake", payloads).await;
+    let [new, again, queue] = answers.as_slice() else {
+        panic!("{answers:?}");
+    };
+    assert_eq!(new.body["statusCode"], 201, "{new:?}");
+    assert_eq!(again.body["statusCode"], 200, "{again:?}");
+    assert_eq!(queue.body, json!({"batchItemFailures": []}));
+    let account = AccountId::parse(ACME_PRODUCTION).unwrap();
+    let part = Part::all(NonZeroU16::MIN).next().unwrap();
+    let stored = stack.app.store.reports(&account, part, hour).await.unwrap();
+    assert_eq!(stored.len(), 2, "{stored:?}");
+
+    let scheduled = |function: &str| project::read(format!("events/{function}/scheduler.json"));
+    let posted = aws
+        .answer("usage-posting", scheduled("usage-posting"))
+        .await;
+    assert_eq!(posted["failed"], 0, "{posted}");
+    assert!(posted["account_hours"].as_u64() >= Some(1), "{posted}");
+    let submitted = aws
+        .answer("usage-submission", scheduled("usage-submission"))
+        .await;
+    assert_eq!(submitted["failed"], 0, "{submitted}");
+    let mut accepted: Vec<(String, u64)> = stack
+        .fake
+        .accepted_records()
+        .iter()
+        .filter(|record| record.hour == hour.start() && record.quantity > 0)
+        .map(|record| (record.dimension.to_string(), record.quantity))
+        .collect();
+    accepted.sort();
+    let expected = [
+        ("datacenter", 1),
+        ("large", 2),
+        ("medium", 2),
+        ("xlarge", 1),
+    ];
+    let expected = expected.map(|(dimension, quantity)| (dimension.to_owned(), quantity));
+    assert_eq!(accepted, expected, "{submitted}");
+    let again = aws
+        .answer("usage-submission", scheduled("usage-submission"))
+        .await;
+    assert_eq!(again["calls"], 0, "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_marketplace_events_binary_stores_a_license() {
+    let aws = Aws::start().await;
+    let license = LicenseId::parse("l-5c1f0e9a7b3d4c2e8f6a1b2c3d4e5f60").unwrap();
+    let store = &aws.stack.app.store;
+    assert!(store.license(&license).await.unwrap().is_none());
+    let payload = project::read("events/marketplace-events/license-updated.json");
+    let answer = aws.answer("marketplace-events", payload).await;
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    let stored = store.license(&license).await.unwrap().unwrap();
+    assert_eq!(stored.id, license);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_registration_binary_takes_a_token_of_aws() {
+    let aws = Aws::start().await;
+    let bought = aws
+        .stack
+        .fake
+        .create_agreement(OfferKind::Public, "777788889999")
+        .await
+        .unwrap();
+    let payload = project::read("events/registration/token-unknown.json");
+    let token = bought.registration_token.replace('+', "%2B");
+    let payload = payload.replace("AQICAHh0aGlzIGlzIG5vIHRva2Vu", &token);
+    let answer = aws.answer("registration", payload).await;
+    assert_eq!(answer["statusCode"], 303, "{answer}");
+    assert!(!answer.to_string().contains(&token), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grace_expiry_binary_ends_what_fell_due() {
+    let aws = Aws::start().await;
+    let staging = AccountId::parse(ACME_STAGING).unwrap();
+    let in_an_hour = aws
+        .stack
+        .fake
+        .now()
+        .checked_add(SignedDuration::from_hours(1));
+    aws.stack
+        .app
+        .activate_annual(&staging, Some(in_an_hour.unwrap()), &Actor::Product)
+        .await
+        .unwrap();
+    let payload = project::read("events/grace-expiry/scheduler.json");
+    let answer = aws.answer("grace-expiry", payload.clone()).await;
+    assert_eq!(
+        (&answer["recorded"], &answer["failed"]),
+        (&json!(1), &json!(0))
+    );
+    let again = aws.answer("grace-expiry", payload).await;
+    assert_eq!(again["recorded"], 0, "{again}");
+}
+
+/// Whether a function reads a setting.
+fn reads(function: &str, setting: &Setting) -> bool {
+    match setting.scope {
+        Scope::Every => true,
+        Scope::Site => matches!(function, "registration" | "console" | "usage-intake"),
+        Scope::SignIn => matches!(function, "registration" | "console"),
+    }
+}
+
+/// What a function says that does not start with these settings.
+async fn refusal(function: &str, settings: &[(&str, &str)]) -> String {
+    let output = process(&built(function), settings).output().await.unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{function} started: {told}");
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_binary_starts_without_one_of_its_settings_and_each_names_the_one() {
+    for function in project::directories("functions") {
+        let needed = ALL
+            .iter()
+            .filter(|setting| setting.default.is_none() && reads(&function, setting));
+        for setting in needed {
+            let others: Vec<_> = SETTINGS
+                .iter()
+                .copied()
+                .filter(|(name, _)| *name != setting.name)
+                .collect();
+            assert_eq!(others.len() + 1, SETTINGS.len(), "{}", setting.name);
+            let told = refusal(&function, &others).await;
+            let expected = format!("{} is not set", setting.name);
+            assert!(told.contains(&expected), "{function}: {told}");
+            assert_eq!(told.matches(" is not set").count(), 1, "{told}");
+            assert!(!told.contains(" is wrong"), "{told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_binary_names_every_setting_that_is_wrong_and_no_value() {
+    let wrong = "value-\u{7}";
+    // Any text may be the name of a method.
+    let checked = ALL
+        .iter()
+        .filter(|setting| setting.name != "SIGN_IN_CREDENTIAL_METHODS");
+    let settings: Vec<_> = ALL.iter().map(|setting| (setting.name, wrong)).collect();
+    for function in project::directories("functions") {
+        let told = refusal(&function, &settings).await;
+        assert!(!told.contains(wrong), "{function}: {told}");
+        for setting in checked.clone().filter(|setting| reads(&function, setting)) {
+            let expected = format!("{} is wrong", setting.name);
+            assert!(told.contains(&expected), "{function}: {expected}: {told}");
         }
     }
 }

@@ -149,7 +149,7 @@ fn errors(log: &str) -> impl Iterator<Item = String> {
 }
 
 /// What the payloads hold and no log may.
-const SECRETS: &[&str] = &[
+pub(crate) const SECRETS: &[&str] = &[
     "AQICAHh0aGlzIGlzIG5vIHRva2Vu",
     "AKIAIOSFODNN7EXAMPLE",
     "444455556666",

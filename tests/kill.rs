@@ -25,8 +25,8 @@ use local::{Config, Local};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::linking::link;
 use crate::project;
-use crate::stories::person::Person;
 use draws::Draws;
 use process::{Addresses, Program};
 use product::Product;
@@ -93,27 +93,6 @@ async fn set_first_clock(data: &DataDir) {
     let fake = FakeAws::start(config).await.unwrap();
     let second = SignedDuration::from_secs(1);
     fake.advance_by(second).await.unwrap();
-}
-
-/// A buyer subscribes and links the license to Acme Staging, by the pages.
-async fn link(to: &Addresses) {
-    let token = to.subscribe("777788889999").await;
-    let token = [("x-amzn-marketplace-token", token.as_str())];
-    let register = format!("{}/register", to.seller);
-    let mut alice = Person::default();
-    let page = alice
-        .post(&register, &token, "https://aws.amazon.com")
-        .await;
-    let credentials = [("email", "alice@example.com"), ("password", "alice-local")];
-    let form = page.form("/sign-in").unwrap();
-    let page = alice.press(&page, &form, &credentials[..1]).await;
-    let form = page.form_with("password", "").unwrap();
-    alice.press(&page, &form, &credentials).await;
-    let confirm = format!("{register}/confirm?account={ACME_STAGING}");
-    let page = alice.get(&confirm).await;
-    let form = page.form("/register/confirm").unwrap();
-    let page = alice.press(&page, &form, &[]).await;
-    assert!(page.url.contains("/register/done"), "{}", page.words());
 }
 
 /// Moves the clock again and again, until `limit` or until the process is gone;
@@ -265,7 +244,8 @@ async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_
     };
     set_first_clock(&run.data).await;
     let process = run.program.start(&run.data.0).await;
-    link(&process.addresses).await;
+    let token = process.addresses.subscribe("777788889999").await;
+    link(&process.addresses.seller, &token, ACME_STAGING).await;
     process.kill().await;
     let mut seen = Seen {
         now: start,

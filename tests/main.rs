@@ -13,6 +13,7 @@ mod built;
 mod events;
 mod kill;
 mod layers;
+mod linking;
 mod project;
 mod readme;
 mod stories;

@@ -1,0 +1,173 @@
+//! Lambda's part: a runtime API on loopback, and a function's process with the
+//! environment that Lambda and the template give it.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::path::Path as FilePath;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::built::built;
+
+/// How long a binary may take for all of its payloads.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is invoked with: a name to tell of it, and JSON.
+pub(super) type Payload = (String, String);
+
+/// What a function answered to a payload.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The payload's name.
+    pub(super) payload: String,
+    /// Whether it was an answer, and not an error.
+    pub(super) ok: bool,
+    pub(super) body: Value,
+}
+
+/// What a function made of its payloads.
+#[derive(Debug)]
+pub(super) struct Invoked {
+    /// In the order of the payloads.
+    pub(super) answers: Vec<Answer>,
+    /// All that it wrote.
+    pub(super) log: String,
+}
+
+/// The runtime API for one function: gives out payloads, takes answers.
+#[derive(Clone)]
+struct RuntimeApi {
+    payloads: Arc<Mutex<VecDeque<Payload>>>,
+    answers: mpsc::UnboundedSender<Answer>,
+}
+
+impl RuntimeApi {
+    fn router(self) -> Router {
+        let outcome = |ok: bool| {
+            async move |State(api): State<Self>, Path(payload): Path<String>, body: Bytes| {
+                let body = serde_json::from_slice(&body).unwrap();
+                api.answers.send(Answer { payload, ok, body }).unwrap();
+                StatusCode::ACCEPTED
+            }
+        };
+        Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(Self::next))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/response",
+                post(outcome(true)),
+            )
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/error",
+                post(outcome(false)),
+            )
+            .with_state(self)
+    }
+
+    async fn next(State(api): State<Self>) -> Response {
+        let next = api.payloads.lock().unwrap().pop_front();
+        let Some((name, payload)) = next else {
+            return std::future::pending().await;
+        };
+        let headers = [
+            ("lambda-runtime-aws-request-id", name.as_str()),
+            // Far away: what is tested here is not the deadline.
+            ("lambda-runtime-deadline-ms", "4102444800000"),
+            (
+                "lambda-runtime-invoked-function-arn",
+                "arn:aws:lambda:us-east-1:111122223333:function:it",
+            ),
+        ];
+        (headers, payload).into_response()
+    }
+}
+
+/// Serves a router on a free port; its address.
+pub(super) async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    servers.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+/// A function's process, with nothing in its environment that it is not given here.
+pub(super) fn process(binary: &FilePath, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_FUNCTION_NAME", "it"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-access-key"),
+        ])
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Starts a function and invokes it with these payloads, one after another.
+pub(super) async fn invoke(
+    function: &str,
+    settings: &[(&str, &str)],
+    payloads: Vec<Payload>,
+) -> Invoked {
+    let expected = payloads.len();
+    let (sender, mut answered) = mpsc::unbounded_channel();
+    let api = RuntimeApi {
+        payloads: Arc::new(Mutex::new(payloads.into())),
+        answers: sender,
+    };
+    let mut servers = JoinSet::new();
+    let runtime_api = serve(&mut servers, api.router()).await;
+    let mut child = process(&built(function), settings)
+        .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
+        .spawn()
+        .unwrap();
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let mut log = JoinSet::new();
+    log.spawn(async move {
+        let mut text = String::new();
+        out.read_to_string(&mut text).await.unwrap();
+        text
+    });
+    log.spawn(async move {
+        let mut text = String::new();
+        err.read_to_string(&mut text).await.unwrap();
+        text
+    });
+    let mut answers = Vec::new();
+    let all = async {
+        while answers.len() < expected {
+            answers.push(answered.recv().await.unwrap());
+        }
+    };
+    let failed = tokio::select! {
+        () = all => None,
+        status = child.wait() => Some(format!("ended: {status:?}")),
+        () = tokio::time::sleep(PATIENCE) => Some("did not answer in time".to_owned()),
+    };
+    child.kill().await.unwrap();
+    let log = log.join_all().await.concat();
+    if let Some(failed) = failed {
+        panic!("{function} {failed}: {log}");
+    }
+    Invoked { answers, log }
+}
