@@ -5,7 +5,9 @@
 //! another thread would.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dynoxide::{Database, DynoxideError};
@@ -119,14 +121,15 @@ impl DynamoDb {
     /// Opens the database (a file, or memory) and creates the tables that are
     /// not there yet.
     pub(crate) fn open(file: Option<&Path>, tables: &[Table]) -> Result<DynamoDb, TableError> {
-        let opened = match file {
-            Some(path) => Database::new(&path.to_string_lossy()),
-            None => Database::memory(),
+        let database = match file {
+            None => Database::memory().map_err(|error| unopened(Path::new(""), error))?,
+            Some(file) => {
+                if !file.exists() {
+                    make(file, tables)?;
+                }
+                connect(file)?
+            }
         };
-        let database = opened.map_err(|error| TableError::Open {
-            path: file.map_or_else(String::new, |path| path.display().to_string()),
-            reason: error.to_string(),
-        })?;
         for table in tables {
             create(&database, table)?;
         }
@@ -208,6 +211,58 @@ fn settled(error: DynoxideError) -> DynoxideError {
         return DynoxideError::ValidationException(message);
     }
     error
+}
+
+/// Makes the database's file with every table, or leaves no file of that name.
+///
+/// The database writes a table's definition before the table: a process that
+/// is killed in between leaves a table that is known and cannot be used. So
+/// the tables are made under another name.
+fn make(file: &Path, tables: &[Table]) -> Result<(), TableError> {
+    let new = file.with_extension("new");
+    for left in [&new, file] {
+        for path in parts(left) {
+            remove(&path)?;
+        }
+    }
+    let database = connect(&new)?;
+    for table in tables {
+        create(&database, table)?;
+    }
+    // Closed, it is one file: what is renamed must need no log beside it.
+    drop(database);
+    let [_, log, _] = parts(&new);
+    if log.exists() {
+        return Err(unopened(&new, "its log was not written back"));
+    }
+    std::fs::rename(&new, file).map_err(|error| unopened(file, error))
+}
+
+fn connect(file: &Path) -> Result<Database, TableError> {
+    Database::new(&file.to_string_lossy()).map_err(|error| unopened(file, error))
+}
+
+/// A database's file, its log, and the index of the log.
+fn parts(file: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|suffix| {
+        let mut path = OsString::from(file);
+        path.push(suffix);
+        PathBuf::from(path)
+    })
+}
+
+fn remove(file: &Path) -> Result<(), TableError> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(unopened(file, error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn unopened(file: &Path, reason: impl ToString) -> TableError {
+    TableError::Open {
+        path: file.display().to_string(),
+        reason: reason.to_string(),
+    }
 }
 
 fn create(database: &Database, table: &Table) -> Result<(), TableError> {

@@ -249,3 +249,18 @@ async fn settings_that_cannot_be_used_are_refused_by_name() {
             .is_ok()
     );
 }
+
+#[tokio::test]
+async fn tables_that_were_half_made_when_the_process_was_killed_are_made_anew() {
+    let scratch = Scratch::new("half-made");
+    drop(FakeAws::start(scratch.config()).await.unwrap());
+    let (made, half_made) = ("dynamodb.sqlite", "dynamodb.new");
+    std::fs::rename(scratch.0.join(made), scratch.0.join(half_made)).unwrap();
+    std::fs::write(scratch.0.join(format!("{half_made}-wal")), "unfinished").unwrap();
+    std::fs::write(scratch.0.join(format!("{made}-wal")), "of no file").unwrap();
+    let fake = FakeAws::start(scratch.config()).await.unwrap();
+    assert_eq!(put(&fake).await, 200);
+    let left = std::fs::read_dir(&scratch.0).unwrap();
+    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(left.into_iter().all(|name| !name.contains(half_made)));
+}
