@@ -1,18 +1,23 @@
 //! Conservation: nothing between a report and a usage record is lost or doubled.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use domain::hour::Hour;
+use domain::hour::{Hour, before};
 use domain::ids::{AccountId, Dimension, LicenseId};
 use domain::ledger::account_hour::{AccountHour, Reports, Target};
 use domain::ledger::slot::{SlotEntry, SlotState};
 use domain::usage::Part;
+use jiff::SignedDuration;
 use store::StoreError;
 
 use crate::App;
 
 /// How many hours after its hour of use usage may be billed in.
 const CARRY_HOURS: i32 = 48;
+
+/// An hour that ended this long ago is posted, unless something is wrong.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
 /// Two sums that should be equal and are not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +42,16 @@ pub enum Difference {
         lines: u64,
         /// The sum of the unbillable.
         unbillable: u64,
+    },
+    /// Reports of an hour that closed are not posted.
+    #[error("{account} part {part} hour {hour}: reported and not posted")]
+    NotPosted {
+        /// The account.
+        account: AccountId,
+        /// The part.
+        part: u16,
+        /// The hour of use.
+        hour: Hour,
     },
     /// An account-hour whose postings cannot be replayed.
     #[error("{account} part {part} hour {hour}: the postings cannot be replayed")]
@@ -99,7 +114,10 @@ impl App {
                 continue;
             };
             for part in Part::all(snapshot.parts.most_between(from, until)) {
-                for hour in self.store.account_hours(account, part, from, until).await? {
+                let posted = self.store.account_hours(account, part, from, until).await?;
+                let unposted = self.not_posted(account, part, &posted, from..until).await?;
+                differences.extend(unposted);
+                for hour in posted {
                     differences.extend(self.account_hour_difference(&hour).await?);
                     for (license, slot) in slots_of(&hour) {
                         let entry = hour.entry(&license, slot);
@@ -118,11 +136,53 @@ impl App {
             for slot in &slots {
                 differences.extend(record_differences(&license, slot));
             }
-            for ((_, hour), expected) in entries.iter().filter(|((of, _), _)| *of == license) {
-                let slot = slots.iter().find(|slot| slot.head.hour == *hour);
-                let stored = slot.map_or(&[][..], |slot| &slot.entries);
-                differences.extend(entry_differences(&license, *hour, expected, stored));
+            let expected = |hour| {
+                let entries = entries.get(&(license.clone(), hour));
+                entries.map_or(&[][..], Vec::as_slice)
+            };
+            let hours: BTreeSet<Hour> = entries
+                .keys()
+                .filter(|(of, _)| *of == license)
+                .map(|(_, hour)| *hour)
+                .chain(slots.iter().map(|slot| slot.head.hour))
+                .collect();
+            for hour in hours {
+                let slot = slots.iter().find(|slot| slot.head.hour == hour);
+                let stored: Vec<SlotEntry> = slot
+                    .iter()
+                    .flat_map(|slot| &slot.entries)
+                    .filter(|entry| accounts.contains(&entry.account))
+                    .filter(|entry| from <= entry.hour && entry.hour < until)
+                    .cloned()
+                    .collect();
+                differences.extend(entry_differences(&license, hour, expected(hour), &stored));
+                differences.extend(entry_differences(&license, hour, &stored, expected(hour)));
             }
+        }
+        Ok(differences)
+    }
+
+    /// The hours that closed, have reports and no account-hour.
+    async fn not_posted(
+        &self,
+        account: &AccountId,
+        part: Part,
+        posted: &[AccountHour],
+        hours: Range<Hour>,
+    ) -> Result<Vec<Difference>, StoreError> {
+        let mut differences = Vec::new();
+        let closed = Hour::of(before(self.clock.now(), SETTLED_AFTER)).previous();
+        let mut hour = hours.start;
+        while hour < hours.end && hour <= closed {
+            let is_posted = posted.iter().any(|posted| posted.hour == hour);
+            if !is_posted && !self.store.reports(account, part, hour).await?.is_empty() {
+                differences.push(Difference::NotPosted {
+                    account: account.clone(),
+                    part: part.0,
+                    hour,
+                });
+            }
+            hour = hour.next();
         }
         Ok(differences)
     }

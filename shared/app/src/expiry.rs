@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use store::StoreError;
 use store::subscriptions::{CommitOutcome, DUE_SHARDS};
 
-use crate::App;
+use crate::{App, Chain};
 
 /// What a run of [`App::expire_due`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +62,7 @@ impl App {
                 run.failed += 1;
                 tracing::error!(
                     account.id = %account,
-                    error = &error as &dyn std::error::Error,
+                    error = %Chain(&error),
                     "an account that is due could not be recorded as expired; the next run tries again"
                 );
             }

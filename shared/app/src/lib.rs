@@ -6,6 +6,7 @@
 //! its own: what may happen is `domain`'s, how it is kept is `store`'s.
 
 pub mod accounts;
+mod chain;
 mod clock;
 pub mod conservation;
 pub mod expiry;
@@ -31,6 +32,7 @@ use domain::policy::SubscriptionPolicy;
 use marketplace::Marketplace;
 use store::Store;
 
+pub use chain::Chain;
 pub use clock::Clock;
 pub use secret::{InvalidSecret, SessionSecret};
 

@@ -18,14 +18,14 @@ use domain::usage::{Part, Shard};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::StoreError;
-use store::usage::{Cursor, Marker};
+use store::usage::{AccountPart, Cursor, Marker};
 
-use crate::App;
+use crate::{App, Chain};
 
 pub use account_hour::PostingError;
 pub(crate) use final_usage::last_hours;
 
-/// How many shards' reports are listed at once.
+/// How many shards' reports are listed, or account-hours posted, at once.
 const CONCURRENCY: usize = 8;
 
 /// Where a shard without a cursor starts: this many hours before its first run.
@@ -51,8 +51,9 @@ pub struct PostingRun {
 }
 
 impl App {
-    /// Closes every hour that ended 10 minutes ago, posts it, then posts what
-    /// arrived late and the final usage of licenses that ended. Stops at `deadline`, to go on in the next run.
+    /// Posts the final usage of licenses that ended, then closes and posts every
+    /// hour that ended 10 minutes ago, then posts what arrived late. Begins
+    /// nothing after `deadline`; the next run goes on.
     ///
     /// # Errors
     /// [`StoreError`] when a cursor or an hour's reports cannot be read or
@@ -70,21 +71,14 @@ impl App {
             posted: first_posted(&cursors, now),
             next: after(closed.next().end(), CLOSED_AFTER),
         };
+        self.post_final_usage(deadline, &mut run).await?;
         while run.posted < closed && self.clock.now() < deadline {
             let hour = run.posted.next();
             let shards = behind(&cursors, now, hour);
-            self.post_hour(&shards, hour, &mut run).await?;
-            self.store.raise_posted(&shards, hour).await?;
+            self.post_hour(shards, hour, deadline, &mut run).await?;
             run.posted = hour;
         }
-        for marker in &markers {
-            if self.clock.now() < deadline {
-                self.post_marked(marker, &mut run).await?;
-            } else {
-                run.next = now;
-            }
-        }
-        self.post_final_usage(now, &mut run).await?;
+        self.post_marked(markers, deadline, &mut run).await?;
         if run.failed > 0 || run.posted < closed {
             run.next = after(now, AGAIN_AFTER);
         }
@@ -118,68 +112,131 @@ impl App {
         self.store.seal(&open, closed, start(now)).await
     }
 
+    /// Posts an hour shard by shard, so that every shard that is done stays
+    /// done. Shards without reports are raised together.
     async fn post_hour(
         &self,
-        shards: &[Shard],
+        shards: Vec<Shard>,
         hour: Hour,
+        deadline: Timestamp,
         run: &mut PostingRun,
     ) -> Result<(), StoreError> {
         let reported: Vec<_> = shards
             .iter()
             .map(|shard| self.store.reported_parts(*shard, hour))
             .collect();
-        let parts: Vec<Vec<(AccountId, Part)>> = stream::iter(reported)
+        let reported: Vec<Vec<AccountPart>> = stream::iter(reported)
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        for (account, part) in parts.into_iter().flatten() {
-            run.account_hours += 1;
+        let (busy, empty): (Vec<_>, Vec<_>) = shards
+            .into_iter()
+            .zip(reported)
+            .partition(|(_, parts)| !parts.is_empty());
+        let empty: Vec<Shard> = empty.into_iter().map(|(shard, _)| shard).collect();
+        self.store.raise_posted(&empty, hour).await?;
+        for (shard, parts) in busy {
+            self.post_parts(parts, hour, deadline, run).await?;
+            self.store.raise_posted(&[shard], hour).await?;
+        }
+        Ok(())
+    }
+
+    /// Posts account-hours of one hour. One that fails, or for which the time
+    /// did not suffice, gets a marker: it does not hold up its shard.
+    async fn post_parts(
+        &self,
+        parts: Vec<AccountPart>,
+        hour: Hour,
+        deadline: Timestamp,
+        run: &mut PostingRun,
+    ) -> Result<(), StoreError> {
+        run.account_hours += parts.len();
+        let posting: Vec<_> = parts
+            .into_iter()
+            .map(|(account, part)| self.post_or_mark(account, part, hour, deadline))
+            .collect();
+        let posted: Vec<bool> = stream::iter(posting)
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        run.failed += posted.iter().filter(|posted| !**posted).count();
+        Ok(())
+    }
+
+    async fn post_or_mark(
+        &self,
+        account: AccountId,
+        part: Part,
+        hour: Hour,
+        deadline: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if self.clock.now() < deadline {
             let Err(error) = self.post_account_hour(&account, part, hour).await else {
-                continue;
+                return Ok(true);
             };
             tracing::error!(
                 account.id = %account,
                 usage.part = part.0,
                 usage.hour = %hour,
-                error = &error as &dyn std::error::Error,
+                error = %Chain(&error),
                 "an account-hour could not be posted; a marker keeps it for a later run"
             );
-            run.failed += 1;
-            self.store
-                .put_marker(&Marker {
-                    account,
-                    part,
-                    hour,
-                    nonce: self.nonce(),
-                })
-                .await?;
         }
+        let marker = Marker {
+            account,
+            part,
+            hour,
+            nonce: self.nonce(),
+        };
+        self.store.put_marker(&marker).await?;
+        Ok(false)
+    }
+
+    /// Posts what markers name. Each is deleted only after that, and only if
+    /// no newer one took its place.
+    async fn post_marked(
+        &self,
+        markers: Vec<Marker>,
+        deadline: Timestamp,
+        run: &mut PostingRun,
+    ) -> Result<(), StoreError> {
+        run.account_hours += markers.len();
+        let posting: Vec<_> = markers
+            .into_iter()
+            .map(|marker| self.post_and_unmark(marker, deadline))
+            .collect();
+        let posted: Vec<bool> = stream::iter(posting)
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        run.failed += posted.iter().filter(|posted| !**posted).count();
         Ok(())
     }
 
-    /// Posts what a marker names. It is deleted only after that, and only if
-    /// no newer one took its place.
-    async fn post_marked(&self, marker: &Marker, run: &mut PostingRun) -> Result<(), StoreError> {
-        run.account_hours += 1;
-        match self
-            .post_account_hour(&marker.account, marker.part, marker.hour)
-            .await
-        {
-            Ok(()) => {
-                let _newer_stays = self.store.delete_marker(marker).await?;
-            }
-            Err(error) => {
-                run.failed += 1;
-                tracing::error!(
-                    account.id = %marker.account,
-                    usage.part = marker.part.0,
-                    usage.hour = %marker.hour,
-                    error = &error as &dyn std::error::Error,
-                    "a late account-hour could not be posted; its marker stays"
-                );
-            }
+    async fn post_and_unmark(
+        &self,
+        marker: Marker,
+        deadline: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if self.clock.now() >= deadline {
+            return Ok(false);
         }
-        Ok(())
+        let posted = self
+            .post_account_hour(&marker.account, marker.part, marker.hour)
+            .await;
+        if let Err(error) = posted {
+            tracing::error!(
+                account.id = %marker.account,
+                usage.part = marker.part.0,
+                usage.hour = %marker.hour,
+                error = %Chain(&error),
+                "a late account-hour could not be posted; its marker stays"
+            );
+            return Ok(false);
+        }
+        let _newer_stays = self.store.delete_marker(&marker).await?;
+        Ok(true)
     }
 }
 

@@ -16,15 +16,12 @@ use domain::ids::{Dimension, LicenseId};
 use domain::ledger::record::{Record, RecordState};
 use domain::ledger::slot::{LicenseTerms, SlotState};
 use domain::metering::MAX_RECORDS_PER_CALL;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use store::StoreError;
 
-use crate::App;
 use crate::posting::last_hours;
-
-/// How many entries of each partition of the work list are looked at at once.
-const PAGE: i32 = 50;
+use crate::{App, Chain};
 
 /// How many records are read at once.
 const CONCURRENCY: usize = 8;
@@ -66,6 +63,8 @@ struct Submitter<'a> {
     terms: BTreeMap<LicenseId, Option<LicenseTerms>>,
     /// When the next thing will be due, by the work list and what was settled since.
     next: Option<Timestamp>,
+    /// Calls spent on finding the records that make calls fail.
+    extra_calls: usize,
     /// A due slot waits for its accounts to be posted.
     waiting: bool,
     seen_slots: BTreeSet<(LicenseId, Hour)>,
@@ -88,6 +87,7 @@ impl App {
             ask: true,
             terms: BTreeMap::new(),
             next: None,
+            extra_calls: 0,
             waiting: false,
             seen_slots: BTreeSet::new(),
             seen_records: BTreeSet::new(),
@@ -97,6 +97,8 @@ impl App {
                 break;
             }
         }
+        let not_sent = submitter.ready.drain(..).collect();
+        submitter.put_back(not_sent).await;
         Ok(submitter.finish())
     }
 }
@@ -122,7 +124,7 @@ impl Submitter<'_> {
 
     /// Asks the work list what is due; again later, if it did not say all.
     async fn ask_for_work(&mut self) -> Result<(), StoreError> {
-        let due = self.app.store.due_work(self.app.clock.now(), PAGE).await?;
+        let due = self.app.store.due_work(self.app.clock.now()).await?;
         self.next = due.next;
         self.ask = due.more;
         for key in due.unreadable {
@@ -130,44 +132,63 @@ impl Submitter<'_> {
             tracing::error!(store.key = %key, "an entry of the work list is not readable; the rest goes on");
         }
         let ending = self.final_slots().await?;
-        self.slots.extend(due.slots.into_iter().chain(ending));
+        let ends: BTreeSet<LicenseId> = ending.iter().map(|(license, _)| license.clone()).collect();
+        self.slots.extend(ending.into_iter().chain(due.slots));
         self.slots.retain(|slot| !self.seen_slots.contains(slot));
-        self.slots.make_contiguous().sort_by_key(|(_, hour)| *hour);
+        self.slots
+            .make_contiguous()
+            .sort_by_key(|(license, hour)| (!ends.contains(license), *hour));
         let mut named = due.records;
         named.retain(|record| !self.seen_records.contains(record));
         if named.is_empty() && self.slots.is_empty() {
             self.ask = false;
         }
-        self.read_records(named).await
+        self.read_records(named).await;
+        Ok(())
     }
 
     /// Reads what the index named, in the order of sending: the licenses that
     /// are ending first, then by deadline.
-    async fn read_records(
-        &mut self,
-        named: Vec<(LicenseId, Hour, Dimension)>,
-    ) -> Result<(), StoreError> {
+    async fn read_records(&mut self, named: Vec<(LicenseId, Hour, Dimension)>) {
         let app = self.app;
         let reads: Vec<_> = named
             .iter()
             .map(|(license, slot, dimension)| app.store.record(license, *slot, dimension))
             .collect();
-        let read: Vec<Option<Record>> = stream::iter(reads)
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await?;
+        let read: Vec<_> = stream::iter(reads).buffered(CONCURRENCY).collect().await;
         let mut due = Vec::new();
         for (record, name) in read.into_iter().zip(named) {
-            if let Some(record) = record.filter(is_due(app.clock.now())) {
-                let ending = self.terms(&name.0).await?.is_some_and(|t| t.end.is_some());
-                due.push((!ending, record.deadline, name.clone(), record));
+            self.seen_records.insert(name.clone());
+            let ending = match self.terms(&name.0).await {
+                Ok(terms) => terms.is_some_and(|terms| terms.end.is_some()),
+                Err(error) => {
+                    self.passed_over(&name, &error);
+                    continue;
+                }
+            };
+            match record {
+                Ok(Some(record)) if is_due(&record, app.clock.now()) => {
+                    due.push((!ending, record.deadline, name, record));
+                }
+                Ok(Some(_) | None) => {}
+                Err(error) => self.passed_over(&name, &error),
             }
-            self.seen_records.insert(name);
         }
         due.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
         self.records
             .extend(due.into_iter().map(|(_, _, _, record)| record));
-        Ok(())
+    }
+
+    /// A record that cannot be read does not hold up the others.
+    fn passed_over(&mut self, name: &(LicenseId, Hour, Dimension), error: &StoreError) {
+        self.run.failed += 1;
+        tracing::error!(
+            license.id = %name.0,
+            usage.slot = %name.1,
+            usage.dimension = %name.2,
+            error = %Chain(error),
+            "a record cannot be read; the rest goes on"
+        );
     }
 
     /// Counts another attempt of due records, until the next call is full.
@@ -184,15 +205,31 @@ impl Submitter<'_> {
     async fn final_slots(&mut self) -> Result<Vec<(LicenseId, Hour)>, StoreError> {
         let mut slots = Vec::new();
         for license in self.app.store.final_usage().await? {
-            let end = self.terms(&license).await?.and_then(|terms| terms.end);
-            for hour in end.iter().flat_map(last_hours) {
-                let head = self.app.store.slot_head(&license, hour).await?;
-                if head.is_some_and(|head| head.state == SlotState::Open) {
-                    slots.push((license.clone(), hour));
-                }
+            if let Err(error) = self.add_final_slots(&license, &mut slots).await {
+                self.run.failed += 1;
+                tracing::error!(
+                    license.id = %license,
+                    error = %Chain(&error),
+                    "the last slots of an ended license cannot be read; the rest goes on"
+                );
             }
         }
         Ok(slots)
+    }
+
+    async fn add_final_slots(
+        &mut self,
+        license: &LicenseId,
+        slots: &mut Vec<(LicenseId, Hour)>,
+    ) -> Result<(), StoreError> {
+        let end = self.terms(license).await?.and_then(|terms| terms.end);
+        for hour in end.iter().flat_map(last_hours) {
+            let head = self.app.store.slot_head(license, hour).await?;
+            if head.is_some_and(|head| head.state == SlotState::Open) {
+                slots.push((license.clone(), hour));
+            }
+        }
+        Ok(())
     }
 
     /// A license's terms, read once a run.
@@ -219,6 +256,9 @@ impl Submitter<'_> {
     }
 }
 
-fn is_due(now: Timestamp) -> impl Fn(&Record) -> bool {
-    move |record| matches!(record.state, RecordState::Frozen { due, .. } if due <= now)
+fn is_due(record: &Record, now: Timestamp) -> bool {
+    matches!(record.state, RecordState::Frozen { due, .. } if due <= now)
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,7 @@ impl Failures {
         tracing::error!(
             sqs.message_id = %message.id,
             sqs.receive_count = message.receive_count,
-            error = %crate::telemetry::Chain(error),
+            error = %app::Chain(error),
             "A message was not processed; it goes back to its queue"
         );
         self.ids.push(message.id.clone());

@@ -7,7 +7,7 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::telemetry::Chain;
+use app::Chain;
 
 /// What is left for the answer and the log when a function must stop its work.
 const MARGIN: SignedDuration = SignedDuration::from_secs(3);

@@ -3,9 +3,6 @@
 //! Only our own crates log below `warn`: the SDK and the HTTP stack write
 //! requests and headers into their debug logs, and those hold tokens.
 
-use std::error::Error;
-use std::fmt;
-
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
@@ -60,35 +57,4 @@ pub fn start(level: LevelFilter, format: Format) {
     let _ = tracing_subscriber::registry()
         .with(layer.with_filter(ours))
         .try_init();
-}
-
-/// An error with everything that caused it, on one line.
-#[derive(Debug)]
-pub struct Chain<'a>(pub &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("the outer one")]
-    struct Outer(#[source] std::io::Error);
-
-    #[test]
-    fn an_error_is_logged_with_what_caused_it() {
-        let error = Outer(std::io::Error::other("the inner one"));
-        assert_eq!(Chain(&error).to_string(), "the outer one: the inner one");
-    }
 }

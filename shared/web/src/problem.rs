@@ -144,7 +144,7 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(
-            error = &error as &dyn std::error::Error,
+            error = %app::Chain(&error),
             "a page could not be answered"
         );
         Self::unavailable(match error {

@@ -146,7 +146,7 @@ impl From<IntakeError> for ApiProblem {
             .field("report_id"),
             IntakeError::Store(error) => {
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = %app::Chain(&error),
                     "a usage report was not recorded"
                 );
                 Self::of_status(StatusCode::SERVICE_UNAVAILABLE)

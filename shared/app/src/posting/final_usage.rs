@@ -11,8 +11,8 @@ use domain::usage::Part;
 use jiff::Timestamp;
 use store::StoreError;
 
-use super::{AGAIN_AFTER, PostingRun};
-use crate::App;
+use super::{AGAIN_AFTER, PostingError, PostingRun};
+use crate::{App, Chain};
 
 /// How many hours before its last one an ended license may still have unposted.
 const HOURS_BEFORE_LAST: i32 = 1;
@@ -39,23 +39,26 @@ impl App {
     }
 
     /// Posts what is there of the last hours of every license that has ended.
+    /// One that fails does not hold up the others.
     pub(super) async fn post_final_usage(
         &self,
-        now: Timestamp,
+        deadline: Timestamp,
         run: &mut PostingRun,
     ) -> Result<(), StoreError> {
         for license in self.store.final_usage().await? {
-            let status = self.store.license(&license).await?.map(|l| l.status);
-            let Some(LicenseStatus::Ended { end, .. }) = status else {
-                self.store.end_final_usage(&license).await?;
-                continue;
-            };
-            if now >= final_usage_until(&end) {
-                self.store.end_final_usage(&license).await?;
-                continue;
-            }
+            let now = self.clock.now();
             run.next = run.next.min(after(now, AGAIN_AFTER));
-            self.post_last_hours(&license, &end, run).await?;
+            if now >= deadline {
+                break;
+            }
+            if let Err(error) = self.post_last_hours(&license, now, run).await {
+                run.failed += 1;
+                tracing::error!(
+                    license.id = %license,
+                    error = %Chain(&error),
+                    "final usage could not be posted; it is tried again every minute"
+                );
+            }
         }
         Ok(())
     }
@@ -63,10 +66,17 @@ impl App {
     async fn post_last_hours(
         &self,
         license: &LicenseId,
-        end: &LicenseEnd,
+        now: Timestamp,
         run: &mut PostingRun,
-    ) -> Result<(), StoreError> {
-        for hour in last_hours(end) {
+    ) -> Result<(), PostingError> {
+        let end = match self.store.license(license).await?.map(|l| l.status) {
+            Some(LicenseStatus::Ended { end, .. }) if now < final_usage_until(&end) => end,
+            Some(
+                LicenseStatus::Ended { .. } | LicenseStatus::Pending | LicenseStatus::Active { .. },
+            )
+            | None => return Ok(self.store.end_final_usage(license).await?),
+        };
+        for hour in last_hours(&end) {
             let links = self
                 .store
                 .links_of_license(license, hour.start(), hour.end())
@@ -78,16 +88,7 @@ impl App {
                 };
                 for part in Part::all(snapshot.parts.count_at(hour)) {
                     run.account_hours += 1;
-                    if let Err(error) = self.post_account_hour(&account, part, hour).await {
-                        run.failed += 1;
-                        tracing::error!(
-                            account.id = %account,
-                            usage.hour = %hour,
-                            license.id = %license,
-                            error = &error as &dyn std::error::Error,
-                            "final usage could not be posted; it is tried again every minute"
-                        );
-                    }
+                    self.post_account_hour(&account, part, hour).await?;
                 }
             }
         }

@@ -77,6 +77,7 @@ fn terms_of(license: License) -> Option<LicenseTerms> {
         LicenseStatus::Ended { active_since, end } => (active_since?, Some(end)),
     };
     Some(LicenseTerms {
+        product: license.product,
         arn: license.arn,
         buyer: license.buyer,
         active_since,

@@ -12,6 +12,7 @@ use store::StoreError;
 use store::usage::Written;
 
 use super::Submitter;
+use crate::Chain;
 
 impl Submitter<'_> {
     /// Freezes due slots, until the next call is full.
@@ -28,7 +29,7 @@ impl Submitter<'_> {
                 tracing::error!(
                     license.id = %license,
                     usage.slot = %hour,
-                    error = &error as &dyn std::error::Error,
+                    error = %Chain(&error),
                     "a slot could not be frozen; it stays open and is tried again"
                 );
             }
@@ -47,12 +48,17 @@ impl Submitter<'_> {
             self.waiting = true;
             return Ok(());
         }
+        // The head before the entries: an entry posted while they are read
+        // raises the version, and the freeze on the version read first is lost.
+        let Some(head) = self.app.store.slot_head(license, hour).await? else {
+            return Ok(());
+        };
+        if head.state != SlotState::Open {
+            return Ok(());
+        }
         let Some(slot) = self.app.store.slot(license, hour).await? else {
             return Ok(());
         };
-        if slot.head.state != SlotState::Open {
-            return Ok(());
-        }
         let limit = self.app.settings.allocations;
         let records = match freeze(hour, &slot.entries, &terms, limit, now) {
             Ok(records) => records,
@@ -62,7 +68,7 @@ impl Submitter<'_> {
                 return Ok(());
             }
         };
-        if self.app.store.freeze(&slot.head, &records, now).await? == Written::Committed {
+        if self.app.store.freeze(&head, &records, now).await? == Written::Committed {
             self.run.frozen += 1;
             self.ready.extend(records);
         }

@@ -6,6 +6,7 @@ use store::StoreError;
 use store::usage::Written;
 
 use super::Submitter;
+use crate::Chain;
 
 /// How often a settlement that met another writer is decided again.
 const MAX_TRIES: usize = 10;
@@ -53,7 +54,8 @@ impl Submitter<'_> {
         let Some(closed) = record.past_deadline(end.as_ref(), self.app.clock.now()) else {
             return false;
         };
-        match self.app.store.replace_record(&closed.record).await {
+        let nonce = self.app.nonce();
+        match self.app.store.replace_record(&closed.record, &nonce).await {
             Ok(Written::Committed) => self.tell(record, Ok(closed)),
             Ok(Written::Lost) => {}
             Err(error) => self.tell(record, Err(error)),
@@ -70,7 +72,13 @@ impl Submitter<'_> {
         let end = self.terms(&license).await?.and_then(|terms| terms.end);
         for _ in 0..MAX_TRIES {
             let settled = record.settle(outcome, end.as_ref(), self.app.clock.now());
-            match self.app.store.replace_record(&settled.record).await? {
+            let nonce = self.app.nonce();
+            match self
+                .app
+                .store
+                .replace_record(&settled.record, &nonce)
+                .await?
+            {
                 Written::Committed => return Ok(settled),
                 Written::Lost => {}
             }
@@ -104,7 +112,7 @@ impl Submitter<'_> {
                     license.id = %record.usage.license.id(),
                     usage.slot = %record.slot,
                     usage.dimension = %record.usage.dimension,
-                    error = &error as &dyn std::error::Error,
+                    error = %Chain(&error),
                     "an outcome could not be stored; the record counts as unanswered and is sent again"
                 );
             }

@@ -271,7 +271,7 @@ impl AccountHour {
                     && line.cloud_account == new.cloud_account
             });
             match existing {
-                Some(line) => line.count += new.count,
+                Some(line) => line.count = line.count.saturating_add(new.count),
                 None => after.lines.push(Line {
                     license: new.license,
                     target: *target,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hour::{Hour, after};
+use crate::ids::ProductCode;
 use crate::ledger::deadline::accepted_until;
 use crate::license::LicenseEnd;
 use crate::metering::{CallFailure, Refusal, UsageRecord, Verdict};
@@ -25,6 +26,8 @@ pub const SET_ASIDE_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// One record of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
+    /// The product: a call holds the records of one. Not sent.
+    pub product: ProductCode,
     /// The slot's hour.
     pub slot: Hour,
     /// What is sent, field by field, the same at every attempt.
@@ -88,7 +91,12 @@ pub enum Outcome {
     /// AWS named the record.
     Verdict(Verdict),
     /// The whole call failed.
-    Failed(CallFailure),
+    Failed {
+        /// How.
+        failure: CallFailure,
+        /// Whether the record was the only one of the call.
+        alone: bool,
+    },
     /// The call was answered, without a word on this record.
     NotMentioned,
 }
@@ -122,8 +130,15 @@ pub struct Settlement {
 
 impl Record {
     /// A record at its freeze: the first attempt is counted before it is made.
-    pub fn frozen(slot: Hour, usage: UsageRecord, deadline: Timestamp, now: Timestamp) -> Self {
+    pub fn frozen(
+        product: ProductCode,
+        slot: Hour,
+        usage: UsageRecord,
+        deadline: Timestamp,
+        now: Timestamp,
+    ) -> Self {
         Self {
+            product,
             slot,
             fingerprint: fingerprint(&usage),
             usage,
@@ -224,10 +239,21 @@ impl Record {
                 }
             }
             Outcome::Verdict(Verdict::Unprocessed) => self.answered().retry(RETRY_AFTER, None, now),
-            Outcome::Failed(CallFailure::Refused(refusal)) => self.refused(refusal, now),
-            Outcome::Verdict(Verdict::Unrecognized(_))
-            | Outcome::Failed(CallFailure::NoAnswer(_))
-            | Outcome::NotMentioned => self.clone().retry(RETRY_AFTER, None, now),
+            Outcome::Failed {
+                failure: CallFailure::Refused(refusal),
+                ..
+            } => self.refused(refusal, now),
+            Outcome::Failed {
+                failure: CallFailure::NoAnswer(_),
+                alone,
+            } => {
+                let mut settled = self.clone().retry(self.backoff(), None, now);
+                settled.record.set_alone(*alone);
+                settled
+            }
+            Outcome::Verdict(Verdict::Unrecognized(_)) | Outcome::NotMentioned => {
+                self.clone().retry(self.backoff(), None, now)
+            }
         }
     }
 
@@ -242,9 +268,7 @@ impl Record {
             | Refusal::InvalidCustomerIdentifier
             | Refusal::Unrecognized(_) => {
                 let mut set_aside = answered.retry(SET_ASIDE_FOR, Some(Alarm::Poison), now);
-                if let RecordState::Frozen { alone, .. } = &mut set_aside.record.state {
-                    *alone = true;
-                }
+                set_aside.record.set_alone(true);
                 set_aside
             }
             Refusal::TimestampOutOfBounds => answered.retry(RETRY_AFTER, Some(Alarm::Clock), now),
@@ -252,6 +276,19 @@ impl Record {
             | Refusal::InvalidProductCode
             | Refusal::DisabledApi
             | Refusal::AccessDenied => answered.retry(RETRY_AFTER, None, now),
+        }
+    }
+
+    /// The time until a record without an answer is sent again: a minute, from
+    /// the third unanswered attempt on doubling up to 15 minutes.
+    fn backoff(&self) -> SignedDuration {
+        let doublings = self.unanswered.saturating_sub(2).min(4);
+        SignedDuration::from_mins(1 << doublings).min(SET_ASIDE_FOR)
+    }
+
+    fn set_alone(&mut self, is_alone: bool) {
+        if let RecordState::Frozen { alone, .. } = &mut self.state {
+            *alone |= is_alone;
         }
     }
 
@@ -375,7 +412,13 @@ mod tests {
             quantity: Quantity::new(3).unwrap(),
             allocations: Vec::new(),
         };
-        Record::frozen(slot, usage, at("2026-11-23T10:00:00Z"), at(FROZEN_AT))
+        Record::frozen(
+            ProductCode::parse("product").unwrap(),
+            slot,
+            usage,
+            at("2026-11-23T10:00:00Z"),
+            at(FROZEN_AT),
+        )
     }
 
     fn success() -> Outcome {
@@ -385,11 +428,21 @@ mod tests {
     }
 
     fn lost() -> Outcome {
-        Outcome::Failed(CallFailure::NoAnswer(NoAnswer::TimedOut))
+        no_answer(NoAnswer::TimedOut, false)
+    }
+
+    fn no_answer(reason: NoAnswer, alone: bool) -> Outcome {
+        Outcome::Failed {
+            failure: CallFailure::NoAnswer(reason),
+            alone,
+        }
     }
 
     fn refused(refusal: Refusal) -> Outcome {
-        Outcome::Failed(CallFailure::Refused(refusal))
+        Outcome::Failed {
+            failure: CallFailure::Refused(refusal),
+            alone: false,
+        }
     }
 
     fn after_all(outcomes: &[Outcome]) -> Record {
@@ -449,14 +502,28 @@ mod tests {
 
     #[test]
     fn a_server_error_is_neither_success_nor_poison() {
-        let record = after_all(&[Outcome::Failed(CallFailure::NoAnswer(
-            NoAnswer::ServerError(500),
-        ))]);
+        let record = after_all(&[no_answer(NoAnswer::ServerError(500), false)]);
         assert_eq!(record.unanswered, 1);
         assert!(matches!(
             record.state,
             RecordState::Frozen { alone: false, .. }
         ));
+    }
+
+    #[test]
+    fn a_record_that_fails_alone_waits_longer_each_time_and_in_no_ones_way() {
+        let failed = no_answer(NoAnswer::ServerError(500), true);
+        for (times, minutes) in [(1, 1), (2, 1), (3, 2), (4, 4), (6, 15), (9, 15)] {
+            let record = after_all(&vec![failed.clone(); times]);
+            assert_eq!(
+                record.state,
+                RecordState::Frozen {
+                    due: after(at(LATER), SignedDuration::from_mins(minutes)),
+                    alone: true
+                },
+                "{times}"
+            );
+        }
     }
 
     #[test]

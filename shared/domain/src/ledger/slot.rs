@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hour::Hour;
-use crate::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseArn, LicenseId};
+use crate::ids::{
+    AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseArn, LicenseId, ProductCode,
+};
 use crate::ledger::deadline::{accepted_until, record_timestamp};
 use crate::ledger::record::Record;
 use crate::license::LicenseEnd;
@@ -72,6 +74,8 @@ pub struct Amount {
 /// What the ledger needs to know of a license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LicenseTerms {
+    /// The product.
+    pub product: ProductCode,
     /// The ARN that is sent.
     pub arn: LicenseArn,
     /// The AWS account that pays.
@@ -147,7 +151,13 @@ pub fn freeze(
                 quantity: Quantity::sum(allocations.iter().map(|a| a.quantity))?,
                 allocations: limited(allocations, limit)?,
             };
-            Ok(Record::frozen(hour, usage, deadline, now))
+            Ok(Record::frozen(
+                terms.product.clone(),
+                hour,
+                usage,
+                deadline,
+                now,
+            ))
         })
         .collect()
 }
@@ -187,6 +197,7 @@ mod tests {
 
     fn terms() -> LicenseTerms {
         LicenseTerms {
+            product: ProductCode::parse("product").unwrap(),
             arn: LicenseArn::parse(format!(
                 "arn:aws:license-manager::123456789012:license:l-{:032x}",
                 7

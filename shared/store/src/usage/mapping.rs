@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::hour::Hour;
-use domain::ids::{AccountId, LicenseId};
+use domain::ids::{AccountId, LicenseId, ProductCode};
 use domain::ledger::account_hour::{AccountHour, Line, Posting, Unbillable};
 use domain::ledger::record::{Record, RecordState};
 use domain::ledger::slot::{Amount, SlotEntry, SlotHead, SlotState};
@@ -140,6 +140,7 @@ impl From<EntryRow> for SlotEntry {
 pub(super) struct RecordRow {
     pub pk: String,
     pub sk: String,
+    product: ProductCode,
     slot: Hour,
     usage: UsageRecord,
     fingerprint: String,
@@ -164,6 +165,7 @@ impl From<&Record> for RecordRow {
         Self {
             pk: keys::license(license),
             sk: keys::record(record.slot, &record.usage.dimension),
+            product: record.product.clone(),
             slot: record.slot,
             usage: record.usage.clone(),
             fingerprint: record.fingerprint.clone(),
@@ -181,6 +183,7 @@ impl From<&Record> for RecordRow {
 impl From<RecordRow> for Record {
     fn from(row: RecordRow) -> Self {
         Self {
+            product: row.product,
             slot: row.slot,
             usage: row.usage,
             fingerprint: row.fingerprint,

@@ -1,6 +1,9 @@
 //! Slots: heads, entries and records.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use domain::hour::Hour;
 use domain::ids::{Dimension, LicenseId};
 use domain::ledger::record::Record;
@@ -158,33 +161,46 @@ impl Store {
 
     /// Replaces a record if the stored one has the version before its own.
     ///
+    /// `nonce` names this write: when the SDK repeats a write whose answer was
+    /// lost, the condition fails on what the first attempt wrote, and the nonce
+    /// tells that from somebody else's write.
+    ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer; the write may then have been made.
-    pub async fn replace_record(&self, record: &Record) -> Result<Written, StoreError> {
+    pub async fn replace_record(
+        &self,
+        record: &Record,
+        nonce: &str,
+    ) -> Result<Written, StoreError> {
         let row = RecordRow::from(record);
         let put = self
             .client
             .put_item()
             .table_name(&self.tables.usage)
             .set_item(Some(write(&row.pk.clone(), row)?))
+            .item("written", text(nonce))
             .condition_expression("version = :before")
             .expression_attribute_values(
                 ":before",
                 AttributeValue::N((record.version - 1).to_string()),
             )
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match put {
-            Ok(_) => Ok(Written::Committed),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-            {
-                Ok(Written::Lost)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let error = match put {
+            Ok(_) => return Ok(Written::Committed),
+            Err(error) => error,
+        };
+        let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
+        else {
+            return Err(error.into());
+        };
+        let ours = failed.item().and_then(|item| item.get("written")) == Some(&text(nonce));
+        Ok(if ours {
+            Written::Committed
+        } else {
+            Written::Lost
+        })
     }
 }
 

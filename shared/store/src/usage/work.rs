@@ -10,6 +10,12 @@ use super::mapping::{Item, key_of, whole_seconds};
 use super::reports::text;
 use crate::{Store, StoreError};
 
+/// How many entries are read at once.
+const PAGE: i32 = 100;
+
+/// How many due entries of a partition are taken up at the most.
+const MOST_DUE: usize = 2_000;
+
 /// What the index suggests is due, and when the next thing will be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DueWork {
@@ -26,56 +32,80 @@ pub struct DueWork {
 }
 
 impl Store {
-    /// Up to `limit` due slots and `limit` due records of each of the index's
-    /// partitions, earliest first.
+    /// Everything that is due, up to 2,000 of each of the index's partitions,
+    /// earliest first.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer.
-    pub async fn due_work(&self, now: Timestamp, limit: i32) -> Result<DueWork, StoreError> {
+    pub async fn due_work(&self, now: Timestamp) -> Result<DueWork, StoreError> {
         let partitions = [WorkKind::Slot, WorkKind::Record]
             .into_iter()
             .flat_map(|kind| (0..keys::WORK_SHARDS).map(move |shard| (kind, shard)));
-        let pages =
-            try_join_all(partitions.map(|(kind, shard)| self.earliest_work(kind, shard, limit)))
+        let earliest =
+            try_join_all(partitions.map(|(kind, shard)| self.earliest_work(kind, shard, now)))
                 .await?;
         let mut due = DueWork::default();
-        for (n, item) in pages.iter().flat_map(|page| page.iter().enumerate()) {
-            let Some((at, work)) = due_at(item).zip(work_of(item)) else {
-                due.unreadable.push(key_of(item));
-                continue;
-            };
-            if at > whole_seconds(now) {
-                due.next = Some(due.next.map_or(at, |next| next.min(at)));
-                continue;
-            }
-            due.more |= i32::try_from(n + 1).is_ok_and(|n| n == limit);
-            match work {
-                Work::Slot(license, hour) => due.slots.push((license, hour)),
-                Work::Record(license, hour, dimension) => {
-                    due.records.push((license, hour, dimension));
-                }
+        for partition in earliest {
+            due.more |= partition.len() >= MOST_DUE;
+            for item in &partition {
+                due.add(item, now);
             }
         }
         Ok(due)
     }
 
+    /// What is due in a partition, and what will be next.
     async fn earliest_work(
         &self,
         kind: WorkKind,
         shard: u8,
-        limit: i32,
+        now: Timestamp,
     ) -> Result<Vec<Item>, StoreError> {
-        let page = self
+        let query = self
             .client
             .query()
             .table_name(&self.tables.usage)
             .index_name("work")
             .key_condition_expression("work_shard = :shard")
             .expression_attribute_values(":shard", text(keys::work(kind, shard)))
-            .limit(limit)
-            .send()
-            .await?;
-        Ok(page.items.unwrap_or_default())
+            .limit(PAGE);
+        let mut items: Vec<Item> = Vec::new();
+        let mut start = None;
+        loop {
+            let page = query
+                .clone()
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await?;
+            items.extend(page.items.unwrap_or_default());
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            let beyond_now = items
+                .last()
+                .and_then(due_at)
+                .is_some_and(|at| at > whole_seconds(now));
+            if start.is_none() || beyond_now || items.len() >= MOST_DUE {
+                return Ok(items);
+            }
+        }
+    }
+}
+
+impl DueWork {
+    fn add(&mut self, item: &Item, now: Timestamp) {
+        let Some((at, work)) = due_at(item).zip(work_of(item)) else {
+            self.unreadable.push(key_of(item));
+            return;
+        };
+        if at > whole_seconds(now) {
+            self.next = Some(self.next.map_or(at, |next| next.min(at)));
+            return;
+        }
+        match work {
+            Work::Slot(license, hour) => self.slots.push((license, hour)),
+            Work::Record(license, hour, dimension) => {
+                self.records.push((license, hour, dimension));
+            }
+        }
     }
 }
 
