@@ -11,7 +11,7 @@ mod settling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::hour::{Hour, after};
+use domain::hour::{Hour, after, before};
 use domain::ids::{Dimension, LicenseId};
 use domain::ledger::record::{Record, RecordState};
 use domain::ledger::slot::{LicenseTerms, SlotState};
@@ -25,6 +25,10 @@ use crate::{App, Chain};
 
 /// How many records are read at once.
 const CONCURRENCY: usize = 8;
+
+/// The longest that a call to AWS takes before it counts as unanswered, and a
+/// second to store what came of it: none is begun later before the deadline.
+const LONGEST_CALL: SignedDuration = SignedDuration::from_secs(21);
 
 /// Time until a run that left something behind is due again.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
@@ -92,7 +96,8 @@ impl App {
             seen_slots: BTreeSet::new(),
             seen_records: BTreeSet::new(),
         };
-        while self.clock.now() < deadline && !submitter.run.stopped {
+        let last_call = before(deadline, LONGEST_CALL);
+        while self.clock.now() < last_call && !submitter.run.stopped {
             if !submitter.step().await? {
                 break;
             }
