@@ -18,7 +18,7 @@ use crate::wire::{Answer, AwsError, Protocol, Wire};
 const JSON_1_0: &str = "application/x-amz-json-1.0";
 const JSON_1_1: &str = "application/x-amz-json-1.1";
 
-/// An AWS Marketplace operation.
+/// An operation of AWS Marketplace or of Secrets Manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operation {
     ResolveCustomer,
@@ -26,6 +26,7 @@ enum Operation {
     GetEntitlements,
     DescribeAgreement,
     SearchAgreements,
+    GetSecretValue,
 }
 
 impl Operation {
@@ -38,6 +39,7 @@ impl Operation {
             ("AWSMPEntitlementService", "GetEntitlements") => Operation::GetEntitlements,
             ("AWSMPCommerceService_v20200301", "DescribeAgreement") => Operation::DescribeAgreement,
             ("AWSMPCommerceService_v20200301", "SearchAgreements") => Operation::SearchAgreements,
+            ("secretsmanager", "GetSecretValue") => Operation::GetSecretValue,
             _ => return None,
         })
     }
@@ -49,6 +51,7 @@ impl Operation {
             Operation::GetEntitlements => "GetEntitlements",
             Operation::DescribeAgreement => "DescribeAgreement",
             Operation::SearchAgreements => "SearchAgreements",
+            Operation::GetSecretValue => "GetSecretValue",
         }
     }
 
@@ -62,6 +65,7 @@ impl Operation {
             Operation::DescribeAgreement | Operation::SearchAgreements => {
                 "com.amazonaws.marketplaceagreement"
             }
+            Operation::GetSecretValue => "com.amazonaws.secretsmanager",
         }
     }
 
@@ -72,6 +76,7 @@ impl Operation {
             | Operation::BatchMeterUsage
             | Operation::GetEntitlements => "InternalServiceErrorException",
             Operation::DescribeAgreement | Operation::SearchAgreements => "InternalServerException",
+            Operation::GetSecretValue => "InternalServiceError",
         }
     }
 }
@@ -100,7 +105,7 @@ pub(crate) async fn json(State(fake): State<FakeAws>, headers: HeaderMap, body: 
         JSON_1_1
     });
     match Operation::of(service, name) {
-        Some(operation) => marketplace(&fake, operation, protocol, &headers, &body).await,
+        Some(operation) => called(&fake, operation, protocol, &headers, &body).await,
         None => unknown(&fake, protocol, target.unwrap_or_default()),
     }
 }
@@ -121,7 +126,7 @@ pub(crate) async fn cbor(
         );
     }
     match Operation::of(&service, &name) {
-        Some(operation) => marketplace(&fake, operation, Protocol::Cbor, &headers, &body).await,
+        Some(operation) => called(&fake, operation, Protocol::Cbor, &headers, &body).await,
         None => unknown(&fake, Protocol::Cbor, &format!("{service}.{name}")),
     }
 }
@@ -164,7 +169,7 @@ fn json_answer(status: u16, body: Vec<u8>) -> Answer {
     (status, headers, body)
 }
 
-async fn marketplace(
+async fn called(
     fake: &FakeAws,
     operation: Operation,
     protocol: Protocol,
@@ -231,6 +236,7 @@ fn serve(
         Operation::GetEntitlements => inner.get_entitlements(request, fault),
         Operation::DescribeAgreement => inner.describe_agreement(request),
         Operation::SearchAgreements => inner.search_agreements(request),
+        Operation::GetSecretValue => inner.get_secret_value(request),
     }
 }
 

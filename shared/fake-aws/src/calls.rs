@@ -1,4 +1,5 @@
-//! What was asked of AWS Marketplace's APIs, for tests to look at.
+//! What was asked of AWS Marketplace's APIs and of Secrets Manager, for tests
+//! to look at.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use crate::lock;
 
-/// One call of an AWS Marketplace API.
+/// One call of an API other than DynamoDB's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Call {
     /// When, on the fake's clock.

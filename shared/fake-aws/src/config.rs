@@ -27,10 +27,12 @@ pub struct Config {
     pub product_id: String,
     /// The dimensions that can be metered, by API name.
     pub dimensions: Vec<String>,
+    /// The text of every secret in Secrets Manager, whatever its name.
+    pub secret: String,
     /// `None`: the clock follows the machine's. `Some`: it stands at this
     /// instant, moves only when told, and ids repeat from run to run.
     pub start: Option<Timestamp>,
-    /// How many of the latest AWS Marketplace calls are kept for
+    /// How many of the latest calls are kept for
     /// [`FakeAws::calls`](crate::FakeAws::calls); DynamoDB calls are only
     /// counted.
     pub calls_kept: usize,
@@ -50,6 +52,7 @@ impl Default for Config {
             dimensions: ["medium", "large", "xlarge", "datacenter"]
                 .map(str::to_owned)
                 .to_vec(),
+            secret: "local-client-secret".to_owned(),
             start: None,
             calls_kept: 2_000,
             readings: Readings::default(),

@@ -83,17 +83,17 @@ impl FaultKind {
 /// Stands for every event in [`Fault::operation`].
 pub const EVENTS: &str = "events";
 
-/// Stands for every AWS Marketplace and DynamoDB operation in
-/// [`Fault::operation`].
+/// Stands for every operation that is served, in [`Fault::operation`].
 pub const ANY_OPERATION: &str = "*";
 
-/// AWS Marketplace operations that are served.
-pub(crate) const MARKETPLACE_OPERATIONS: [&str; 5] = [
+/// Operations that are served besides DynamoDB's.
+pub(crate) const OPERATIONS: [&str; 6] = [
     "ResolveCustomer",
     "BatchMeterUsage",
     "GetEntitlements",
     "DescribeAgreement",
     "SearchAgreements",
+    "GetSecretValue",
 ];
 
 /// A fault to come.
@@ -148,7 +148,7 @@ impl Fault {
             .iter()
             .any(|family| self.names_event(family.detail_type()));
         let of_calls = self.operation == ANY_OPERATION
-            || MARKETPLACE_OPERATIONS.contains(&self.operation.as_str())
+            || OPERATIONS.contains(&self.operation.as_str())
             || dynamodb::Operation::named(&self.operation).is_some();
         if !of_events && !of_calls {
             return Err(("operation", unknown_operation()));
@@ -179,7 +179,7 @@ fn unknown_operation() -> String {
     let families = Family::ALL.map(Family::detail_type);
     format!(
         "must be one of {}, a DynamoDB operation such as GetItem, {ANY_OPERATION}, {EVENTS}, {}",
-        MARKETPLACE_OPERATIONS.join(", "),
+        OPERATIONS.join(", "),
         families.join(", ")
     )
 }

@@ -1,7 +1,8 @@
 //! A faithful fake of AWS for sellers of software as a service on AWS
 //! Marketplace: the metering, entitlement and agreement APIs, the EventBridge
 //! events of a purchase, an embedded DynamoDB, a buyer's page, and a clock
-//! that can be moved. Any AWS SDK pointed at [`FakeAws::router`] is served.
+//! that can be moved. Secrets Manager gives one secret to whoever asks, for
+//! programs that read theirs at their start. Any AWS SDK pointed at [`FakeAws::router`] is served.
 //!
 //! It is written from AWS's documents and API models alone and shares no code
 //! with the programs that it tests, so that one misreading cannot sit on both
@@ -46,7 +47,7 @@
 //!
 //! # Where to look
 //! `api.rs` finds the operation; `metering.rs`, `usage_record.rs`,
-//! `entitlement.rs`, `agreement.rs`, `dynamodb.rs` serve it; `wire.rs` knows
+//! `entitlement.rs`, `agreement.rs`, `dynamodb.rs`, `secret.rs` serve it; `wire.rs` knows
 //! the protocols. `state.rs` is the marketplace's state, `journal.rs` keeps
 //! it. `clock.rs` and `schedule.rs` move time, `events.rs` delivers,
 //! `faults.rs` interferes. `control.rs` is the control API, `buyer_page.rs`
@@ -68,6 +69,7 @@ mod journal;
 mod metering;
 mod offers;
 mod schedule;
+mod secret;
 mod state;
 mod template;
 mod usage_record;
@@ -251,8 +253,8 @@ impl FakeAws {
         lock(&self.inner.kept).state.records().to_vec()
     }
 
-    /// The latest calls of AWS Marketplace's APIs, oldest first; at most
-    /// [`Config::calls_kept`].
+    /// The latest calls of AWS Marketplace's APIs and of Secrets Manager,
+    /// oldest first; at most [`Config::calls_kept`].
     pub fn calls(&self) -> Vec<Call> {
         self.inner.calls.latest()
     }

@@ -11,4 +11,5 @@ mod entitlement;
 mod events;
 mod metering;
 mod persistence;
+mod secret;
 mod support;
