@@ -171,7 +171,7 @@ fn uncharged(sums: &Sums) -> Markup {
                         }
                     }
                 }
-                p.small.muted { "What is not charged is never charged later." }
+                p.small.muted { "Until an hour is closed, a subscription that is linked within it may still be charged for it. After that, what is not charged is never charged later." }
             }
             h3 { "What AWS said" }
             table {
