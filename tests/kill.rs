@@ -17,10 +17,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::hour::Hour;
-use domain::ids::AccountId;
+use domain::ids::{AccountId, UserEmail};
 use fake_aws::FakeAws;
 use jiff::{SignedDuration, Timestamp};
-use local::product::ACME_STAGING;
+use local::product::{ACME_STAGING, people};
 use local::{Config, Local};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -60,12 +60,22 @@ const FLEET: [(&str, &str, u64); 2] = [("345678901234", "medium", 3), ("", "data
 struct DataDir(PathBuf);
 
 impl DataDir {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let path = path.join(format!("kill-{}", std::process::id()));
+        let path = path.join(format!("{name}-{}", std::process::id()));
         // Of an earlier process with this number, if of any.
         let _left = std::fs::remove_dir_all(&path);
         Self(path)
+    }
+
+    /// The stack on this directory, in this process, which then keeps it.
+    async fn open(&self) -> Local {
+        let stack = Local::start(Config {
+            data_dir: Some(self.0.clone()),
+            start: Some(STARTS_AT.parse().unwrap()),
+            ..Config::default()
+        });
+        stack.await.unwrap()
     }
 }
 
@@ -183,12 +193,7 @@ impl Run {
 
     /// Our tables conserve usage, and call billed exactly what AWS accepted.
     async fn check_conservation(&self) {
-        let stack = Local::start(Config {
-            data_dir: Some(self.data.0.clone()),
-            start: Some(STARTS_AT.parse().unwrap()),
-            ..Config::default()
-        });
-        let stack = stack.await.unwrap();
+        let stack = self.data.open().await;
         let until = Hour::of(stack.fake.now()).plus(2);
         let from = until.plus(-72);
         let account = AccountId::parse(ACME_STAGING).unwrap();
@@ -238,7 +243,7 @@ async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_
     let start: Timestamp = STARTS_AT.parse().unwrap();
     let mut run = Run {
         program: Program::built(),
-        data: DataDir::new(),
+        data: DataDir::new("kill"),
         product: Product::new(start),
         draws: Draws::new(SEED),
     };
@@ -271,4 +276,24 @@ async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_
     assert!(!seen.records.is_empty(), "nothing was metered in between");
     assert!(run.product.acknowledged() > 50, "little was reported");
     assert!(run.product.cut() > 0, "no request was cut by a kill");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_is_killed_at_any_moment_is_made_up_for_by_the_next() {
+    let program = Program::built();
+    let mut draws = Draws::new(SEED);
+    for first_start in 0..40 {
+        let data = DataDir::new(&format!("first-start-{first_start}"));
+        let process = program.spawn(&data.0);
+        tokio::time::sleep(Duration::from_micros(draws.below(150_000))).await;
+        process.kill().await;
+        let stack = data.open().await;
+        let mut accounts = Vec::new();
+        for person in people() {
+            let user = UserEmail::parse(person.email).unwrap();
+            accounts.push(stack.app.accounts_of(&user).await.unwrap().len());
+        }
+        assert_eq!(accounts, [3, 2, 1], "of Alice, Bob and Sam");
+        stack.stop().await;
+    }
 }

@@ -2,12 +2,13 @@
 
 use app::App;
 use app::accounts::AccountError;
-use domain::account::AccountName;
+use domain::account::{AccountName, AccountState};
 use domain::audit::Actor;
 use domain::hour::after;
 use domain::ids::{AccountId, InvalidId, UserEmail};
 use domain::member::Role;
 use jiff::{SignedDuration, Timestamp};
+use store::StoreError;
 
 use crate::issuer::{Method, User};
 
@@ -81,8 +82,9 @@ pub enum SeedError {
     Account(#[from] AccountError),
 }
 
-/// Opens the three accounts and makes the people their members; repeating it
-/// changes nothing.
+/// Opens the three accounts and makes the people their members. Repeating it
+/// makes up for what an earlier start was killed before, and changes nothing
+/// that is there.
 pub(crate) async fn open_accounts(app: &App, now: Timestamp) -> Result<(), SeedError> {
     let by = Actor::Product;
     let [alice, bob, sam] = PEOPLE.map(|person| person.email);
@@ -97,29 +99,27 @@ pub(crate) async fn open_accounts(app: &App, now: Timestamp) -> Result<(), SeedE
         (GLOBEX, "Globex", vec![(alice, full), (bob, full)]),
     ] {
         let id = AccountId::parse(id)?;
-        if app
-            .store
-            .account(&id)
-            .await
-            .map_err(AccountError::from)?
-            .is_some()
-        {
-            continue;
-        }
-        app.open_account(&id, &AccountName::parse(name)?, None, &by)
-            .await?;
-        for (email, role) in members {
-            app.put_member(&id, &UserEmail::parse(email)?, role, &by)
+        if stored(app.store.account(&id).await)?.is_none() {
+            app.open_account(&id, &AccountName::parse(name)?, None, &by)
                 .await?;
         }
+        for (email, role) in members {
+            let email = UserEmail::parse(email)?;
+            if stored(app.store.role(&id, &email).await)?.is_none() {
+                app.put_member(&id, &email, role, &by).await?;
+            }
+        }
     }
-    let year = SignedDuration::from_hours(365 * 24);
     let globex = AccountId::parse(GLOBEX)?;
-    let annual = app
-        .activate_annual(&globex, Some(after(now, year)), &by)
-        .await;
-    match annual {
-        Ok(()) | Err(AccountError::Refused(_)) => Ok(()),
-        Err(error) => Err(error.into()),
+    let in_trial = stored(app.store.account(&globex).await)?
+        .is_some_and(|account| matches!(account.state, AccountState::Trial { .. }));
+    if in_trial {
+        let ends_at = after(now, SignedDuration::from_hours(365 * 24));
+        app.activate_annual(&globex, Some(ends_at), &by).await?;
     }
+    Ok(())
+}
+
+fn stored<T>(read: Result<T, StoreError>) -> Result<T, AccountError> {
+    read.map_err(AccountError::from)
 }
