@@ -11,11 +11,6 @@ mod lambda;
 use std::num::NonZeroU16;
 
 use app::Clock as _;
-use axum::Json;
-use axum::extract::Request;
-use axum::http::HeaderMap;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse as _, Response};
 use domain::audit::Actor;
 use domain::hour::Hour;
 use domain::ids::{AccountId, LicenseId};
@@ -27,13 +22,12 @@ use local::{Config, Local};
 use runtime::clock::SystemClock;
 use runtime::settings::{ALL, Scope, Setting};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::built::built;
 use crate::events::SECRETS;
 use crate::linking::link;
 use crate::project;
-use lambda::{Answer, Payload, invoke, process, serve};
+use lambda::{Answer, Payload, invoke, process};
 
 /// Every setting that has no default.
 const SETTINGS: &[(&str, &str)] = &[
@@ -53,14 +47,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What Secrets Manager holds.
-const CLIENT_SECRET: &str = "the-client-secret";
-
-/// A local stack, with Secrets Manager, which it does not serve.
+/// AWS, and the seller's pages, which the binaries do not serve by themselves.
 struct Aws {
     stack: Local,
-    url: String,
-    _servers: JoinSet<()>,
 }
 
 impl Aws {
@@ -69,26 +58,22 @@ impl Aws {
             start: Some(Hour::of(SystemClock.now()).plus(-3).start()),
             ..Config::default()
         });
-        let stack = stack.await.unwrap();
-        let mut servers = JoinSet::new();
-        let router = stack.fake.router().layer(from_fn(secrets_manager));
-        let url = format!("http://{}", serve(&mut servers, router).await);
         Self {
-            stack,
-            url,
-            _servers: servers,
+            stack: stack.await.unwrap(),
         }
     }
 
     /// Starts a function and invokes it; it writes nothing that it must not.
     async fn invoke(&self, function: &str, payloads: Vec<Payload>) -> Vec<Answer> {
         let more = [
-            ("AWS_ENDPOINT_URL", self.url.as_str()),
+            ("AWS_ENDPOINT_URL", self.stack.aws_url.as_str()),
             ("LOG_LEVEL", "debug"),
         ];
         let settings = [SETTINGS, more.as_slice()].concat();
         let invoked = invoke(function, &settings, payloads).await;
-        for secret in SECRETS.iter().chain(&[CLIENT_SECRET, "secret-access-key"]) {
+        let client_secret = fake_aws::Config::default().secret;
+        let held = [client_secret.as_str(), "secret-access-key"];
+        for secret in SECRETS.iter().chain(&held) {
             assert!(!invoked.log.contains(secret), "{secret}: {}", invoked.log);
         }
         invoked.answers
@@ -105,18 +90,6 @@ impl Aws {
     fn hour(&self) -> Hour {
         Hour::of(self.stack.fake.now())
     }
-}
-
-async fn secrets_manager(headers: HeaderMap, request: Request, next: Next) -> Response {
-    let target = headers
-        .get("x-amz-target")
-        .and_then(|value| value.to_str().ok());
-    if target != Some("secretsmanager.GetSecretValue") {
-        return next.run(request).await;
-    }
-    // Credentials are in the environment, so the call must be signed.
-    assert!(headers.contains_key("authorization"));
-    Json(json!({"Name": "sign-in", "SecretString": CLIENT_SECRET})).into_response()
 }
 
 /// The texts of a JSON value, however deep.
@@ -293,6 +266,13 @@ async fn the_registration_binary_takes_a_token_of_aws() {
     let answer = aws.answer("registration", payload).await;
     assert_eq!(answer["statusCode"], 303, "{answer}");
     assert!(!answer.to_string().contains(&token), "{answer}");
+    // Credentials are in the environment, so every call must be signed.
+    for operation in ["GetSecretValue", "ResolveCustomer"] {
+        let calls = aws.stack.fake.calls();
+        let call = calls.iter().find(|call| call.operation == operation);
+        let access_key = call.unwrap().access_key.as_deref();
+        assert_eq!(access_key, Some("AKIAIOSFODNN7EXAMPLE"), "{operation}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

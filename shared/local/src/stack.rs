@@ -274,14 +274,18 @@ async fn wake_after(
 }
 
 const CLIENT_ID: &str = "local-client";
-const CLIENT_SECRET: &str = "local-client-secret";
+
+/// The issuer knows us by the secret that Secrets Manager gives out.
+fn client_secret() -> String {
+    fake_aws::Config::default().secret
+}
 
 fn issuer(seller_url: &str, fake: &FakeAws) -> Result<Issuer, NoRandomness> {
     let clock = fake.clone();
     Issuer::new(IssuerConfig {
         url: format!("{seller_url}/issuer"),
         client_id: CLIENT_ID.to_owned(),
-        client_secret: CLIENT_SECRET.to_owned(),
+        client_secret: client_secret(),
         redirect_uris: vec![format!("{seller_url}/sign-in/callback")],
         users: crate::product::users(),
         now: Arc::new(move || clock.now()),
@@ -292,7 +296,7 @@ fn sign_in(seller_url: &str) -> Result<SignIn, StartError> {
     let settings = SignInSettings {
         issuer: format!("{seller_url}/issuer"),
         client_id: CLIENT_ID.to_owned(),
-        client_secret: SecretString::from(CLIENT_SECRET),
+        client_secret: SecretString::from(client_secret()),
         credentials: CredentialRule::Identities,
     };
     Ok(SignIn::new(settings, &PublicUrl::parse(seller_url)?))
