@@ -16,6 +16,7 @@ mod layers;
 mod linking;
 mod project;
 mod readme;
+mod reads;
 mod stories;
 mod template;
 mod tour;
