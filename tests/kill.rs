@@ -163,7 +163,7 @@ impl Run {
         } = self;
         if draws.below(3) == 0 {
             let starting = program.spawn(&data.0);
-            tokio::time::sleep(Duration::from_micros(draws.below(120_000))).await;
+            moment(draws, 120_000).await;
             starting.kill().await;
         }
         let process = program.start(&data.0).await;
@@ -184,8 +184,7 @@ impl Run {
         let mut mover = JoinSet::new();
         let to = process.addresses.clone();
         mover.spawn(move_clock(to, limit, draws.fork(), known));
-        // The moment is what is random here; nothing is waited for.
-        tokio::time::sleep(Duration::from_micros(draws.below(900_000))).await;
+        moment(draws, 900_000).await;
         process.kill().await;
         senders.join_all().await;
         mover.join_all().await.remove(0)
@@ -238,6 +237,15 @@ fn expected(product: &Product) -> Units {
     product.units().into_iter().chain(fleet).collect()
 }
 
+/// Lets a process run for up to so many microseconds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the moment of the kill is what is random; nothing is waited for"
+)]
+async fn moment(draws: &mut Draws, below_us: u64) {
+    tokio::time::sleep(Duration::from_micros(draws.below(below_us))).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_is_killed() {
     let start: Timestamp = STARTS_AT.parse().unwrap();
@@ -285,7 +293,7 @@ async fn a_first_start_that_is_killed_at_any_moment_is_made_up_for_by_the_next()
     for first_start in 0..40 {
         let data = DataDir::new(&format!("first-start-{first_start}"));
         let process = program.spawn(&data.0);
-        tokio::time::sleep(Duration::from_micros(draws.below(150_000))).await;
+        moment(&mut draws, 150_000).await;
         process.kill().await;
         let stack = data.open().await;
         let mut accounts = Vec::new();

@@ -159,11 +159,14 @@ pub(super) async fn invoke(
             answers.push(answered.recv().await.unwrap());
         }
     };
-    let failed = tokio::select! {
-        () = all => None,
-        status = child.wait() => Some(format!("ended: {status:?}")),
-        () = tokio::time::sleep(PATIENCE) => Some("did not answer in time".to_owned()),
+    let ended = async {
+        tokio::select! {
+            () = all => None,
+            status = child.wait() => Some(format!("ended: {status:?}")),
+        }
     };
+    let in_time = tokio::time::timeout(PATIENCE, ended).await;
+    let failed = in_time.unwrap_or_else(|_| Some("did not answer in time".to_owned()));
     child.kill().await.unwrap();
     let log = log.join_all().await.concat();
     if let Some(failed) = failed {

@@ -2,6 +2,7 @@
 //! request, lets the faults have their way with it, and answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -152,7 +153,7 @@ async fn dynamodb(fake: &FakeAws, operation: dynamodb::Operation, body: &[u8]) -
             return respond(fake, json_answer(500, body));
         }
         Some(CallFault::LostAnswer) => lost = true,
-        Some(CallFault::Delay(by)) => tokio::time::sleep(by).await,
+        Some(CallFault::Delay(by)) => delay(by).await,
         Some(CallFault::Unprocessed(_) | CallFault::EmptyPage) => {}
     }
     let (status, answer) = fake.inner.dynamodb.call(operation, body);
@@ -160,6 +161,12 @@ async fn dynamodb(fake: &FakeAws, operation: dynamodb::Operation, body: &[u8]) -
         return nothing(fake);
     }
     respond(fake, json_answer(status, answer))
+}
+
+/// Keeps a caller waiting in real time, as a fault wants it.
+#[expect(clippy::disallowed_methods, reason = "a fault delays an answer")]
+async fn delay(by: Duration) {
+    tokio::time::sleep(by).await;
 }
 
 fn json_answer(status: u16, body: Vec<u8>) -> Answer {
@@ -178,7 +185,7 @@ async fn called(
 ) -> Response {
     let fault = fake.inner.faults.take_for_call(operation.name(), body);
     if let Some(CallFault::Delay(by)) = fault {
-        tokio::time::sleep(by).await;
+        delay(by).await;
     }
     let (request, result) = match protocol.read(body) {
         Ok(request) => {
