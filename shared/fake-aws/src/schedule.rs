@@ -106,7 +106,11 @@ impl FakeAws {
     pub async fn tick(&self) {
         let _one_at_a_time = self.inner.moves.lock().await;
         let mut budget = Budget(Vec::new());
-        while let Some((_, due)) = self.earliest_due(self.now()) {
+        loop {
+            let now = self.now();
+            let Some((_, due)) = self.earliest_due(now, now) else {
+                return;
+            };
             if let Err(error) = self.run_due(due, &mut budget).await {
                 tracing::error!(error = %error, "a schedule does not get done");
                 return;
@@ -120,7 +124,7 @@ impl FakeAws {
             return Err(ClockError::Backwards { now, asked: t });
         }
         let mut budget = Budget(Vec::new());
-        while let Some((at, due)) = self.earliest_due(t) {
+        while let Some((at, due)) = self.earliest_due(self.now(), t) {
             if at > self.now() {
                 self.set_clock(at)?;
                 budget = Budget(Vec::new());
@@ -146,9 +150,10 @@ impl FakeAws {
         Ok(())
     }
 
-    /// What falls due first, not after `until`; never earlier than now.
-    fn earliest_due(&self, until: Timestamp) -> Option<(Timestamp, Due)> {
-        let now = self.now();
+    /// What falls due first, not after `until`; what was due before `now`
+    /// counts as due at `now`. The clock is not read here: where it flows, a
+    /// second reading would lie after `until`, and nothing would ever be due.
+    fn earliest_due(&self, now: Timestamp, until: Timestamp) -> Option<(Timestamp, Due)> {
         let schedules = Arc::clone(&lock(&self.inner.schedules));
         let (event, expiry) = {
             let kept = lock(&self.inner.kept);

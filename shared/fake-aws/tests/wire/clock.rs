@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use fake_aws::{ClockError, Config, FakeAws, OfferKind, Schedule};
+use fake_aws::{ClockError, Config, EVENTS, FakeAws, Fault, FaultKind, OfferKind, Schedule};
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 
@@ -142,6 +142,57 @@ async fn a_flowing_clock_keeps_what_it_was_advanced() {
     assert!(later >= before.checked_add(SignedDuration::from_hours(48)).unwrap());
     assert!(fake.now() >= later);
     assert!(fake.advance_to(before).await.is_err());
+}
+
+#[tokio::test]
+async fn on_a_clock_that_flows_by_itself_a_tick_runs_what_is_due() {
+    let fake = FakeAws::start(Config::default()).await.unwrap();
+    let (runs, received) = (Runs::default(), Arc::new(Mutex::new(Vec::new())));
+    fake.add_schedule(every("hourly", 3_600, &runs));
+    let seen = Arc::clone(&received);
+    fake.on_event(Arc::new(move |event| {
+        seen.lock().unwrap().push(event["detail-type"].clone());
+        async { Ok(()) }.boxed()
+    }));
+    let mut delay = Fault::new(EVENTS, FaultKind::Delay, 2);
+    delay.delay_ms = Some(1);
+    fake.inject_fault(delay).unwrap();
+    subscribe(&fake, OfferKind::Public).await;
+    let due = fake
+        .now()
+        .checked_add(SignedDuration::from_millis(1))
+        .unwrap();
+    while fake.now() < due {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(runs.lock().unwrap().len(), 0);
+    assert_eq!(received.lock().unwrap().len(), 0);
+    fake.tick().await;
+    assert_eq!(runs.lock().unwrap()[0].0, "hourly");
+    assert_eq!(
+        *received.lock().unwrap(),
+        [
+            "Purchase Agreement Created - Proposer",
+            "License Updated - Manufacturer"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn on_a_clock_that_flows_by_itself_a_tick_ends_although_a_schedule_never_gets_done() {
+    let fake = FakeAws::start(Config::default()).await.unwrap();
+    let runs = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&runs);
+    fake.add_schedule(Schedule {
+        name: "greedy".to_owned(),
+        next: Arc::new(Some),
+        run: Arc::new(move |_| {
+            *counted.lock().unwrap() += 1;
+            async {}.boxed()
+        }),
+    });
+    fake.tick().await;
+    assert_eq!(*runs.lock().unwrap(), 10_000);
 }
 
 #[tokio::test]
