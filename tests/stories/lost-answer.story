@@ -4,7 +4,7 @@ register L1
 sign-in alice
 link acme-staging
 fault BatchMeterUsage lost_answer 1
-until 2026-11-22T11:11:30Z
+until 2026-11-22T11:10:30Z
 usage acme-staging
 until 2026-11-22T11:30:00Z
 usage acme-staging

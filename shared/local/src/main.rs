@@ -56,18 +56,21 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     })
     .await?;
     greet(&local, kept.as_ref());
-    let mut second = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        tokio::select! {
-            _ = second.tick() => local.fake.tick().await,
-            stop = tokio::signal::ctrl_c() => {
-                stop.context("waiting for Ctrl-C")?;
-                break;
-            }
-        }
+    tokio::select! {
+        () = let_time_flow(&local) => {}
+        stop = tokio::signal::ctrl_c() => stop.context("waiting for Ctrl-C")?,
     }
     local.stop().await;
     Ok(())
+}
+
+/// Runs what falls due as the clock flows, for ever.
+async fn let_time_flow(local: &Local) {
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        second.tick().await;
+        local.fake.tick().await;
+    }
 }
 
 /// What is in the way, and why, for the person who started it.

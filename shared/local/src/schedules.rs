@@ -59,7 +59,7 @@ impl Schedules {
     }
 
     /// Takes up what a run says is next. What posting did may be for
-    /// submission to send.
+    /// submission to send, which runs after it in the same minute.
     fn ran(&self, index: usize, scheduled: Scheduled, next: Option<Timestamp>, now: Timestamp) {
         if let (Some(next), Some((_, due))) = (next, self.due.get(index)) {
             let at = minute_from(next).max(next_minute(now));
@@ -68,7 +68,7 @@ impl Schedules {
         if scheduled == Scheduled::UsagePosting
             && let [_, (_, submission), _] = self.due.as_ref()
         {
-            submission.fetch_min(next_minute(now), Ordering::SeqCst);
+            submission.fetch_min(minute_from(now), Ordering::SeqCst);
         }
     }
 

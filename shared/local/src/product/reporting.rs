@@ -1,7 +1,6 @@
 //! The product's reports: each hour of every account, two minutes after it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::hour::{Hour, after, before};
 use fake_aws::{FakeAws, Schedule};
@@ -16,10 +15,16 @@ const REPORTED_AFTER: SignedDuration = SignedDuration::from_mins(2);
 /// How far back a product that was away reports, below the 48 h that are taken.
 const CATCHES_UP: SignedDuration = SignedDuration::from_hours(40);
 
-/// Which hour is reported next. Cheap to clone.
+/// How long after a report that was not taken it is sent again.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// The age beyond which an hour is given up: it is no longer taken.
+const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(48);
+
+/// Which hour is reported next, and when. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Reporting {
-    next: Arc<AtomicI32>,
+    due: Arc<Mutex<(Hour, Timestamp)>>,
 }
 
 impl Reporting {
@@ -27,7 +32,7 @@ impl Reporting {
     pub(crate) fn since(opened: Timestamp, now: Timestamp) -> Self {
         let from = Hour::of(opened.max(before(now, CATCHES_UP)));
         Self {
-            next: Arc::new(AtomicI32::new(from.number())),
+            due: Arc::new(Mutex::new((from, after(from.end(), REPORTED_AFTER)))),
         }
     }
 
@@ -36,35 +41,41 @@ impl Reporting {
         let (due, reporting, functions) = (self.clone(), self.clone(), functions.clone());
         fake.add_schedule(Schedule {
             name: "usage reports of the product".to_owned(),
-            next: Arc::new(move |_| Some(after(due.hour().end(), REPORTED_AFTER))),
-            run: Arc::new(move |_| {
+            next: Arc::new(move |_| Some(due.due().1)),
+            run: Arc::new(move |now| {
                 let (reporting, functions) = (reporting.clone(), functions.clone());
                 Box::pin(async move {
-                    reporting.report(&functions).await;
+                    reporting.report(&functions, now).await;
                 })
             }),
         });
     }
 
-    fn hour(&self) -> Hour {
-        Hour::from_number(self.next.load(Ordering::SeqCst))
-    }
-
-    /// Reports the hour of every account. A report that the queue gives back is
-    /// sent again: the product keeps what was not acknowledged.
-    async fn report(&self, functions: &Functions) {
-        let hour = self.hour();
+    /// Reports the hour of every account. The product keeps what was not
+    /// acknowledged: it sends the hour again until all of it is taken.
+    async fn report(&self, functions: &Functions, now: Timestamp) {
+        let (hour, _) = self.due();
+        let mut all_taken = true;
         for account in ACCOUNTS {
-            let report = report(account, hour);
-            for _ in 0..3 {
-                match functions.usage_report(&report).await {
-                    Ok(()) => break,
-                    Err(error) => {
-                        tracing::warn!(account.id = account, usage.hour = %hour, error, "a usage report was not taken");
-                    }
-                }
+            if let Err(error) = functions.usage_report(&report(account, hour)).await {
+                all_taken = false;
+                tracing::warn!(account.id = account, usage.hour = %hour, error, "a usage report was not taken; it is sent again");
             }
         }
-        self.next.fetch_add(1, Ordering::SeqCst);
+        let given_up = after(hour.start(), GIVEN_UP_AFTER) < now;
+        let next = if all_taken || given_up {
+            (hour.next(), after(hour.next().end(), REPORTED_AFTER))
+        } else {
+            (hour, after(now, AGAIN_AFTER))
+        };
+        *self.lock() = next;
+    }
+
+    fn due(&self) -> (Hour, Timestamp) {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Hour, Timestamp)> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@ pub(super) const FINAL_USAGE: &str = "final";
 
 /// Over how many partitions late markers are spread: few, because every run of
 /// posting reads them all, and enough for a burst of late reports.
-pub(super) const MARKER_PARTITIONS: u8 = 4;
+pub(super) const MARKER_PARTITIONS: u8 = 2;
 
 /// The number of partitions of the work index.
 pub(super) const WORK_SHARDS: u8 = 4;
