@@ -78,6 +78,19 @@ async fn a_report_that_breaks_a_rule_is_refused_by_the_name_of_its_field() {
             with("/computers/0/connector/kind", json!("secret")),
             "computers[0].connector.kind",
         ),
+        (with("/computers/0", json!({})), "computers[0].agent_id"),
+        (with("/computers/0/size", json!({})), "computers[0].size"),
+        (
+            with(
+                "/computers/0/size",
+                json!({ "instance_type": "secret", "vcpus": 2 }),
+            ),
+            "computers[0].size",
+        ),
+        (
+            with("/computers/0/size", json!({ "vcpus": -1 })),
+            "computers[0].size.vcpus",
+        ),
     ] {
         let answer = send(&mut product, USAGE_API_KEY, &body).await;
         answer.is(422);

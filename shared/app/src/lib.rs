@@ -14,6 +14,7 @@ pub mod intake;
 pub mod linking;
 pub mod marketplace_events;
 pub mod posting;
+pub mod reading;
 pub mod registration;
 mod secret;
 pub mod sign_in;

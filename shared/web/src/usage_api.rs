@@ -1,6 +1,7 @@
 //! `POST /api/usage-reports`: computers protected in an hour, from the product.
 
 use app::intake::{IntakeError, Recorded};
+use app::reading::{self, Unreadable};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Extract};
@@ -69,24 +70,17 @@ fn authenticate(access: &UsageAccess, headers: &HeaderMap) -> Result<(), ApiProb
 
 /// Reads a report, naming the field that is wrong and never its content.
 fn parse(body: &[u8]) -> Result<UsageReport, ApiProblem> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let report = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let error = error.into_inner();
-        if error.is_data() {
-            let problem = invalid().detail(rule(&error.to_string()));
-            if path == "." {
-                problem
-            } else {
-                problem.field(path)
-            }
-        } else {
-            not_json(error.line(), error.column())
-        }
-    })?;
-    json.end()
-        .map_err(|error| not_json(error.line(), error.column()))?;
-    Ok(report)
+    reading::from_json(body).map_err(|error| match error {
+        Unreadable::NotJson { line, column } => not_json(line, column),
+        Unreadable::Form {
+            field: Some(field),
+            problem,
+        } => invalid().detail(problem).field(field),
+        Unreadable::Form {
+            field: None,
+            problem,
+        } => invalid().detail(format!("the report {problem}")),
+    })
 }
 
 fn invalid() -> ApiProblem {
@@ -106,28 +100,6 @@ fn not_json(line: usize, column: usize) -> ApiProblem {
     .detail(format!(
         "It stops being JSON at line {line}, column {column}."
     ))
-}
-
-/// The rule that a field breaks: serde's message without the part of it that
-/// repeats what was sent.
-fn rule(message: &str) -> String {
-    let message = message
-        .rsplit_once(" at line ")
-        .map_or(message, |(message, _)| message);
-    if message.starts_with("missing field") || message.starts_with("duplicate field") {
-        return message.replace('`', "\"");
-    }
-    match message.rsplit_once(", expected ") {
-        Some((what, expected)) if what.starts_with("unknown field") => {
-            format!("unknown field; expected {}", expected.replace('`', "\""))
-        }
-        Some((_, expected)) => format!("expected {}", expected.replace('`', "\"")),
-        // Our own types name their rule only.
-        None if message.starts_with("not a valid") || message.starts_with("must be") => {
-            message.to_owned()
-        }
-        None => "not of the expected form".to_owned(),
-    }
 }
 
 impl From<IntakeError> for ApiProblem {
@@ -180,12 +152,12 @@ mod tests {
             (
                 r#"{"account":"a","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":[{"agent_id":"x","connector":{"kind":"secret"}}]}"#,
                 "computers[0].connector.kind",
-                "expected one of \"aws\", \"azure\", \"gcp\", \"vcenter\"",
+                "is not one of aws, azure, gcp, vcenter",
             ),
             (
                 r#"{"account":"a","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":"secret"}"#,
                 "computers",
-                "expected a sequence",
+                "must be a list of computers",
             ),
         ] {
             let problem = refused(body);
@@ -199,7 +171,16 @@ mod tests {
     #[test]
     fn a_missing_field_is_named() {
         let problem = refused(r#"{"account":"a"}"#);
-        assert_eq!(problem["detail"], "missing field \"hour\"");
+        assert_eq!(problem["field"], "hour");
+        assert_eq!(problem["detail"], "is missing");
+    }
+
+    #[test]
+    fn what_is_no_object_is_named_as_the_report() {
+        let problem = refused(r#"["secret"]"#);
+        assert_eq!(problem["status"], 422);
+        assert_eq!(problem["field"], serde_json::Value::Null);
+        assert_eq!(problem["detail"], "the report must be an object");
     }
 
     #[test]
