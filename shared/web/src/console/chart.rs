@@ -10,12 +10,16 @@ pub(super) struct Bar {
     pub(super) parts: Vec<u64>,
 }
 
-/// In user units; the width of a phone's column, so that text stays readable there.
-const WIDTH: u64 = 372;
-const HEIGHT: u64 = 150;
+/// In pixels. The width is whatever the page gives: the text keeps its size,
+/// and only the plot, which has a `viewBox` of its own, is stretched.
+const HEIGHT: u64 = 180;
 const TOP: u64 = 16;
 const BOTTOM: u64 = 18;
 const PLOT: u64 = HEIGHT - TOP - BOTTOM;
+
+/// A bar and the gap after it, in units of the plot.
+const STEP: u64 = 12;
+const GAP: u64 = 2;
 
 /// The colour class of a part; the last part is what is not charged.
 pub(super) fn colour(at: usize, parts: usize) -> &'static str {
@@ -35,26 +39,28 @@ pub(super) fn stacked(title: &str, bars: &[Bar]) -> Markup {
         .max()
         .unwrap_or(0);
     let count = u64::try_from(bars.len()).unwrap_or(1).max(1);
-    let width = WIDTH / count;
     // Heights in tenths of a unit, so that thin parts do not vanish.
     let tenths = |value: u64| value.saturating_mul(PLOT * 10) / highest.max(1);
     html! {
-        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
+        svg.chart width="100%" height=(HEIGHT) role="img" aria-label=(title) {
             text x="0" y="11" { "up to " (grouped(highest)) }
-            line.axis x1="0" x2=(WIDTH) y1=(HEIGHT - BOTTOM) y2=(HEIGHT - BOTTOM) {}
-            @for (at, bar) in (0_u64..).zip(bars) {
-                @let x = at * width;
-                @let mut below: u64 = 0;
-                @for (part, value) in bar.parts.iter().enumerate() {
-                    @let height = tenths(*value);
-                    @let y = (HEIGHT - BOTTOM) * 10 - tenths(below) - height;
-                    @if *value > 0 {
-                        rect.(colour(part, bar.parts.len())) x=(x) y=(decimal(y)) width=(width.saturating_sub(2).max(1)) height=(decimal(height)) {}
+            svg y=(TOP) width="100%" height=(PLOT) viewBox={ "0 0 " (count * STEP) " " (PLOT) } preserveAspectRatio="none" {
+                @for (at, bar) in (0_u64..).zip(bars) {
+                    @let mut below: u64 = 0;
+                    @for (part, value) in bar.parts.iter().enumerate() {
+                        @let height = tenths(*value);
+                        @let y = PLOT * 10 - tenths(below) - height;
+                        @if *value > 0 {
+                            rect.(colour(part, bar.parts.len())) x=(at * STEP) y=(decimal(y)) width=(STEP - GAP) height=(decimal(height)) {}
+                        }
+                        @let () = below += value;
                     }
-                    @let () = below += value;
                 }
+            }
+            line.axis x1="0" x2="100%" y1=(HEIGHT - BOTTOM) y2=(HEIGHT - BOTTOM) {}
+            @for (at, bar) in (0_u64..).zip(bars) {
                 @if bar.label == 1 || bar.label.is_multiple_of(5) {
-                    text x=(x) y=(HEIGHT - 4) { (bar.label) }
+                    text x={ (decimal(at * 1000 / count)) "%" } y=(HEIGHT - 4) { (bar.label) }
                 }
             }
         }
@@ -84,15 +90,15 @@ mod tests {
         ];
         let drawn = stacked("t", &bars).into_string();
         assert!(drawn.contains("up to 4"));
-        // 3 of 4 of the plot of 116, from the axis at 132 up; then the rest.
-        assert!(
-            drawn.contains(r#"y="45.0" width="184" height="87.0""#),
-            "{drawn}"
-        );
-        assert!(
-            drawn.contains(r#"y="16.0" width="184" height="29.0""#),
-            "{drawn}"
-        );
+        // 3 of 4 of the plot of 146, from its foot up; then the rest.
+        for bar in [
+            r#"x="0" y="36.5" width="10" height="109.5""#,
+            r#"x="0" y="0.0" width="10" height="36.5""#,
+        ] {
+            assert!(drawn.contains(bar), "{drawn}");
+        }
+        // Two bars fill the whole width.
+        assert!(drawn.contains(r#"viewBox="0 0 24 146" preserveAspectRatio="none""#));
         assert!(!stacked("t", &[]).into_string().contains("<rect"));
     }
 }
