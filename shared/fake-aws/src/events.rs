@@ -3,7 +3,9 @@
 //!
 //! An event is queued in the same commit as what it tells of. It leaves the
 //! queue when every target took it, or a day after it was first due, as
-//! EventBridge gives up then.
+//! EventBridge gives up then. Before the first target is added events wait,
+//! the latest [`WAITING_WITHOUT_TARGET`] of them, since the fake may be called
+//! before its host has connected one; their day begins when one is.
 
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::faults::EventFault;
 use crate::lock;
-use crate::state::{Agreement, Change, QueuedEvent};
+use crate::state::{Agreement, Change, Marketplace, QueuedEvent};
 use crate::{FakeAws, Inner};
 
 /// A rule's target: takes one EventBridge event, as its JSON. An error is
@@ -26,8 +28,19 @@ const SOURCE: &str = "aws.agreement-marketplace";
 /// How long EventBridge goes on trying.
 const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
+/// How many events are kept while there is no target to deliver them to.
+const WAITING_WITHOUT_TARGET: usize = 1_000;
+
 /// The longest pause between two tries.
 const LONGEST_PAUSE_SECONDS: i64 = 900;
+
+/// The rule's targets. None is ever removed.
+#[derive(Default)]
+pub(crate) struct Targets {
+    deliver: Vec<Deliver>,
+    /// When the first one was added.
+    since: Option<Timestamp>,
+}
 
 /// The event families that are emitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,17 +165,50 @@ impl Inner {
     }
 }
 
+/// Settles the oldest events that would wait beyond the limit, once `changes`
+/// have queued theirs.
+pub(crate) fn forget_oldest(state: &Marketplace, changes: &[Change]) -> Vec<Change> {
+    let queued: usize = changes
+        .iter()
+        .map(|change| {
+            if let Change::EventsQueued { events } = change {
+                events.len()
+            } else {
+                0
+            }
+        })
+        .sum();
+    let beyond = (state.events_waiting() + queued).saturating_sub(WAITING_WITHOUT_TARGET);
+    let oldest = state.oldest_events().take(beyond);
+    oldest
+        .map(|sequence| Change::EventSettled { sequence })
+        .collect()
+}
+
 impl FakeAws {
     /// Adds a target to the rule that matches every AWS Marketplace event.
-    /// A target added later does not get earlier events. Without any target
-    /// an event is gone once it is due.
+    ///
+    /// Until there is a first target events wait, the latest 1,000 of them
+    /// (with a data directory, across restarts too); those that are due are
+    /// delivered to it by the next [`tick`](FakeAws::tick) or move of the
+    /// clock. A target added later gets of the earlier events only those that
+    /// failed and are tried again.
     pub fn on_event(&self, deliver: Deliver) {
-        lock(&self.inner.targets).push(deliver);
+        let now = self.now();
+        let mut targets = lock(&self.inner.targets);
+        targets.since.get_or_insert(now);
+        targets.deliver.push(deliver);
     }
 
-    /// Delivers what is due now, in order, of the events from `first` on.
+    /// Whether events can be delivered.
+    pub(crate) fn has_target(&self) -> bool {
+        !lock(&self.inner.targets).deliver.is_empty()
+    }
+
+    /// Delivers what is due now, in order, of the events from `first` on; the
+    /// rest, and everything while there is no target, is left to the clock.
     pub(crate) async fn deliver_due_from(&self, first: u64) {
-        loop {
+        while self.has_target() {
             let now = self.now();
             let due = lock(&self.inner.kept).state.next_event_from(first, now);
             match due {
@@ -174,17 +220,23 @@ impl FakeAws {
 
     /// Delivers one event to every target; unless it is being delivered.
     pub(crate) async fn deliver(&self, sequence: u64) {
+        let (targets, since) = {
+            let targets = lock(&self.inner.targets);
+            (targets.deliver.clone(), targets.since)
+        };
+        let Some(since) = since else {
+            return;
+        };
         let Some((event, _in_flight)) = self.take_off(sequence) else {
             return;
         };
-        let targets = lock(&self.inner.targets).clone();
         let mut failed = None;
         for target in targets {
             if let Err(reason) = target(event.clone()).await {
                 failed = Some(reason);
             }
         }
-        self.settle(sequence, failed.as_deref());
+        self.settle(sequence, failed.as_deref(), since);
     }
 
     fn take_off(&self, sequence: u64) -> Option<(Value, InFlight)> {
@@ -201,13 +253,15 @@ impl FakeAws {
         Some((event.event.clone(), in_flight))
     }
 
-    fn settle(&self, sequence: u64, failed: Option<&str>) {
+    /// Keeps what came of a delivery; there have been targets since
+    /// `targets_since`.
+    fn settle(&self, sequence: u64, failed: Option<&str>, targets_since: Timestamp) {
         let now = self.now();
         let mut kept = lock(&self.inner.kept);
         let Some(event) = kept.state.event_mut(sequence) else {
             return;
         };
-        let given_up = now.duration_since(event.since) >= GIVE_UP_AFTER;
+        let given_up = now.duration_since(event.since.max(targets_since)) >= GIVE_UP_AFTER;
         let change = match failed {
             Some(reason) if !given_up => {
                 tracing::debug!(

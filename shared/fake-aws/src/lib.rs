@@ -15,8 +15,8 @@
 //!   its own status.
 //! - Time never moves back. Whatever falls due on the way of a moved clock
 //!   runs at its instant, in order.
-//! - An event is delivered at least once, unless a fault drops it or it fails
-//!   for 24 hours.
+//! - An event is delivered at least once, unless a fault drops it, it fails
+//!   for 24 hours, or 1,000 later ones came before there was any target.
 //! - With a data directory, what was answered survives the process being
 //!   killed; what was not answered is there wholly or not at all.
 //! - With [`Config::start`], everything repeats: ids, order, time.
@@ -104,7 +104,7 @@ pub use crate::template::TemplateError;
 use crate::calls::CallLog;
 use crate::clock::Clock;
 use crate::dynamodb::DynamoDb;
-use crate::events::whole_seconds;
+use crate::events::{Targets, whole_seconds};
 use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::journal::Journal;
@@ -139,7 +139,7 @@ struct Inner {
     calls: CallLog,
     recent_calls: RecentCalls,
     request_ids: AtomicU64,
-    targets: Mutex<Vec<Deliver>>,
+    targets: Mutex<Targets>,
     schedules: Mutex<Arc<Vec<Schedule>>>,
     moves: tokio::sync::Mutex<()>,
 }
@@ -270,9 +270,13 @@ impl FakeAws {
         &self,
         decide: impl FnOnce(&Marketplace) -> Result<Vec<Change>, ControlError>,
     ) -> Result<u64, ControlError> {
+        let has_target = self.has_target();
         let mut kept = lock(&self.inner.kept);
         let first = kept.state.next_event_sequence();
-        let changes = decide(&kept.state)?;
+        let mut changes = decide(&kept.state)?;
+        if !has_target {
+            changes.extend(events::forget_oldest(&kept.state, &changes));
+        }
         kept.commit(changes).map_err(ControlError::Storage)?;
         Ok(first)
     }

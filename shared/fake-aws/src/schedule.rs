@@ -4,7 +4,8 @@
 //! Three things fall due: events waiting for delivery, ends of agreements'
 //! terms, and the schedules that were added. At one instant they run in that
 //! order, schedules in the order they were added. What has nothing due costs
-//! nothing: the clock jumps from instant to instant.
+//! nothing: the clock jumps from instant to instant. Events do not fall due
+//! while there is no target to deliver them to.
 
 use std::sync::Arc;
 
@@ -155,13 +156,13 @@ impl FakeAws {
     /// second reading would lie after `until`, and nothing would ever be due.
     fn earliest_due(&self, now: Timestamp, until: Timestamp) -> Option<(Timestamp, Due)> {
         let schedules = Arc::clone(&lock(&self.inner.schedules));
+        let has_target = self.has_target();
         let (event, expiry) = {
             let kept = lock(&self.inner.kept);
+            let event = has_target.then(|| kept.state.next_event()).flatten();
             let expiry = kept.state.next_expiry();
             (
-                kept.state
-                    .next_event()
-                    .map(|(sequence, at)| (at, Due::Event(sequence))),
+                event.map(|(sequence, at)| (at, Due::Event(sequence))),
                 expiry.map(|(at, agreement)| (at, Due::Expiry(agreement.agreement_id.clone()))),
             )
         };

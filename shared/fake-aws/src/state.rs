@@ -208,7 +208,8 @@ pub(crate) enum Change {
     UsageAccepted { records: Vec<AcceptedRecord> },
     /// Events were emitted.
     EventsQueued { events: Vec<QueuedEvent> },
-    /// An event reached its targets, or was given up.
+    /// An event reached its targets, was given up, or waited without a target
+    /// until there were too many.
     EventSettled { sequence: u64 },
     /// A delivery failed and is tried again.
     EventPostponed { sequence: u64, due: Timestamp },
@@ -456,6 +457,11 @@ impl Marketplace {
     /// How many events wait for delivery.
     pub(crate) fn events_waiting(&self) -> usize {
         self.events.len()
+    }
+
+    /// The events that wait for delivery, in the order they were queued.
+    pub(crate) fn oldest_events(&self) -> impl Iterator<Item = u64> {
+        self.events.keys().copied()
     }
 
     /// The sequence number the next queued event will get.

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use fake_aws::{EVENTS, FakeAws, Fault, FaultKind, OfferKind, Readings};
+use fake_aws::{Config, EVENTS, FakeAws, Fault, FaultKind, OfferKind, Readings};
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{BUYER, at, config, fake, subscribe};
+use crate::support::{BUYER, at, config, control, fake, subscribe};
 
 type Received = Arc<Mutex<Vec<Value>>>;
 
@@ -111,6 +111,66 @@ async fn a_target_that_fails_for_a_day_loses_the_event() {
         .unwrap();
     assert_eq!(fake.state()["events_waiting"], 0);
     assert_eq!(kinds(&received), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn events_wait_for_the_first_target_and_a_tick_delivers_them() {
+    let fake = fake().await;
+    let body = json!({"offer": "public", "buyer_account": BUYER});
+    let (status, made) = control(&fake, "/_fake/agreements", &body).await;
+    assert_eq!(status, 200, "{made}");
+    fake.advance_by(SignedDuration::from_hours(30))
+        .await
+        .unwrap();
+    assert_eq!(fake.state()["events_waiting"], 2);
+    let received = listen(&fake, 1);
+    assert_eq!(kinds(&received), [] as [&str; 0]);
+    fake.tick().await;
+    assert_eq!(kinds(&received), [UPDATED], "the other failed, once");
+    fake.advance_by(SignedDuration::from_secs(5)).await.unwrap();
+    assert_eq!(
+        kinds(&received),
+        [UPDATED, CREATED],
+        "its day has just begun"
+    );
+    assert_eq!(received.lock().unwrap()[1]["time"], "2026-11-22T10:00:00Z");
+    assert_eq!(fake.state()["events_waiting"], 0);
+}
+
+#[tokio::test]
+async fn events_that_wait_for_a_first_target_survive_a_flowing_clock() {
+    let config = Config {
+        start: None,
+        ..config()
+    };
+    let fake = FakeAws::start(config).await.unwrap();
+    subscribe(&fake, OfferKind::Public).await;
+    fake.tick().await;
+    assert_eq!(fake.state()["events_waiting"], 2);
+    let received = listen(&fake, 0);
+    fake.tick().await;
+    assert_eq!(kinds(&received), [CREATED, UPDATED]);
+    assert_eq!(fake.state()["events_waiting"], 0);
+}
+
+#[tokio::test]
+async fn without_a_target_the_latest_thousand_events_wait() {
+    let fake = fake().await;
+    let mut made = Vec::new();
+    for _ in 0..501 {
+        made.push(subscribe(&fake, OfferKind::Public).await.agreement_id);
+    }
+    assert_eq!(fake.state()["events_waiting"], 1_000);
+    let received = listen(&fake, 0);
+    fake.advance_by(SignedDuration::ZERO).await.unwrap();
+    let received = received.lock().unwrap();
+    let told: Vec<&str> = received
+        .iter()
+        .filter(|event| event["detail-type"] == CREATED)
+        .map(|event| event["detail"]["agreement"]["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(told, made[1..]);
+    assert_eq!(received.len(), 1_000);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fake_aws::{Config, FakeAws, OfferKind, StartError};
 use futures_util::FutureExt as _;
@@ -107,8 +108,16 @@ async fn an_event_that_was_not_delivered_is_delivered_after_the_restart() {
         subscribe(&fake, OfferKind::Public).await;
     }
     let fake = FakeAws::start(scratch.config()).await.unwrap();
-    assert_eq!(fake.state()["events_waiting"], 2);
     fake.advance_by(SignedDuration::from_secs(5)).await.unwrap();
+    assert_eq!(fake.state()["events_waiting"], 2, "no target yet");
+    let received = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&received);
+    fake.on_event(Arc::new(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async { Ok(()) }.boxed()
+    }));
+    fake.tick().await;
+    assert_eq!(received.load(Ordering::SeqCst), 2);
     assert_eq!(fake.state()["events_waiting"], 0);
 }
 
