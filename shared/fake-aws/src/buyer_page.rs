@@ -176,7 +176,9 @@ fn add_usage(subscriptions: &mut [Subscription], records: &[AcceptedRecord]) {
             continue;
         };
         let since = shown.agreement.accepted_at;
-        let price = shown.offer.price(&record.dimension, record.hour, since);
+        let price = shown
+            .offer
+            .price(&record.dimension, record.timestamp, since);
         let (units, charge) = shown.usage.entry(record.dimension.to_string()).or_default();
         *units += record.quantity;
         *charge += price * record.quantity;
@@ -385,11 +387,8 @@ fn subscription_box(subscription: &Subscription, fulfillment_url: &str) -> Marku
                             }
                         }
                     }
-                    @if subscription.offer.free_days > 0 {
-                        div {
-                            dt { "Free until" }
-                            dd { (minute(subscription.offer.free_until(agreement.accepted_at))) }
-                        }
+                    @if let Some(until) = subscription.offer.free_until(agreement.accepted_at) {
+                        div { dt { "Free until" } dd { (minute(until)) } }
                     }
                 }
                 div.wide { dt { "Agreement" } dd { code { (agreement.agreement_id) } } }

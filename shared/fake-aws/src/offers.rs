@@ -231,15 +231,20 @@ impl Offer {
         months_after(from, self.contract.as_ref()?.months)
     }
 
-    /// Until when metered usage is free.
-    pub(crate) fn free_until(&self, from: Timestamp) -> Timestamp {
+    /// Until when metered usage is free, in an agreement accepted at `from`;
+    /// `None`: it never is.
+    pub(crate) fn free_until(&self, from: Timestamp) -> Option<Timestamp> {
+        if self.free_days == 0 {
+            return None;
+        }
         from.checked_add(Span::new().hours(self.free_days * 24))
-            .unwrap_or(from)
+            .ok()
     }
 
-    /// Price of one unit of `dimension` used in the hour `hour`.
-    pub(crate) fn price(&self, dimension: &str, hour: Timestamp, from: Timestamp) -> MicroUsd {
-        if hour < self.free_until(from) {
+    /// Price of one unit of `dimension` used at `used_at`, in an agreement
+    /// accepted at `from`.
+    pub(crate) fn price(&self, dimension: &str, used_at: Timestamp, from: Timestamp) -> MicroUsd {
+        if self.free_until(from).is_some_and(|until| used_at < until) {
             return 0;
         }
         let rate = self.rates.iter().find(|rate| rate.dimension == dimension);
@@ -306,12 +311,26 @@ mod tests {
 
     #[test]
     fn a_trial_is_free_for_fourteen_days_to_the_second() {
-        let (trial, from) = (offer(OfferKind::FreeTrial), at("2026-11-01T00:00:00Z"));
-        assert_eq!(trial.price("medium", at("2026-11-14T23:00:00Z"), from), 0);
-        assert_eq!(
-            trial.price("medium", at("2026-11-15T00:00:00Z"), from),
-            11_000
-        );
+        let (trial, from) = (offer(OfferKind::FreeTrial), at("2026-11-01T10:17:00Z"));
+        let price = |used_at| trial.price("medium", at(used_at), from);
+        assert_eq!(price("2026-11-01T10:17:00Z"), 0);
+        assert_eq!(price("2026-11-15T10:16:59Z"), 0);
+        assert_eq!(price("2026-11-15T10:17:00Z"), 11_000);
+    }
+
+    #[test]
+    fn other_offers_charge_from_the_first_hour_on() {
+        let from = at("2026-11-01T10:17:00Z");
+        for (kind, micro_usd) in [
+            (OfferKind::Public, 11_000),
+            (OfferKind::PrivateYearly, 8_800),
+            (OfferKind::PrivateMonthly, 9_350),
+            (OfferKind::Consumption, 9_900),
+        ] {
+            for used_at in ["2026-11-01T10:00:00Z", "2026-11-01T10:59:59Z"] {
+                assert_eq!(offer(kind).price("medium", at(used_at), from), micro_usd);
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use fake_aws::{Config, FakeAws, OfferKind};
 use http::Request;
 use tower::ServiceExt as _;
 
-use crate::support::{BUYER, config, fake, meter, request, subscribe, usage};
+use crate::support::{BUYER, at, config, fake, meter, request, subscribe, usage};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -86,6 +86,22 @@ async fn the_bill_and_the_records_show_what_was_accepted() {
     assert!(shown.contains("$6.00"), "100 hours at 0.06");
     assert!(shown.contains("cloudAccountID=999: 60") && shown.contains("untagged: 40"));
     assert!(shown.contains(&fake.accepted_records()[0].metering_record_id));
+}
+
+#[tokio::test]
+async fn the_bill_charges_the_hour_in_which_a_subscription_began() {
+    let fake = fake().await;
+    fake.advance_to(at("2026-11-22T10:17:00Z")).await.unwrap();
+    let made = subscribe(&fake, OfferKind::Public).await;
+    fake.advance_to(at("2026-11-22T11:30:00Z")).await.unwrap();
+    for stamp in ["2026-11-22T10:17:00Z", "2026-11-22T11:00:00Z"] {
+        let record = usage(&made.license_arn, "datacenter", stamp, 150);
+        let (status, answer) = meter(&fake, &[record]).await;
+        assert_eq!(answer["Results"][0]["Status"], "Success", "{status}");
+    }
+    let shown = page(&fake).await;
+    assert!(shown.contains("$18.00"), "2 hours of 150 at 0.06");
+    assert!(!shown.contains("$9.00"));
 }
 
 #[tokio::test]
