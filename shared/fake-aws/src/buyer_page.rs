@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::FakeAws;
 use crate::control::{ControlError, offer_named};
 use crate::lock;
-use crate::offers::{Catalog, MicroUsd, Offer, OfferKind, dollars};
+use crate::offers::{Catalog, MicroUsd, Offer, OfferKind, amount, cents, rate};
 use crate::state::{AcceptedRecord, Agreement, AgreementStatus, Ending, Marketplace};
 
 /// Buyers to choose from.
@@ -134,6 +134,12 @@ impl Subscription {
     fn total(&self) -> MicroUsd {
         let usage: MicroUsd = self.usage.values().map(|(_, charge)| charge).sum();
         usage + self.instalments
+    }
+
+    /// Whether the charges as shown, to the cent, add up to the total shown.
+    fn adds_up(&self) -> bool {
+        let usage: u64 = self.usage.values().map(|(_, charge)| cents(*charge)).sum();
+        usage + cents(self.instalments) == cents(self.total())
     }
 }
 
@@ -352,13 +358,13 @@ fn offer_choice(offer: &Offer, chosen: bool) -> Markup {
                 span { (offer.summary) }
                 @if let Some(contract) = &offer.contract {
                     span.price {
-                        (dollars(contract.instalment_micro_usd))
+                        (amount(contract.instalment_micro_usd))
                         @if contract.instalments > 1 { " a month" } @else { " in advance" }
                     }
                 }
                 span.rates {
-                    @for rate in &offer.rates {
-                        span { (rate.dimension) " " (dollars(rate.micro_usd)) "/h" }
+                    @for price in &offer.rates {
+                        span { (price.dimension) " " (rate(price.micro_usd)) "/h" }
                     }
                 }
             }
@@ -434,16 +440,19 @@ fn bill(subscription: &Subscription) -> Markup {
             thead { tr { th { "For" } th.number { "Units" } th.number { "Charge" } } }
             tbody {
                 @if subscription.offer.contract.is_some() {
-                    tr { td { "Contract" } td.number { "" } td.number { (dollars(subscription.instalments)) } }
+                    tr { td { "Contract" } td.number { "" } td.number { (amount(subscription.instalments)) } }
                 }
                 @for (dimension, (units, charge)) in &subscription.usage {
-                    tr { td { (dimension) " hours" } td.number { (units) } td.number { (dollars(*charge)) } }
+                    tr { td { (dimension) " hours" } td.number { (units) } td.number { (amount(*charge)) } }
                 }
                 @if subscription.usage.is_empty() {
                     tr { td colspan="3" { "No usage was metered yet." } }
                 }
             }
-            tfoot { tr { th { "Total" } td {} td.number { (dollars(subscription.total())) } } }
+            tfoot { tr { th { "Total" } td {} td.number { (amount(subscription.total())) } } }
+        }
+        @if !subscription.adds_up() {
+            p.hint { "Each charge is rounded to the cent for display; the total is rounded once." }
         }
     }
 }

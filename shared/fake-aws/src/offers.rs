@@ -12,6 +12,8 @@ pub(crate) type MicroUsd = u64;
 
 const MICROS_PER_USD: MicroUsd = 1_000_000;
 
+const MICROS_PER_CENT: MicroUsd = MICROS_PER_USD / 100;
+
 /// Added to a metered dimension's name to name the contract's.
 pub(crate) const CONTRACT_SUFFIX: &str = "_hours";
 
@@ -271,20 +273,35 @@ fn months_after(from: Timestamp, months: i32) -> Option<Timestamp> {
     Some(after.timestamp())
 }
 
-/// `$1,234.56`; fractions of a cent are shown only where there are any.
-pub(crate) fn dollars(micro_usd: MicroUsd) -> String {
-    let whole = micro_usd / MICROS_PER_USD;
+/// A price as it is: `$0.011`, `$9,600.00`; fractions of a cent are shown
+/// where there are any.
+pub(crate) fn rate(micro_usd: MicroUsd) -> String {
     let micros = format!("{:06}", micro_usd % MICROS_PER_USD);
     let cents = micros.trim_end_matches('0');
-    let mut grouped = String::new();
-    let digits = whole.to_string();
+    format!("{}.{cents:0<2}", whole_dollars(micro_usd / MICROS_PER_USD))
+}
+
+/// A sum to pay, to the cent, half a cent rounded up: `$1,234.56`.
+pub(crate) fn amount(micro_usd: MicroUsd) -> String {
+    let cents = cents(micro_usd);
+    format!("{}.{:02}", whole_dollars(cents / 100), cents % 100)
+}
+
+/// Whole cents, half a cent rounded up.
+pub(crate) fn cents(micro_usd: MicroUsd) -> u64 {
+    micro_usd / MICROS_PER_CENT + u64::from(micro_usd % MICROS_PER_CENT >= MICROS_PER_CENT / 2)
+}
+
+fn whole_dollars(dollars: u64) -> String {
+    let digits = dollars.to_string();
+    let mut grouped = String::from("$");
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
     }
-    format!("${grouped}.{cents:0<2}")
+    grouped
 }
 
 #[cfg(test)]
@@ -346,10 +363,21 @@ mod tests {
     }
 
     #[test]
-    fn money_is_shown_to_the_last_fraction_it_has() {
-        assert_eq!(dollars(0), "$0.00");
-        assert_eq!(dollars(11_000), "$0.011");
-        assert_eq!(dollars(9_600_000_000), "$9,600.00");
-        assert_eq!(dollars(1_234_567_500_000), "$1,234,567.50");
+    fn a_price_is_shown_to_the_last_fraction_it_has() {
+        assert_eq!(rate(0), "$0.00");
+        assert_eq!(rate(11_000), "$0.011");
+        assert_eq!(rate(9_350), "$0.00935");
+        assert_eq!(rate(9_600_000_000), "$9,600.00");
+    }
+
+    #[test]
+    fn a_sum_is_shown_to_the_cent_with_half_a_cent_rounded_up() {
+        assert_eq!(amount(0), "$0.00");
+        assert_eq!(amount(4_999), "$0.00");
+        assert_eq!(amount(5_000), "$0.01");
+        assert_eq!(amount(853_001_350), "$853.00");
+        assert_eq!(amount(999_995_000), "$1,000.00");
+        assert_eq!(amount(1_234_567_504_999), "$1,234,567.50");
+        assert_eq!(amount(u64::MAX), "$18,446,744,073,709.55");
     }
 }

@@ -105,6 +105,35 @@ async fn the_bill_charges_the_hour_in_which_a_subscription_began() {
 }
 
 #[tokio::test]
+async fn the_bill_is_in_cents_and_rates_are_shown_as_they_are() {
+    let fake = fake().await;
+    let made = subscribe(&fake, OfferKind::PrivateMonthly).await;
+    let records = ["medium", "large"]
+        .map(|dimension| usage(&made.license_arn, dimension, "2026-11-22T10:00:00Z", 62));
+    meter(&fake, &records).await;
+    let shown = page(&fake).await;
+    assert!(shown.contains("medium $0.00935/h"));
+    for amount in ["$850.00", "$0.58", "$1.69", "$852.27"] {
+        assert!(shown.contains(amount), "{amount}: 0.5797 and 1.6864");
+    }
+    assert!(!shown.contains("rounded once"), "0.58 and 1.69 add up");
+    meter(
+        &fake,
+        &[usage(
+            &made.license_arn,
+            "xlarge",
+            "2026-11-22T10:00:00Z",
+            60,
+        )],
+    )
+    .await;
+    let shown = page(&fake).await;
+    assert!(shown.contains("$2.40"), "2.397");
+    assert!(shown.contains("$854.66"), "854.6631, not the lines' 854.67");
+    assert!(shown.contains("rounded once"));
+}
+
+#[tokio::test]
 async fn the_page_is_strict_small_and_escapes_what_it_shows() {
     let config = Config {
         product_id: "prod-<b>x".to_owned(),
