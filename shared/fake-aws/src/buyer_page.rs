@@ -470,7 +470,7 @@ fn records(state: &Marketplace) -> Markup {
                     p.hint { "The latest " (latest.len()) " of " (records.len()) " records." }
                 }
                 div.scroll tabindex="0" role="region" aria-label="Accepted usage records" {
-                    table {
+                    table.records {
                         thead {
                             tr {
                                 th { "Hour" } th { "Dimension" } th.number { "Quantity" }
@@ -485,25 +485,34 @@ fn records(state: &Marketplace) -> Markup {
     }
 }
 
+/// Each cell names its column, for screens too narrow for a heading row.
 fn record_row(record: &AcceptedRecord) -> Markup {
     let license = record.license_arn.rsplit(':').next().unwrap_or_default();
     html! {
         tr {
-            td { (minute(record.hour)) }
-            td { (record.dimension) }
-            td.number { (record.quantity) }
-            td {
+            td data-label="Hour" { (minute(record.hour)) }
+            td data-label="Dimension" { (record.dimension) }
+            td.number data-label="Quantity" { (record.quantity) }
+            td data-label="Split by tags" {
                 @for allocation in &record.allocations {
                     span.allocation {
                         (tags(&allocation.tags)) ": " (allocation.quantity)
                     }
                 }
             }
-            td { (record.customer_aws_account_id) }
-            td { code title=(record.license_arn) { (license.get(..10).unwrap_or(license)) "…" } }
-            td { code { (record.metering_record_id) } }
+            td data-label="Buyer" { (record.customer_aws_account_id) }
+            td data-label="License" { code title=(record.license_arn) { (beginning(license)) } }
+            td data-label="Record" {
+                code title=(record.metering_record_id) { (beginning(&record.metering_record_id)) }
+            }
         }
     }
+}
+
+/// Enough of an id to tell it from its neighbours; its title has all of it.
+fn beginning(id: &str) -> String {
+    id.get(..10)
+        .map_or_else(|| id.to_owned(), |beginning| format!("{beginning}…"))
 }
 
 /// `cloudAccountID=999988887777`, or `untagged`.

@@ -85,7 +85,9 @@ async fn the_bill_and_the_records_show_what_was_accepted() {
     let shown = page(&fake).await;
     assert!(shown.contains("$6.00"), "100 hours at 0.06");
     assert!(shown.contains("cloudAccountID=999: 60") && shown.contains("untagged: 40"));
-    assert!(shown.contains(&fake.accepted_records()[0].metering_record_id));
+    let record = &fake.accepted_records()[0].metering_record_id;
+    let cell = format!(r#"<code title="{record}">{}…</code>"#, &record[..10]);
+    assert!(shown.contains(&cell), "{cell}");
 }
 
 #[tokio::test]
