@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use jiff::fmt::temporal::Pieces;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -338,44 +339,141 @@ fn shown_call(call: crate::Call) -> Value {
     shown
 }
 
+/// A field of a request's body.
+struct Field {
+    name: &'static str,
+    needed: bool,
+    /// Completes "must be …".
+    shape: &'static str,
+}
+
+impl Field {
+    const fn needed(name: &'static str, shape: &'static str) -> Field {
+        Field {
+            name,
+            needed: true,
+            shape,
+        }
+    }
+
+    const fn optional(name: &'static str, shape: &'static str) -> Field {
+        Field {
+            name,
+            needed: false,
+            shape,
+        }
+    }
+}
+
+/// The body of a request: a JSON object of these fields and no others.
+trait Request: DeserializeOwned {
+    const FIELDS: &'static [Field];
+}
+
+const STRING: &str = "a string";
+const COUNT: &str = "a whole number from 0 to 4294967295";
+const INSTANT: &str = "an instant such as 2026-11-30T23:50:00Z";
+
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct AgreementRequest {
     offer: String,
     buyer_account: String,
 }
 
+impl Request for AgreementRequest {
+    const FIELDS: &'static [Field] = &[
+        Field::needed("offer", "the name of an offer, a string"),
+        Field::needed("buyer_account", "a string of 12 digits"),
+    ];
+}
+
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct TokenRequest {
     license_arn: String,
 }
 
+impl Request for TokenRequest {
+    const FIELDS: &'static [Field] = &[Field::needed("license_arn", STRING)];
+}
+
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ClockRequest {
     advance_seconds: Option<i64>,
     set: Option<String>,
 }
 
+impl Request for ClockRequest {
+    const FIELDS: &'static [Field] = &[
+        Field::optional("advance_seconds", "a whole number of seconds"),
+        Field::optional("set", INSTANT),
+    ];
+}
+
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct FaultRequest {
     operation: Option<String>,
     fault: String,
     times: Option<u32>,
     license_arn: Option<String>,
-    records: Option<usize>,
+    records: Option<u32>,
     delay_ms: Option<u32>,
 }
 
+impl Request for FaultRequest {
+    const FIELDS: &'static [Field] = &[
+        Field::optional("operation", STRING),
+        Field::needed("fault", "the name of a fault, a string"),
+        Field::optional("times", COUNT),
+        Field::optional("license_arn", STRING),
+        Field::optional("records", COUNT),
+        Field::optional("delay_ms", COUNT),
+    ];
+}
+
 /// Reads a body; a mistake names the field.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
+fn read<T: Request>(body: &[u8]) -> Result<T, ControlError> {
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| ControlError::field("body", format!("must be JSON: {error}")))?;
+    let Value::Object(given) = value else {
+        return Err(ControlError::field("body", "must be a JSON object"));
+    };
+    if let Some(unknown) = given
+        .keys()
+        .find(|name| T::FIELDS.iter().all(|field| field.name != *name))
+    {
+        let names: Vec<&str> = T::FIELDS.iter().map(|field| field.name).collect();
+        let reason = format!("is not known here; the fields are {}", names.join(", "));
+        return Err(ControlError::field(unknown, reason));
+    }
+    let missing = T::FIELDS
+        .iter()
+        .find(|field| field.needed && !given.contains_key(field.name));
+    if let Some(field) = missing {
+        let reason = format!("is needed: {}", field.shape);
+        return Err(ControlError::field(field.name, reason));
+    }
+    // From the text, since in the parsed object a name given twice is there once.
     let mut reader = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let field = if path == "." { "body".to_owned() } else { path };
-        ControlError::field(field, error.inner().to_string())
+        match T::FIELDS.iter().find(|field| field.name == path) {
+            Some(field) => ControlError::field(field.name, format!("must be {}", field.shape)),
+            None => ControlError::field("body", "must give no field twice"),
+        }
+    })
+}
+
+/// Reads an instant of the field `set`.
+fn instant(text: &str) -> Result<Timestamp, ControlError> {
+    text.parse().map_err(|_| {
+        let is_one = Pieces::parse(text).is_ok_and(|pieces| pieces.to_numeric_offset().is_some());
+        let reason = if is_one {
+            let last = whole_seconds(Timestamp::MAX);
+            format!("is out of range: the clock goes up to {last}")
+        } else {
+            format!("must be {INSTANT}")
+        };
+        ControlError::field("set", reason)
     })
 }
 
@@ -431,10 +529,7 @@ pub(crate) async fn clock(State(fake): State<FakeAws>, body: Bytes) -> Answer {
                 .map_err(|error| clock_refused("advance_seconds", error))?;
         }
         (None, Some(text)) => {
-            let at: Timestamp = text.parse().map_err(|_| {
-                ControlError::field("set", "must be an instant such as 2026-11-30T23:50:00Z")
-            })?;
-            fake.advance_to(at)
+            fake.advance_to(instant(&text)?)
                 .await
                 .map_err(|error| clock_refused("set", error))?;
         }
@@ -477,7 +572,9 @@ pub(crate) async fn faults(State(fake): State<FakeAws>, body: Bytes) -> Answer {
         fault: kind,
         times: request.times.unwrap_or(1),
         license_arn: request.license_arn,
-        records: request.records,
+        records: request
+            .records
+            .map(|records| usize::try_from(records).unwrap_or(usize::MAX)),
         delay_ms: request.delay_ms,
     };
     fake.inject_fault(fault)?;
