@@ -2,13 +2,14 @@
 //! that nobody can do to AWS.
 //!
 //! A body that cannot be used answers 400 and names the field, an unknown id
-//! 404, a change that can no longer be made 409; all in JSON.
+//! 404, another method 405, a change that can no longer be made 409; all in
+//! JSON.
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use jiff::fmt::temporal::Pieces;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -604,6 +605,17 @@ pub(crate) async fn not_found() -> Response {
     (
         StatusCode::NOT_FOUND,
         Json(json!({"error": "there is nothing at this address"})),
+    )
+        .into_response()
+}
+
+/// A method that an address does not know; the `Allow` header has those it
+/// does.
+pub(crate) async fn method_not_allowed(method: Method) -> Response {
+    let error = format!("this address does not take {method}; see the Allow header");
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        Json(json!({"error": error})),
     )
         .into_response()
 }

@@ -239,6 +239,7 @@ impl FakeAws {
             .route("/_fake/faults", post(control::faults))
             .route("/_fake/faults", delete(control::clear_faults))
             .fallback(control::not_found)
+            .method_not_allowed_fallback(control::method_not_allowed)
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .with_state(self.clone())
     }

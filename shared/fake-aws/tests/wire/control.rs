@@ -1,7 +1,11 @@
 //! The control API.
 
+use axum::body::Body;
 use fake_aws::OfferKind;
+use http::Request;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::support::{BUYER, control, fake, meter, request, subscribe, usage};
 
@@ -242,6 +246,25 @@ async fn unknown_ids_and_addresses_are_not_found() {
         ("/_fake/nonsense", json!({})),
     ] {
         assert_eq!(control(&fake, path, &body).await.0, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn another_method_is_refused_in_json_with_those_that_are_allowed() {
+    let fake = fake().await;
+    for (method, path, allowed) in [
+        ("GET", "/_fake/agreements", "POST"),
+        ("POST", "/_fake/state", "GET,HEAD"),
+        ("PUT", "/_fake/faults", "POST,DELETE"),
+    ] {
+        let body = Body::empty();
+        let request = Request::builder().method(method).uri(path).body(body);
+        let response = fake.router().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(response.status(), 405, "{path}");
+        assert_eq!(response.headers()["allow"], allowed, "{path}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let answer: Value = serde_json::from_slice(&body).unwrap();
+        assert!(answer["error"].as_str().unwrap().contains(method));
     }
 }
 
