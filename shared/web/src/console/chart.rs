@@ -60,11 +60,16 @@ pub(super) fn stacked(title: &str, bars: &[Bar]) -> Markup {
             line.axis x1="0" x2="100%" y1=(HEIGHT - BOTTOM) y2=(HEIGHT - BOTTOM) {}
             @for (at, bar) in (0_u64..).zip(bars) {
                 @if bar.label == 1 || bar.label.is_multiple_of(5) {
-                    text x={ (decimal(at * 1000 / count)) "%" } y=(HEIGHT - 4) { (bar.label) }
+                    text x={ (decimal(middle(at) * 1000 / (count * STEP))) "%" } y=(HEIGHT - 4) text-anchor="middle" { (bar.label) }
                 }
             }
         }
     }
+}
+
+/// The middle of a bar, in units of the plot.
+fn middle(at: u64) -> u64 {
+    at * STEP + (STEP - GAP) / 2
 }
 
 /// Tenths with their point.
