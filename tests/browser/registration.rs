@@ -255,7 +255,7 @@ async fn moving_a_license_names_what_the_other_account_loses_and_when_it_expires
     grace.says("2 days 0 h of grace left");
     wait(&stack, 48 * 3600 - 1).await;
     let page = browser.sign_in_as_alice("/accounts/acme-production").await;
-    page.says("1 s of grace left");
+    page.says("less than a minute of grace left");
     wait(&stack, 1).await;
     let page = browser.get("/accounts/acme-production").await;
     page.says(r#"<dd id="state">Trial or Subscription Expired</dd>"#);

@@ -1,7 +1,7 @@
 //! The frame of every page, and the small parts that pages are made of.
 
 use domain::ids::UserEmail;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::assets::{ICON_PATH, STYLE_PATH};
@@ -78,9 +78,20 @@ pub(crate) fn time(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%-d %b %Y, %H:%M UTC")) } }
 }
 
-/// An instant, to the second, in UTC.
-pub(crate) fn time_exact(at: Timestamp) -> Markup {
-    html! { time datetime=(at) { (at.strftime("%-d %b %Y, %H:%M:%S UTC")) } }
+/// The end of a period, in UTC: the full second at which it is over for sure.
+pub(crate) fn end_exact(at: Timestamp) -> Markup {
+    html! { time datetime=(at) { (full_second(at).strftime("%-d %b %Y, %H:%M:%S UTC")) } }
+}
+
+/// Rounded up; the last instant there is stays as it is.
+fn full_second(at: Timestamp) -> Timestamp {
+    if at.subsec_nanosecond() == 0 {
+        return at;
+    }
+    let round = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(RoundMode::Ceil);
+    at.round(round).unwrap_or(at)
 }
 
 /// An instant for a table whose head says UTC: `2026-11-22 10:00:00`.
@@ -93,12 +104,12 @@ pub(crate) fn day(at: Timestamp) -> Markup {
     html! { time datetime=(at) { (at.strftime("%-d %b %Y")) } }
 }
 
-/// How long is left, rounded down: `1 day 23 h`, `3 h 20 min`, `40 s`.
+/// How long is left, rounded down: `1 day 23 h`, `3 h 20 min`, `less than a minute`.
 pub(crate) fn left(duration: SignedDuration) -> String {
     let seconds = duration.as_secs().max(0);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, 0) => "less than a minute".to_owned(),
         (0, 0, _) => format!("{minutes} min"),
         (0, _, _) => format!("{hours} h {minutes} min"),
         (1, _, _) => format!("1 day {hours} h"),
@@ -154,7 +165,24 @@ mod tests {
         assert_eq!(left(48 * 3_600), "2 days 0 h");
         assert_eq!(left(48 * 3_600 - 1), "1 day 23 h");
         assert_eq!(left(3_661), "1 h 1 min");
-        assert_eq!(left(59), "59 s");
-        assert_eq!(left(-5), "0 s");
+        assert_eq!(left(60), "1 min");
+        assert_eq!(left(59), "less than a minute");
+        assert_eq!(left(-5), "less than a minute");
+    }
+
+    #[test]
+    fn an_end_within_a_second_is_shown_as_the_next_full_one() {
+        for (at, shown) in [
+            ("2026-11-24T19:40:00Z", "24 Nov 2026, 19:40:00 UTC"),
+            ("2026-11-24T19:40:00.22Z", "24 Nov 2026, 19:40:01 UTC"),
+            (
+                "2026-11-24T19:59:59.000000001Z",
+                "24 Nov 2026, 20:00:00 UTC",
+            ),
+        ] {
+            let drawn = end_exact(at.parse().unwrap()).into_string();
+            assert!(drawn.contains(shown), "{drawn}");
+            assert!(drawn.contains(&format!("datetime=\"{at}\"")), "{drawn}");
+        }
     }
 }

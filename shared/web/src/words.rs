@@ -8,7 +8,7 @@ use domain::member::Role;
 use domain::sign_in::SignInRefusal;
 use maud::{Markup, html};
 
-use crate::layout::{day, time, time_exact};
+use crate::layout::{day, end_exact, time};
 
 /// An account's state as a badge.
 pub(crate) fn badge(standing: Standing) -> Markup {
@@ -51,7 +51,7 @@ pub(crate) fn state(state: &AccountState) -> Markup {
                 "."
             }
             AccountState::Grace { ends_at, .. } => {
-                "Its AWS Marketplace subscription is no longer linked. Everything goes on until " (time_exact(*ends_at)) "."
+                "Its AWS Marketplace subscription is no longer linked. Everything goes on until " (end_exact(*ends_at)) "."
             }
             AccountState::Expired { since, cause } => { (expiry(cause)) " on " (time(*since)) "." }
             AccountState::Suspended { restorable_until, .. } => { "Deleted. It can be restored until " (time(*restorable_until)) "." }
@@ -148,7 +148,7 @@ pub(crate) fn verdict(verdict: GraceVerdict) -> Markup {
     html! {
         @match verdict {
             GraceVerdict::Granted { ends_at, within_30_days } => {
-                "has 48 hours of grace, until " (time_exact(ends_at)) ". After that it is "
+                "has 48 hours of grace, until " (end_exact(ends_at)) ". After that it is "
                 strong { (domain::account::EXPIRED_LABEL) }
                 " until it is linked to a subscription again."
                 @if within_30_days > 1 {

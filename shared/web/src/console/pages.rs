@@ -8,7 +8,7 @@ use domain::member::Role;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::layout::{day, left, time, time_exact, time_in_table};
+use crate::layout::{day, end_exact, left, time, time_in_table};
 use crate::site::Site;
 use crate::words;
 
@@ -94,7 +94,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
                     dt { "State" } dd #state { (view.standing.label()) }
                     dt { "Since" } dd { (time(view.since)) }
                     (payer(view))
-                    @if let Some(end) = view.until { dt { "Until" } dd { (time_exact(end)) } }
+                    @if let Some(end) = view.until { dt { "Until" } dd { (end_exact(end)) } }
                     @if let Some(payer) = &view.payer { (agreement(payer)) }
                     dt { "Your role" } dd { (words::role(view.role)) }
                 }
@@ -123,7 +123,7 @@ fn notice(site: &Site, state: &AccountState, now: Timestamp) -> Markup {
             AccountState::Grace { ends_at, .. } => {
                 div.note.warn role="status" data-grace-ends=(ends_at) {
                     strong { (left(ends_at.duration_since(now))) " of grace left" }
-                    p { "The AWS Marketplace subscription that paid for this account is no longer linked to it. Everything goes on until " (time_exact(*ends_at)) "; then it is " strong { (EXPIRED_LABEL) } "." }
+                    p { "The AWS Marketplace subscription that paid for this account is no longer linked to it. Everything goes on until " (end_exact(*ends_at)) "; then it is " strong { (EXPIRED_LABEL) } "." }
                     p { "To keep it, subscribe in AWS Marketplace, or press “Set up your account” for a subscription that you have, and choose this account." }
                 }
             }
