@@ -71,7 +71,13 @@ async fn the_whole_path(viewport: Viewport, name: &str) {
 
     let token = stack.fake.new_token(&bought.license_arn).expect("a token");
     window.come_from_aws(&stack, &token).await;
-    window.type_into("#email", "alice@example.com").await;
+    let refused = window.text("[data-refusal=sign_in_too_old]").await;
+    assert!(
+        refused.contains("signed in as alice@example.com"),
+        "{refused}"
+    );
+    see("13-sign-in-again", "Set up your subscription").await;
+    // The address is filled in already.
     window.click("main form button").await;
     window.sign_in().await;
     window.sees("h1", "Which account is it for?").await;

@@ -197,8 +197,18 @@ async fn a_sign_in_older_than_15_minutes_has_to_be_repeated() {
     let old = send(&mut browser, &page, "acme-production").await;
     old.is(403);
     old.says(r#"data-refusal="sign_in_too_old""#);
+    // The first page says why it asks again, and of whom.
+    let welcome = browser.get("/register").await;
+    welcome.says(r#"data-refusal="sign_in_too_old""#);
+    welcome.says("You are signed in as alice@example.com");
+    welcome.says("a sign-in of the last 15 minutes");
+    welcome.says(r#"value="alice@example.com""#);
+    welcome.does_not_say("Go on as");
     let choice = browser.sign_in_as_alice("/register/accounts").await;
     choice.is(200);
+    let welcome = browser.get("/register").await;
+    welcome.says("Go on as alice@example.com");
+    welcome.does_not_say("data-refusal");
     confirm(&mut browser, "acme-production")
         .await
         .says("is set up");

@@ -102,11 +102,12 @@ async fn landing(
         Err(SessionError::Store(error)) => return Err(error.into()),
     };
     let now = state.app.clock.now();
-    let ready = visitor
-        .signed_in
-        .as_ref()
-        .filter(|user| user.may_change_payer(now).is_ok());
-    let page = show(&pages::welcome(&state.site, &view, ready, now));
+    let page = show(&pages::welcome(
+        &state.site,
+        &view,
+        visitor.signed_in.as_ref(),
+        now,
+    ));
     Ok(leading_to_sign_in(&state, page).await)
 }
 

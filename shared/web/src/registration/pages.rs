@@ -63,13 +63,17 @@ pub(super) fn explanation(site: &Site) -> Markup {
     }
 }
 
-/// The first page after AWS Marketplace: sign in.
+/// The first page after AWS Marketplace: sign in, or go on as whoever has just
+/// done so; of a sign-in that does not do, it says why.
 pub(super) fn welcome(
     site: &Site,
     view: &RegistrationView,
-    ready: Option<&SignedIn>,
+    user: Option<&SignedIn>,
     now: Timestamp,
 ) -> Markup {
+    let refused = user.and_then(|user| Some((user, user.may_change_payer(now).err()?)));
+    let ready = user.filter(|_| refused.is_none());
+    let suggested = refused.as_ref().map(|(user, _)| user.email.as_str());
     html! {
         (steps(Step::SignIn))
         h1 { "Set up your subscription" }
@@ -81,12 +85,22 @@ pub(super) fn welcome(
                 div.actions { a.button href="/register/accounts" { "Choose the account" } }
             }
         }
+        @if let Some((user, refusal)) = &refused {
+            div.note.warn role="status" data-refusal=(code(refusal)) {
+                strong { (sign_in_heading(refusal)) }
+                p { "You are signed in as " (user.email) ". " (words::sign_in_refusal(refusal)) }
+            }
+        }
         form.card method="post" action="/sign-in" {
-            h2 { @if ready.is_some() { "Or sign in as somebody else" } @else { "Sign in" } }
+            h2 {
+                @if ready.is_some() { "Or sign in as somebody else" }
+                @else if refused.is_some() { "Sign in again" }
+                @else { "Sign in" }
+            }
             input type="hidden" name="to" value="/register/accounts";
             div.field {
                 label for="email" { "Your e-mail address" }
-                input #email type="email" name="email" required autocomplete="email" inputmode="email" maxlength="254" aria-describedby="email-hint";
+                input #email type="email" name="email" required autocomplete="email" inputmode="email" maxlength="254" value=[suggested] aria-describedby="email-hint";
                 p.hint #email-hint { "The one with which you sign in to " (site.product_name) ", or with which you want to sign up." }
             }
             div.actions { button type="submit" { "Continue to sign in" } }
@@ -102,17 +116,13 @@ pub(super) fn welcome(
 
 /// What all accounts have against them, which is the sign-in's and not theirs.
 pub(super) fn sign_in_notice(refusal: &SignInRefusal) -> Markup {
-    let (title, label) = match refusal {
-        SignInRefusal::CredentialsRequired { .. } => (
-            "Sign in with your password",
-            "Sign in with e-mail and password",
-        ),
-        SignInRefusal::EmailNotVerified => ("Verify your e-mail address", "Sign in again"),
-        SignInRefusal::SignInTooOld { .. } => ("Please sign in again", "Sign in again"),
+    let label = match refusal {
+        SignInRefusal::CredentialsRequired { .. } => "Sign in with e-mail and password",
+        SignInRefusal::EmailNotVerified | SignInRefusal::SignInTooOld { .. } => "Sign in again",
     };
     html! {
         div.note.warn role="alert" data-refusal=(code(refusal)) {
-            strong { (title) }
+            strong { (sign_in_heading(refusal)) }
             p { (words::sign_in_refusal(refusal)) }
             p { "Your registration is kept: nothing is lost, and you need not go back to AWS." }
             form method="post" action="/sign-in" {
@@ -123,8 +133,17 @@ pub(super) fn sign_in_notice(refusal: &SignInRefusal) -> Markup {
     }
 }
 
+/// What to do about a sign-in that does not do.
+pub(crate) fn sign_in_heading(refusal: &SignInRefusal) -> &'static str {
+    match refusal {
+        SignInRefusal::CredentialsRequired { .. } => "Sign in with your password",
+        SignInRefusal::EmailNotVerified => "Verify your e-mail address",
+        SignInRefusal::SignInTooOld { .. } => "Please sign in again",
+    }
+}
+
 /// The refusal's name for programs.
-pub(super) fn code(refusal: &SignInRefusal) -> &'static str {
+pub(crate) fn code(refusal: &SignInRefusal) -> &'static str {
     match refusal {
         SignInRefusal::CredentialsRequired { .. } => "credentials_required",
         SignInRefusal::EmailNotVerified => "email_not_verified",
