@@ -331,23 +331,68 @@ async fn a_member_unlinks_after_a_confirmation_and_the_account_enters_grace() {
     link(&stack, &bought.registration_token, "acme-production")
         .await
         .is(200);
+    wait(&stack, 60).await;
     let mut browser = Client::new(&stack.seller_url);
     let page = browser
         .sign_in_as_alice("/accounts/acme-production/unlink")
         .await;
     page.says("has 48 hours of grace");
-    page.says("24 Nov 2026, 10:15:00 UTC");
+    page.says("24 Nov 2026, 10:16:00 UTC");
     let (csrf, basis) = (page.field("csrf"), page.field("basis"));
     let form = [("csrf", csrf.as_str()), ("basis", basis.as_str())];
     let unlinked = browser
         .post("/accounts/acme-production/unlink", &form)
         .await;
     browser.follow(unlinked).await.says("of grace left");
-    // Twice is a page about another state.
+    // Twice is done already, and says so as the first time did.
     let again = browser
         .post("/accounts/acme-production/unlink", &form)
         .await;
-    again.is(409);
+    again.is(303);
+    browser.follow(again).await.says("of grace left");
+    let page = browser.get("/accounts/acme-production/unlink").await;
+    page.says("There is nothing to unlink");
+
+    // An account that never had one has nothing to unlink.
+    let none = browser.post("/accounts/acme-staging/unlink", &form).await;
+    none.is(409);
+    none.says("There is nothing to unlink");
+    none.does_not_say("registration");
+}
+
+#[tokio::test]
+async fn nobody_unlinks_by_saml_or_with_an_old_sign_in_whatever_the_form_says() {
+    let stack = stack().await;
+    let bought = subscribe(&stack, FIRST).await;
+    link(&stack, &bought.registration_token, "acme-production")
+        .await
+        .is(200);
+    let mut alice = Client::new(&stack.seller_url);
+    let page = alice
+        .sign_in_as_alice("/accounts/acme-production/unlink")
+        .await;
+    let basis = page.field("basis");
+
+    let mut sam = Client::new(&stack.seller_url);
+    let accounts = sam.sign_in("/accounts", "sam@example.com", None).await;
+    let csrf = accounts.field("csrf");
+    let form = [("csrf", csrf.as_str()), ("basis", basis.as_str())];
+    let refused = sam.post("/accounts/acme-production/unlink", &form).await;
+    refused.is(403);
+    refused.says(r#"data-refusal="credentials_required""#);
+    refused.says("ExampleCorpSaml");
+    refused.does_not_say("registration");
+
+    let csrf = page.field("csrf");
+    let form = [("csrf", csrf.as_str()), ("basis", basis.as_str())];
+    wait(&stack, 15 * 60 + 1).await;
+    let refused = alice.post("/accounts/acme-production/unlink", &form).await;
+    refused.is(403);
+    refused.says(r#"data-refusal="sign_in_too_old""#);
+    alice
+        .get("/accounts/acme-production")
+        .await
+        .says("Subscribed through AWS Marketplace");
 }
 
 #[tokio::test]
@@ -371,6 +416,17 @@ async fn a_read_only_member_sees_the_payer_masked_and_cannot_unlink() {
     bob.get("/accounts/acme-production/unlink")
         .await
         .says("Your role is read only");
+    let mut alice = Client::new(&stack.seller_url);
+    let basis = alice
+        .sign_in_as_alice("/accounts/acme-production/unlink")
+        .await
+        .field("basis");
+    let csrf = page.field("csrf");
+    let form = [("csrf", csrf.as_str()), ("basis", basis.as_str())];
+    let refused = bob.post("/accounts/acme-production/unlink", &form).await;
+    refused.is(403);
+    refused.says("You cannot unlink the subscription");
+    refused.does_not_say("registration");
     bob.get("/accounts/acme-production/usage").await.is(200);
     for path in [
         "/accounts/acme-staging",

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use domain::ids::AccountId;
-use domain::linking::Basis;
+use domain::linking::{Basis, LinkRefusal, UnlinkCause};
 use jiff::Timestamp;
 use maud::Markup;
 use serde::Deserialize;
@@ -22,8 +22,10 @@ use crate::forms::OwnForm;
 use crate::layout::{self, Width};
 use crate::problem::Problem;
 use crate::registration::account_name;
+use crate::registration::pages::{code, sign_in_heading};
 use crate::site::State;
 use crate::visitor::{User, Visitor};
+use crate::words;
 
 pub(crate) fn routes() -> Router<State> {
     Router::new()
@@ -156,13 +158,62 @@ async fn unlink(
             let target = format!("/accounts/{}", unlinked.account);
             Ok(Redirect::to(&target).into_response())
         }
-        Err(LinkError::Conflict) => {
+        // Of a form that is sent twice, the first time may have done it.
+        Err(error @ (LinkError::Conflict | LinkError::Refused(LinkRefusal::NothingLinked))) => {
             let view = view(&state, &user, &account).await?;
+            if was_unlinked(&view) {
+                return Ok(Redirect::to(&format!("/accounts/{id}")).into_response());
+            }
+            if let LinkError::Refused(refusal) = &error {
+                return Err(not_unlinked(&id, refusal));
+            }
             let body = pages::unlink(&view, &user.csrf, true);
             let page = show(&state, &user, "Unlink", &body);
             Ok((StatusCode::CONFLICT, page).into_response())
         }
-        Err(error) => Err(error.into()),
+        Err(LinkError::Refused(refusal)) => Err(not_unlinked(&id, &refusal)),
+        Err(error @ (LinkError::Session(_) | LinkError::Store(_))) => Err(error.into()),
+    }
+}
+
+/// Whether nothing is linked because somebody unlinked it.
+fn was_unlinked(view: &SubscriptionView) -> bool {
+    let cause = view
+        .links
+        .first()
+        .and_then(|latest| latest.link.unlinked.as_ref())
+        .map(|end| end.cause);
+    view.payer.is_none() && cause == Some(UnlinkCause::Unlinked)
+}
+
+/// Why an unlinking is refused, as a page.
+fn not_unlinked(account: &AccountId, refusal: &LinkRefusal) -> Problem {
+    let back = ("Back to the account", format!("/accounts/{account}"));
+    let problem = |status, title| {
+        Problem::new(status, title, words::refusal(refusal))
+            .kept("Nothing was changed: who pays for the account is as it was.")
+    };
+    match refusal {
+        LinkRefusal::SignIn(refused) => {
+            let again = format!("/sign-in?to=/accounts/{account}/unlink&again=1");
+            let title = sign_in_heading(refused);
+            problem(StatusCode::FORBIDDEN, title)
+                .code(code(refused))
+                .go("Sign in with e-mail and password", again)
+        }
+        LinkRefusal::NotAMember => not_found(),
+        LinkRefusal::NotFullAccess => {
+            problem(StatusCode::FORBIDDEN, "You cannot unlink the subscription").go(back.0, back.1)
+        }
+        LinkRefusal::NothingLinked => {
+            problem(StatusCode::CONFLICT, "There is nothing to unlink").go(back.0, back.1)
+        }
+        LinkRefusal::AnnualSubscription { .. }
+        | LinkRefusal::AccountDeleted { .. }
+        | LinkRefusal::LicensePending
+        | LinkRefusal::LicenseEnded { .. } => {
+            problem(StatusCode::CONFLICT, "The subscription cannot be unlinked").go(back.0, back.1)
+        }
     }
 }
 

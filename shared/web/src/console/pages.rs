@@ -242,10 +242,16 @@ pub(super) fn unlink(view: &SubscriptionView, csrf: &str, asked_again: bool) -> 
         (head(&view.account, &view.name, view.standing, "Unlink"))
         @if asked_again { (words::asked_again()) }
         div.card {
-            h2 { "Unlink the AWS Marketplace subscription?" }
             @match &view.unlink {
-                Ok(proposal) => { (unlink_form(view, proposal, csrf)) }
+                Ok(proposal) => {
+                    h2 { "Unlink the AWS Marketplace subscription?" }
+                    (unlink_form(view, proposal, csrf))
+                }
                 Err(refusal) => {
+                    h2 {
+                        @if let LinkRefusal::NothingLinked = refusal { "There is nothing to unlink" }
+                        @else { "You cannot unlink the subscription" }
+                    }
                     p { (words::refusal(refusal)) }
                     p { "Nothing was changed." }
                     div.actions {

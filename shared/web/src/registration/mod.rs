@@ -4,7 +4,7 @@
 //! redirect, so that the token is in no URL and in no page. The POST comes from
 //! AWS's site: it brings no cookie of ours (SameSite=Lax) and needs none.
 
-mod pages;
+pub(crate) mod pages;
 
 use app::SessionSecret;
 use app::linking::{LinkChoices, LinkError};
@@ -310,8 +310,8 @@ pub(crate) fn account_name(text: &str) -> Result<AccountName, Problem> {
 
 const SESSION_KEPT: &str = "Your registration is kept: you need not go back to AWS.";
 
-/// Why something about a link is refused, as a page.
-pub(crate) fn refused(refusal: &LinkRefusal) -> Problem {
+/// Why a link is refused, as a page.
+fn refused(refusal: &LinkRefusal) -> Problem {
     let status = match refusal {
         LinkRefusal::SignIn(refusal) => return sign_in_problem(refusal),
         LinkRefusal::NotAMember => return Problem::of_status(StatusCode::NOT_FOUND),
@@ -327,7 +327,7 @@ pub(crate) fn refused(refusal: &LinkRefusal) -> Problem {
         "This account cannot be chosen",
         words::refusal(refusal),
     )
-    .kept("Nothing was changed. Your registration, if you began one, is kept.")
+    .kept("Nothing was changed. Your registration is kept.")
     .go("Your accounts", "/accounts")
 }
 
