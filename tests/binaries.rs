@@ -22,12 +22,14 @@ use local::{Config, Local};
 use runtime::clock::SystemClock;
 use runtime::settings::{ALL, Scope, Setting};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::built::built;
 use crate::events::SECRETS;
 use crate::linking::link;
 use crate::project;
-use lambda::{Answer, Payload, invoke, process};
+use crate::roles::Gate;
+use lambda::{Answer, Payload, invoke, process, serve};
 
 /// Every setting that has no default.
 const SETTINGS: &[(&str, &str)] = &[
@@ -63,12 +65,14 @@ impl Aws {
         }
     }
 
-    /// Starts a function and invokes it; it writes nothing that it must not.
+    /// Starts a function and invokes it; it writes nothing that it must not,
+    /// and calls nothing that its role does not allow.
     async fn invoke(&self, function: &str, payloads: Vec<Payload>) -> Vec<Answer> {
-        let more = [
-            ("AWS_ENDPOINT_URL", self.stack.aws_url.as_str()),
-            ("LOG_LEVEL", "debug"),
-        ];
+        let mut servers = JoinSet::new();
+        let gate = Gate::of(function);
+        let aws = serve(&mut servers, gate.before(self.stack.fake.router())).await;
+        let aws = format!("http://{aws}");
+        let more = [("AWS_ENDPOINT_URL", aws.as_str()), ("LOG_LEVEL", "debug")];
         let settings = [SETTINGS, more.as_slice()].concat();
         let invoked = invoke(function, &settings, payloads).await;
         let client_secret = fake_aws::Config::default().secret;
@@ -76,6 +80,7 @@ impl Aws {
         for secret in SECRETS.iter().chain(&held) {
             assert!(!invoked.log.contains(secret), "{secret}: {}", invoked.log);
         }
+        assert_eq!(gate.refused(), [], "{function}");
         invoked.answers
     }
 

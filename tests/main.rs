@@ -17,6 +17,7 @@ mod linking;
 mod project;
 mod readme;
 mod reads;
+mod roles;
 mod stories;
 mod template;
 mod tour;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::project;
 
 /// The template; intrinsic functions appear as their argument.
-fn template() -> Value {
+pub(crate) fn template() -> Value {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options(&project::read("template.yaml"), options).unwrap()
 }
@@ -25,12 +25,13 @@ fn resources<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
         .collect()
 }
 
-fn functions(template: &Value) -> Vec<(&str, &Value)> {
+/// The functions, with their logical ids.
+pub(crate) fn functions(template: &Value) -> Vec<(&str, &Value)> {
     resources(template, "AWS::Serverless::Function")
 }
 
 /// The crate that a function is built from.
-fn crate_of(function: &Value) -> &str {
+pub(crate) fn crate_of(function: &Value) -> &str {
     function["Metadata"]["BuildProperties"]["Binary"]
         .as_str()
         .unwrap()

@@ -96,7 +96,7 @@ impl RuntimeApi {
 }
 
 /// Serves a router on a free port; its address.
-async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
+pub(super) async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     servers.spawn(async move { axum::serve(listener, router).await.unwrap() });
