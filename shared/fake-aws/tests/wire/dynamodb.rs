@@ -242,28 +242,3 @@ async fn faults_reach_dynamodb_and_a_lost_answer_was_carried_out() {
     assert_eq!(put().await.unwrap_err().code(), None);
     assert_eq!(get().await.unwrap().item().unwrap()["due"], n(5));
 }
-
-/// Run by name for the figure; it holds as long as the calls succeed.
-#[tokio::test]
-#[ignore = "a measurement"]
-#[expect(clippy::disallowed_methods, reason = "it measures real time")]
-async fn how_long_a_get_item_takes_over_loopback() {
-    let fake = fake().await;
-    let client = dynamodb_client(&serve(&fake).await);
-    put(&client, "a", "1", 5).await;
-    let mut micros = Vec::new();
-    for _ in 0..2_000 {
-        let started = std::time::Instant::now();
-        let get = client
-            .get_item()
-            .table_name(TABLE)
-            .set_key(Some(key("a", "1")));
-        get.send().await.unwrap();
-        micros.push(started.elapsed().as_micros());
-    }
-    micros.sort_unstable();
-    println!(
-        "GetItem over loopback: p50 {} us, p99 {} us",
-        micros[1_000], micros[1_980]
-    );
-}
