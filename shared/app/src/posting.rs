@@ -156,11 +156,7 @@ impl App {
             .into_iter()
             .map(|(account, part)| self.post_or_mark(account, part, hour, deadline))
             .collect();
-        let posted: Vec<bool> = stream::iter(posting)
-            .buffer_unordered(CONCURRENCY)
-            .try_collect()
-            .await?;
-        run.failed += posted.iter().filter(|posted| !**posted).count();
+        run.failed += count_left(posting).await?;
         Ok(())
     }
 
@@ -206,11 +202,7 @@ impl App {
             .into_iter()
             .map(|marker| self.post_and_unmark(marker, deadline))
             .collect();
-        let posted: Vec<bool> = stream::iter(posting)
-            .buffer_unordered(CONCURRENCY)
-            .try_collect()
-            .await?;
-        run.failed += posted.iter().filter(|posted| !**posted).count();
+        run.failed += count_left(posting).await?;
         Ok(())
     }
 
@@ -238,6 +230,17 @@ impl App {
         let _newer_stays = self.store.delete_marker(&marker).await?;
         Ok(true)
     }
+}
+
+/// Runs postings a few at once; how many were left for a later run.
+async fn count_left(
+    postings: Vec<impl Future<Output = Result<bool, StoreError>>>,
+) -> Result<usize, StoreError> {
+    let posted: Vec<bool> = stream::iter(postings)
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    Ok(posted.iter().filter(|posted| !**posted).count())
 }
 
 fn start(now: Timestamp) -> Hour {
