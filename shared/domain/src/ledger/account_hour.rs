@@ -1,6 +1,6 @@
 //! Posting an account's hour: from reports and links to lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -179,14 +179,17 @@ impl AccountHour {
         standings: &Standings,
         catalog: &Catalog,
     ) -> Result<Option<PostingPlan>, ReplayError> {
-        let mut billed = self.replay(reports)?;
         let attribution = attribute(reports.values().flatten(), links);
-        let mut unlicensed = attribution.unlicensed.clone();
-        let new = billed.add_new(Attribution {
-            licensed: attribution.licensed,
-            unlicensed: Vec::new(),
-        });
-        unlicensed.retain(|computer| !billed.holds_unlicensed(computer));
+        // Without a posting before it, all of the ordinary hour is new.
+        let Attribution {
+            licensed: new,
+            unlicensed,
+            ..
+        } = if self.postings.is_empty() && attribution.is_apart() {
+            attribution
+        } else {
+            self.replay(reports)?.take_new(attribution)
+        };
         let mut unbillable = BTreeMap::new();
         for computer in &unlicensed {
             let reason = computer
@@ -199,7 +202,7 @@ impl AccountHour {
         if new.is_empty() && unbillable == self.unbillable {
             return Ok(None);
         }
-        let known: Vec<&ReportId> = self.postings.iter().flat_map(|p| &p.reports).collect();
+        let known: BTreeSet<&ReportId> = self.postings.iter().flat_map(|p| &p.reports).collect();
         Ok(Some(PostingPlan {
             posting: Posting {
                 reports: reports
@@ -220,16 +223,12 @@ impl AccountHour {
     /// # Errors
     /// [`ReplayError`] when a report that a posting used is missing.
     pub fn tally(&self, reports: &Reports) -> Result<Tally, ReplayError> {
-        let billed = self.replay(reports)?;
+        let mut billed = self.replay(reports)?;
         let unlinked = attribute(reports.values().flatten(), &[]);
-        let unbilled = unlinked
-            .unlicensed
-            .iter()
-            .filter(|computer| !billed.holds_unlicensed(computer))
-            .count();
+        let left = billed.take_new(unlinked);
         Ok(Tally {
             billed: billed.len(),
-            unbilled,
+            unbilled: left.unlicensed.len(),
         })
     }
 
@@ -244,7 +243,7 @@ impl AccountHour {
                     .ok_or_else(|| ReplayError::ReportMissing(id.clone()))?;
                 seen.push(report);
             }
-            billed.add_new(attribute(seen.iter().copied().flatten(), &posting.links));
+            billed.take_new(attribute(seen.iter().copied().flatten(), &posting.links));
         }
         Ok(billed)
     }
@@ -315,11 +314,11 @@ fn standing(standings: &Standings, second: u16) -> Unbillable {
         .map_or(Unbillable::Expired, |(_, standing)| *standing)
 }
 
-fn new_lines(atoms: &[Atom], catalog: &Catalog) -> Vec<NewLine> {
+fn new_lines(atoms: &[Atom<'_>], catalog: &Catalog) -> Vec<NewLine> {
     let mut counts: BTreeMap<(&LicenseId, Tier, Option<&CloudAccountId>), u32> = BTreeMap::new();
     for atom in atoms {
         *counts
-            .entry((&atom.license, atom.tier, atom.cloud_account.as_ref()))
+            .entry((atom.license, atom.tier, atom.cloud_account))
             .or_default() += 1;
     }
     counts
@@ -333,5 +332,7 @@ fn new_lines(atoms: &[Atom], catalog: &Catalog) -> Vec<NewLine> {
         .collect()
 }
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,15 @@
 //! the earliest instant of the hour at which the computer was both protected
 //! and licensed; the tier is the lowest seen while licensed, except that a
 //! computer seen in vCenter is Data Center.
+//!
+//! Written to be fast, because every computer of every hour passes here: one
+//! sorted list instead of maps, nothing copied of an observation, and no look
+//! at what can only matter for computers known by several ids. What it must
+//! come to is held by `account_hour/reference.rs`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,17 +33,17 @@ pub struct LinkedSpan {
 
 /// A computer's hour that a license pays for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Atom {
+pub struct Atom<'a> {
     /// The computer.
     pub key: ComputerKey,
     /// The license that pays.
-    pub license: LicenseId,
+    pub license: &'a LicenseId,
     /// The rate class.
     pub tier: Tier,
     /// The customer's cloud account, for the allocation tag.
-    pub cloud_account: Option<CloudAccountId>,
-    /// Its agents' keys, under which it is not counted again.
-    agents: Vec<ComputerKey>,
+    pub cloud_account: Option<&'a CloudAccountId>,
+    /// Where its observations are.
+    seen: Range<usize>,
 }
 
 /// A computer's hour that nobody pays for as the links stand.
@@ -46,92 +53,137 @@ pub struct Unlicensed {
     pub key: ComputerKey,
     /// The first second at which it was protected; `None` when its agent was offline.
     pub first_protected: Option<u16>,
-    agents: Vec<ComputerKey>,
+    seen: Range<usize>,
 }
 
 /// The computers of one account-hour, each judged once.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Attribution {
+#[derive(Debug)]
+pub struct Attribution<'a> {
     /// Paid for, by ascending key.
-    pub licensed: Vec<Atom>,
+    pub licensed: Vec<Atom<'a>>,
     /// Not paid for, by ascending key.
     pub unlicensed: Vec<Unlicensed>,
+    seen: Vec<Sighting<'a>>,
+}
+
+/// An observation, and the computer that it is one of.
+#[derive(Debug, Clone, Copy)]
+struct Sighting<'a> {
+    computer: ComputerKey,
+    observation: &'a Observation,
 }
 
 /// Judges every computer of the observations by these links.
 pub fn attribute<'a>(
     observations: impl IntoIterator<Item = &'a Observation>,
-    links: &[LinkedSpan],
-) -> Attribution {
-    let mut attribution = Attribution::default();
-    for computer in computers(observations) {
-        match judge(&computer, links) {
-            Ok(atom) => attribution.licensed.push(atom),
-            Err(unlicensed) => attribution.unlicensed.push(unlicensed),
+    links: &'a [LinkedSpan],
+) -> Attribution<'a> {
+    let seen = by_computer(observations);
+    let mut licensed = Vec::with_capacity(seen.len());
+    let mut unlicensed = Vec::new();
+    let mut place = 0..0;
+    for of_one in seen.chunk_by(|a, b| a.computer == b.computer) {
+        place = place.end..place.end + of_one.len();
+        let Some(Sighting { computer, .. }) = of_one.first() else {
+            continue;
+        };
+        match judge(*computer, of_one, place.clone(), links) {
+            Ok(atom) => licensed.push(atom),
+            Err(nobody_pays) => unlicensed.push(nobody_pays),
         }
     }
-    attribution
-}
-
-/// One computer with everything that was seen of it in the hour.
-struct Computer<'a> {
-    key: ComputerKey,
-    seen: Vec<&'a Observation>,
-}
-
-impl Computer<'_> {
-    fn agents(&self) -> Vec<ComputerKey> {
-        let mut agents: Vec<ComputerKey> = self
-            .seen
-            .iter()
-            .filter_map(|o| o.agent.or_else(|| is_agent(o.key).then_some(o.key)))
-            .filter(|agent| *agent != self.key)
-            .collect();
-        agents.sort_unstable();
-        agents.dedup();
-        agents
+    Attribution {
+        licensed,
+        unlicensed,
+        seen,
     }
+}
+
+impl Attribution<'_> {
+    /// Whether no two of its computers can be one under two ids: what is known
+    /// by an agent alone has joined the instance with that agent, unless an id
+    /// of the one kind stands where the other belongs.
+    pub fn is_apart(&self) -> bool {
+        self.seen.iter().all(|sighting| {
+            let key = sighting.observation.key;
+            let agent = sighting.observation.agent;
+            agent.is_none_or(|agent| is_agent(agent) && !is_agent(key))
+        })
+    }
+}
+
+/// The agents' keys under which a computer is not counted again.
+fn agents<'a>(seen: &'a [Sighting<'_>]) -> impl Iterator<Item = ComputerKey> + 'a {
+    seen.iter().filter_map(|sighting| {
+        let key = sighting.observation.key;
+        let alone = is_agent(key).then_some(key);
+        let agent = sighting.observation.agent.or(alone)?;
+        (agent != sighting.computer).then_some(agent)
+    })
 }
 
 fn is_agent(key: ComputerKey) -> bool {
     key.without_provider().is_none() && key.under_providers().next().is_none()
 }
 
-/// Groups observations by computer: by key, then what is known only by its
-/// agent joins the instance with that agent, and an instance without provider
-/// joins the same instance under one.
-fn computers<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Vec<Computer<'a>> {
-    let mut by_key: BTreeMap<ComputerKey, Vec<&Observation>> = BTreeMap::new();
-    for observation in observations {
-        by_key.entry(observation.key).or_default().push(observation);
-    }
-    let mut instance_of_agent: HashMap<ComputerKey, ComputerKey> = HashMap::new();
-    for (key, seen) in &by_key {
-        for agent in seen.iter().filter_map(|o| o.agent) {
-            instance_of_agent.entry(agent).or_insert(*key);
-        }
-    }
-    let known_instance = |key: ComputerKey| {
-        key.under_providers()
-            .find(|under| by_key.contains_key(under))
-    };
-    let mut joined: BTreeMap<ComputerKey, Vec<&Observation>> = BTreeMap::new();
-    for (key, seen) in &by_key {
-        let instance = instance_of_agent.get(key).copied().unwrap_or(*key);
-        let canonical = known_instance(instance).unwrap_or(instance);
-        joined.entry(canonical).or_default().extend(seen);
-    }
-    joined
+/// The observations of each computer side by side, by ascending key.
+fn by_computer<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Vec<Sighting<'a>> {
+    let mut seen: Vec<Sighting<'a>> = observations
         .into_iter()
-        .map(|(key, seen)| Computer { key, seen })
-        .collect()
+        .map(|observation| Sighting {
+            computer: observation.key,
+            observation,
+        })
+        .collect();
+    // Stable and made for runs: a report's computers are sorted already.
+    seen.sort_by_key(|sighting| sighting.computer);
+    if seen.iter().any(|s| may_have_other_ids(s.observation)) {
+        join(&mut seen);
+        seen.sort_by_key(|sighting| sighting.computer);
+    }
+    seen
 }
 
-fn judge(computer: &Computer<'_>, links: &[LinkedSpan]) -> Result<Atom, Unlicensed> {
+/// An instance under a provider joins nothing: others join it.
+fn may_have_other_ids(observation: &Observation) -> bool {
+    observation.key.without_provider().is_none()
+        || observation.agent.is_some_and(|agent| !is_agent(agent))
+}
+
+/// What is known only by its agent joins the instance with that agent, and an
+/// instance without provider joins the same instance under one.
+fn join(seen: &mut [Sighting<'_>]) {
+    let mut instances: Vec<(ComputerKey, ComputerKey)> = seen
+        .iter()
+        .filter_map(|s| s.observation.agent.map(|agent| (agent, s.computer)))
+        .collect();
+    instances.sort_unstable();
+    let keys: Vec<ComputerKey> = seen.iter().map(|s| s.computer).collect();
+    for sighting in seen {
+        let agent = sighting.computer;
+        let first = instances.partition_point(|(of, _)| *of < agent);
+        let instance = match instances.get(first) {
+            Some((of, instance)) if *of == agent => *instance,
+            Some(_) | None => agent,
+        };
+        sighting.computer = instance
+            .under_providers()
+            .find(|under| keys.binary_search(under).is_ok())
+            .unwrap_or(instance);
+    }
+}
+
+/// Judges one computer by everything that was seen of it.
+fn judge<'a>(
+    key: ComputerKey,
+    seen: &[Sighting<'a>],
+    place: Range<usize>,
+    links: &'a [LinkedSpan],
+) -> Result<Atom<'a>, Unlicensed> {
     let mut payer: Option<(u16, &LicenseId)> = None;
     let mut rate: Option<(Tier, Option<&CloudAccountId>)> = None;
     let mut vcenter = false;
-    for observation in &computer.seen {
+    for observation in seen.iter().map(|sighting| sighting.observation) {
         for (instant, license) in licensed_instants(observation, links) {
             if payer.is_none_or(|(earliest, _)| instant < earliest) {
                 payer = Some((instant, license));
@@ -145,22 +197,21 @@ fn judge(computer: &Computer<'_>, links: &[LinkedSpan]) -> Result<Atom, Unlicens
     }
     let (Some((_, license)), Some((tier, cloud_account))) = (payer, rate) else {
         return Err(Unlicensed {
-            key: computer.key,
-            first_protected: computer
-                .seen
+            key,
+            first_protected: seen
                 .iter()
-                .filter_map(|o| o.protected.spans().first())
+                .filter_map(|s| s.observation.protected.spans().first())
                 .map(|span| span.from)
                 .min(),
-            agents: computer.agents(),
+            seen: place,
         });
     };
     Ok(Atom {
-        key: computer.key,
-        license: license.clone(),
+        key,
+        license,
         tier: if vcenter { Tier::DataCenter } else { tier },
-        cloud_account: cloud_account.cloned(),
-        agents: computer.agents(),
+        cloud_account,
+        seen: place,
     })
 }
 
@@ -189,23 +240,57 @@ fn first_common_second(span: Span, link: &LinkedSpan) -> Option<u16> {
 /// which they may appear again.
 #[derive(Debug, Default)]
 pub struct Billed {
-    keys: HashSet<ComputerKey>,
-    agents: HashSet<ComputerKey>,
+    keys: Keys,
+    agents: Keys,
+}
+
+type Keys = HashSet<ComputerKey, BuildHasherDefault<KeyBits>>;
+
+/// A key is made of a hash's bits: hashing it again would only take time.
+#[derive(Debug, Default)]
+struct KeyBits(u64);
+
+impl Hasher for KeyBits {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, bits: u64) {
+        // The lowest bits tell a key's kind, and are the same for most.
+        self.0 = self.0.rotate_left(8) ^ bits.rotate_right(3);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Billed {
-    /// Takes up the atoms that are not billed yet and returns them.
-    pub fn add_new(&mut self, attribution: Attribution) -> Vec<Atom> {
-        let mut new = Vec::new();
-        for atom in attribution.licensed {
-            if self.holds(atom.key, &atom.agents) {
-                continue;
+    /// Takes up what is licensed and not billed yet; returns that, and what
+    /// nobody pays for or paid for before.
+    pub fn take_new<'a>(&mut self, attribution: Attribution<'a>) -> Attribution<'a> {
+        let Attribution {
+            mut licensed,
+            mut unlicensed,
+            seen,
+        } = attribution;
+        licensed.retain(|atom| {
+            let seen = &seen[atom.seen.clone()];
+            let new = !self.holds(atom.key, seen);
+            if new {
+                self.keys.insert(atom.key);
+                self.agents.extend(agents(seen));
             }
-            self.keys.insert(atom.key);
-            self.agents.extend(atom.agents.iter().copied());
-            new.push(atom);
+            new
+        });
+        unlicensed.retain(|computer| !self.holds(computer.key, &seen[computer.seen.clone()]));
+        Attribution {
+            licensed,
+            unlicensed,
+            seen,
         }
-        new
     }
 
     /// How many computers are billed.
@@ -218,21 +303,17 @@ impl Billed {
         self.keys.is_empty()
     }
 
-    /// Whether an unlicensed computer was billed by an earlier posting.
-    pub fn holds_unlicensed(&self, computer: &Unlicensed) -> bool {
-        self.holds(computer.key, &computer.agents)
-    }
-
-    fn holds(&self, key: ComputerKey, agents: &[ComputerKey]) -> bool {
-        self.keys.contains(&key)
-            || self.agents.contains(&key)
-            || agents.iter().any(|agent| self.keys.contains(agent))
-            || key
-                .without_provider()
-                .is_some_and(|bare| self.keys.contains(&bare))
-            || key
-                .under_providers()
-                .any(|under| self.keys.contains(&under))
+    fn holds(&self, key: ComputerKey, seen: &[Sighting<'_>]) -> bool {
+        !self.keys.is_empty()
+            && (self.keys.contains(&key)
+                || self.agents.contains(&key)
+                || agents(seen).any(|agent| self.keys.contains(&agent))
+                || key
+                    .without_provider()
+                    .is_some_and(|bare| self.keys.contains(&bare))
+                || key
+                    .under_providers()
+                    .any(|under| self.keys.contains(&under)))
     }
 }
 
@@ -282,7 +363,7 @@ mod tests {
         attribute(observations, links)
             .licensed
             .into_iter()
-            .map(|atom| (atom.license, atom.tier))
+            .map(|atom| (atom.license.clone(), atom.tier))
             .collect()
     }
 
@@ -358,8 +439,14 @@ mod tests {
         );
         for (first, second) in [(&by_agent, &by_instance), (&by_instance, &by_agent)] {
             let mut billed = Billed::default();
-            assert_eq!(billed.add_new(attribute([first], &links)).len(), 1);
-            assert_eq!(billed.add_new(attribute([second], &links)).len(), 0);
+            assert_eq!(
+                billed.take_new(attribute([first], &links)).licensed.len(),
+                1
+            );
+            assert_eq!(
+                billed.take_new(attribute([second], &links)).licensed.len(),
+                0
+            );
         }
     }
 
@@ -370,8 +457,14 @@ mod tests {
         let cloud = seen("b", Some("i"), Tier::Large, &[(1800, 3600)]);
         for (first, second) in [(&bare, &cloud), (&cloud, &bare)] {
             let mut billed = Billed::default();
-            assert_eq!(billed.add_new(attribute([first], &links)).len(), 1);
-            assert_eq!(billed.add_new(attribute([second], &links)).len(), 0);
+            assert_eq!(
+                billed.take_new(attribute([first], &links)).licensed.len(),
+                1
+            );
+            assert_eq!(
+                billed.take_new(attribute([second], &links)).licensed.len(),
+                0
+            );
         }
     }
 }
