@@ -35,6 +35,8 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
             "usage-submission",
             "web",
         ],
+        // Measured as it runs: the use cases over the real clients and the fake.
+        "bench" => &["app", "domain", "fake-aws", "runtime", "store"],
         "system-tests" => &[],
         _ => return None,
     })
