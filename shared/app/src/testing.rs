@@ -8,10 +8,8 @@ use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 use domain::account::AccountName;
 use domain::audit::Actor;
@@ -21,13 +19,11 @@ use domain::ledger::slot::AllocationLimit;
 use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
-use fake_aws::{Config, FakeAws, NewAgreement, OfferKind};
-use http_body_util::BodyExt;
+use fake_aws::{Config, FakeAws, InProcess, NewAgreement, OfferKind};
 use jiff::{SignedDuration, Timestamp};
 use marketplace::Marketplace;
 use serde_json::Value;
 use store::{Store, Tables};
-use tower::ServiceExt;
 
 use crate::marketplace_events::parse_event;
 use crate::{App, Clock, SessionSecret, Settings};
@@ -58,24 +54,18 @@ impl Clock for FakeClock {
     }
 }
 
-/// Hands requests to the fake's router without a network. Before each it lets
+/// Reaches the fake without a network. Before each request it lets
 /// other tasks go first a number of times that depends on the seed, so that
 /// concurrent use cases interleave at every step of the store.
-#[derive(Clone)]
-struct InProcess {
-    router: axum::Router,
+#[derive(Debug, Clone)]
+struct Interleaved {
+    fake: InProcess,
     seed: Arc<AtomicU64>,
 }
 
-impl std::fmt::Debug for InProcess {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("InProcess")
-    }
-}
-
-impl HttpConnector for InProcess {
+impl HttpConnector for Interleaved {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let router = self.router.clone();
+        let fake = self.fake.clone();
         let seed = self
             .seed
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seed| {
@@ -89,25 +79,12 @@ impl HttpConnector for InProcess {
             for _ in 0..pauses {
                 tokio::task::yield_now().await;
             }
-            let failed = |error: &dyn std::fmt::Display| {
-                ConnectorError::other(error.to_string().into(), None)
-            };
-            let request = request.try_into_http1x().map_err(|e| failed(&e))?;
-            let request = request
-                .map(|body| axum::body::Body::from(body.bytes().unwrap_or_default().to_vec()));
-            let response = match router.oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            };
-            let (parts, body) = response.into_parts();
-            let body = body.collect().await.map_err(|e| failed(&e))?.to_bytes();
-            let response = http::Response::from_parts(parts, SdkBody::from(body));
-            HttpResponse::try_from(response).map_err(|e| failed(&e))
+            fake.call(request).await
         })
     }
 }
 
-impl HttpClient for InProcess {
+impl HttpClient for Interleaved {
     fn http_connector(
         &self,
         _settings: &HttpConnectorSettings,
@@ -140,8 +117,8 @@ impl World {
             kept.lock().unwrap().push(event);
             Box::pin(async { Ok(()) })
         }));
-        let http = InProcess {
-            router: aws.router(),
+        let http = Interleaved {
+            fake: aws.in_process(),
             seed: Arc::new(AtomicU64::new(seed)),
         };
         let app = App {
@@ -304,13 +281,13 @@ pub(crate) fn license_of(agreement: &NewAgreement) -> LicenseId {
 
 /// A DynamoDB client for the fake, for what the store does not offer.
 pub(crate) fn dynamodb_of(world: &World) -> aws_sdk_dynamodb::Client {
-    dynamodb(&InProcess {
-        router: world.aws.router(),
+    dynamodb(&Interleaved {
+        fake: world.aws.in_process(),
         seed: Arc::new(AtomicU64::new(1)),
     })
 }
 
-fn dynamodb(http: &InProcess) -> aws_sdk_dynamodb::Client {
+fn dynamodb(http: &Interleaved) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(
         aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -322,7 +299,7 @@ fn dynamodb(http: &InProcess) -> aws_sdk_dynamodb::Client {
     )
 }
 
-fn marketplace(http: &InProcess) -> Marketplace {
+fn marketplace(http: &Interleaved) -> Marketplace {
     let metering = aws_sdk_marketplacemetering::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(aws_sdk_marketplacemetering::config::Region::new(

@@ -51,7 +51,8 @@
 //! the protocols. `state.rs` is the marketplace's state, `journal.rs` keeps
 //! it. `clock.rs` and `schedule.rs` move time, `events.rs` delivers,
 //! `faults.rs` interferes. `control.rs` is the control API, `buyer_page.rs`
-//! the page for people, `offers.rs` what can be bought.
+//! the page for people, `offers.rs` what can be bought. `in_process.rs` (feature
+//! `in-process`) reaches all this without a network.
 
 mod agreement;
 mod api;
@@ -65,6 +66,8 @@ mod entitlement;
 mod events;
 mod faults;
 mod ids;
+#[cfg(feature = "in-process")]
+mod in_process;
 mod journal;
 mod metering;
 mod offers;
@@ -93,6 +96,8 @@ pub use crate::control::{ControlError, NewAgreement};
 pub use crate::dynamodb::TableError;
 pub use crate::events::Deliver;
 pub use crate::faults::{ANY_OPERATION, EVENTS, Fault, FaultKind};
+#[cfg(feature = "in-process")]
+pub use crate::in_process::InProcess;
 pub use crate::journal::JournalError;
 pub use crate::offers::OfferKind;
 pub use crate::schedule::Schedule;

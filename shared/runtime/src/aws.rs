@@ -9,7 +9,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_types::sdk_config::SharedCredentialsProvider;
+use aws_types::sdk_config::{SharedCredentialsProvider, SharedHttpClient};
 use marketplace::Marketplace;
 use secrecy::SecretString;
 
@@ -64,7 +64,16 @@ pub enum SecretError {
 impl Clients {
     /// The clients for these settings. Loads the TLS roots; calls nobody.
     pub fn new(settings: &AwsSettings) -> Self {
-        let config = shared(settings);
+        let http_client = HttpClientBuilder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        Self::over(http_client, settings)
+    }
+
+    /// The clients for these settings over another HTTP client, such as one
+    /// that reaches a fake of AWS in the same process. Calls nobody.
+    pub fn over(http_client: SharedHttpClient, settings: &AwsSettings) -> Self {
+        let config = shared(http_client, settings);
         let marketplace = config
             .to_builder()
             .region(Region::from_static(MARKETPLACE_REGION))
@@ -125,10 +134,7 @@ impl Clients {
 
 /// What the clients share. Only the environment is asked for credentials: Lambda
 /// puts them there, and no other source is tried that would delay a start.
-fn shared(settings: &AwsSettings) -> SdkConfig {
-    let http_client = HttpClientBuilder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+fn shared(http_client: SharedHttpClient, settings: &AwsSettings) -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region.clone()))
