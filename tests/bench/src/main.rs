@@ -4,9 +4,14 @@
 //! A missed target of speed is only printed; the exit status is 0 unless
 //! something does not hold that is a promise, such as every computer billed.
 
+mod capacity;
+mod growth;
+mod memory;
+mod million;
 mod posting;
 mod print;
 mod stopwatch;
+mod world;
 
 use clap::{Parser, Subcommand};
 
@@ -22,10 +27,26 @@ struct Arguments {
 enum Measurement {
     /// Atoms posted a second on one core: union, attribution and counting, without the store
     Posting,
+    /// An hour of a million computers from report to settled: time, memory, DynamoDB units
+    Million(million::Scale),
+    /// How time and units grow from 10,000 to 1,000,000 computers
+    Growth {
+        /// Tiers among each account's computers, 1 to 3
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
+        tiers: u8,
+    },
 }
 
-fn main() -> anyhow::Result<()> {
+/// On one thread: what is measured is one core's work.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .init();
     match Arguments::parse().what {
         Measurement::Posting => posting::run(),
+        Measurement::Million(scale) => million::run(scale).await,
+        Measurement::Growth { tiers } => growth::run(tiers).await,
     }
 }

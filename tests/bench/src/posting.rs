@@ -110,7 +110,9 @@ fn median_rate(atoms: u64, mut run: impl FnMut() -> anyhow::Result<()>) -> anyho
         let mut watch = Stopwatch::default();
         let mut done = 0;
         while watch.total() < ROUND {
-            watch.time(&mut run)?;
+            watch.start();
+            run()?;
+            watch.stop();
             done += atoms;
         }
         rates.push(per_second(done, watch.total()));

@@ -1,5 +1,7 @@
 //! What the person reads who runs it.
 
+use std::time::Duration;
+
 /// Prints a line.
 #[expect(
     clippy::print_stdout,
@@ -22,6 +24,23 @@ pub(crate) fn thousands(number: u64) -> String {
     text
 }
 
+/// A number given in halves: `1,234.5`.
+pub(crate) fn halves(number: u64) -> String {
+    let half = if number.is_multiple_of(2) { "" } else { ".5" };
+    format!("{}{half}", thousands(number / 2))
+}
+
+/// An amount given in 10⁻¹⁰ dollars, rounded down: `$0.1234`.
+pub(crate) fn dollars(amount: u64) -> String {
+    const DOLLAR: u64 = 10_000_000_000;
+    format!("${}.{:04}", amount / DOLLAR, amount % DOLLAR / 1_000_000)
+}
+
+/// A time in seconds: `12.34 s`.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
 /// Whether a target is reached, in a word.
 pub(crate) fn verdict(reached: bool) -> &'static str {
     if reached { "reached" } else { "MISSED" }
@@ -41,5 +60,12 @@ mod tests {
         ] {
             assert_eq!(thousands(number), text);
         }
+        assert_eq!(halves(2_469), "1,234.5");
+    }
+
+    #[test]
+    fn a_million_write_units_cost_62_cents_and_a_half() {
+        assert_eq!(dollars(6_250_000_000), "$0.6250");
+        assert_eq!(dollars(12_345_678_901), "$1.2345");
     }
 }

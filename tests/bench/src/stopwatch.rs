@@ -2,33 +2,35 @@
 
 use std::time::{Duration, Instant};
 
-/// Adds up the wall time of what it is held over.
+/// Adds up the wall time between its starts and stops.
 #[derive(Debug, Default)]
 pub(crate) struct Stopwatch {
     total: Duration,
+    started: Option<Instant>,
 }
 
 impl Stopwatch {
-    /// Runs, and adds what it took.
-    pub(crate) fn time<T>(&mut self, run: impl FnOnce() -> T) -> T {
-        let began = now();
-        let result = run();
-        self.total += began.elapsed();
-        result
+    /// Begins to count.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is measured here is the machine's time"
+    )]
+    pub(crate) fn start(&mut self) {
+        self.started = Some(Instant::now());
+    }
+
+    /// Adds what passed since the start.
+    pub(crate) fn stop(&mut self) {
+        self.total += self
+            .started
+            .take()
+            .map_or(Duration::ZERO, |at| at.elapsed());
     }
 
     /// What was added so far.
     pub(crate) fn total(&self) -> Duration {
         self.total
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "what is measured here is the machine's time"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// How many of these happen in a second, rounded down.
