@@ -6,8 +6,6 @@
 
 mod reports;
 
-use std::time::Duration;
-
 use domain::hour::after;
 use domain::ids::AccountId;
 use domain::ledger::deadline::CLOSED_AFTER;
@@ -18,7 +16,7 @@ use self::reports::Reports;
 use crate::capacity::Bill;
 use crate::memory;
 use crate::print::{dollars, halves, line, seconds, thousands, verdict};
-use crate::stopwatch::Stopwatch;
+use crate::stopwatch::{Stopwatch, Time};
 use crate::world::World;
 
 /// Design, section 8: the units of a million computer-hours, in 10⁻¹⁰ dollars.
@@ -48,7 +46,7 @@ pub(crate) struct Scale {
 #[derive(Debug, Clone)]
 pub(crate) struct Phase {
     pub(crate) name: &'static str,
-    pub(crate) time: Duration,
+    pub(crate) time: Time,
     pub(crate) bill: Bill,
 }
 
@@ -56,12 +54,11 @@ pub(crate) struct Phase {
 pub(crate) async fn run(scale: Scale) -> anyhow::Result<()> {
     let phases = play(scale).await?;
     let mut bill = Bill::default();
-    let mut time = Duration::ZERO;
     for phase in &phases {
         show(phase);
         bill.add(&phase.bill);
-        time += phase.time;
     }
+    let time: Time = phases.iter().map(|phase| phase.time).sum();
     let total = bill.total();
     let price = total.price();
     let computers = u64::try_from(scale.computers)?;
@@ -77,7 +74,7 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<()> {
         "million: {} computer-hours of {} accounts settled in {}, peak memory {}, units {} or {} a million (target <= {}: {})",
         thousands(computers),
         thousands(u64::try_from(scale.accounts)?),
-        seconds(time),
+        seconds(time.wall),
         memory::peak(),
         dollars(price),
         dollars(of_a_million),
@@ -111,17 +108,16 @@ pub(crate) async fn live_an_hour(world: &World, scale: Scale) -> anyhow::Result<
 }
 
 async fn open(world: &World, count: usize) -> anyhow::Result<Vec<AccountId>> {
-    let mut watch = Stopwatch::default();
-    watch.start();
+    let mut watch = Stopwatch::started();
     let mut accounts = Vec::with_capacity(count);
     for n in 0..count {
         accounts.push(world.open_linked(n).await?);
     }
-    watch.stop();
+    let time = watch.stop();
     line(&format!(
         "{} accounts opened and linked in {}, peak memory {}; not part of the figures",
         thousands(u64::try_from(count)?),
-        seconds(watch.total()),
+        seconds(time.wall),
         memory::peak()
     ));
     Ok(accounts)
@@ -137,40 +133,38 @@ async fn record(world: &World, scale: Scale, accounts: &[AccountId]) -> anyhow::
         world.app.record_usage(&report).await?;
         watch.stop();
     }
-    Ok(world.phase("record", &watch))
+    Ok(world.phase("record", watch))
 }
 
 async fn post(world: &World) -> anyhow::Result<Phase> {
     let closed = after(START.parse()?, SignedDuration::from_hours(1));
     world.aws.advance_to(after(closed, CLOSED_AFTER)).await?;
-    let mut watch = Stopwatch::default();
-    watch.start();
+    let watch = Stopwatch::started();
     let run = world.app.post_due(Timestamp::MAX).await?;
-    watch.stop();
+    let phase = world.phase("post", watch);
     anyhow::ensure!(
         run.failed == 0,
         "account-hours that were not posted: {run:?}"
     );
-    Ok(world.phase("post", &watch))
+    Ok(phase)
 }
 
 async fn submit(world: &World) -> anyhow::Result<Phase> {
-    let mut watch = Stopwatch::default();
-    watch.start();
+    let watch = Stopwatch::started();
     let run = world.app.submit_due(Timestamp::MAX).await?;
-    watch.stop();
+    let phase = world.phase("submit", watch);
     anyhow::ensure!(
         run.failed == 0 && !run.stopped,
         "records that were not settled: {run:?}"
     );
-    Ok(world.phase("submit", &watch))
+    Ok(phase)
 }
 
 impl World {
-    fn phase(&self, name: &'static str, watch: &Stopwatch) -> Phase {
+    fn phase(&self, name: &'static str, mut watch: Stopwatch) -> Phase {
         Phase {
             name,
-            time: watch.total(),
+            time: watch.stop(),
             bill: self.counting.take(),
         }
     }
@@ -188,7 +182,13 @@ fn check_accepted(records: &[AcceptedRecord], scale: Scale) -> anyhow::Result<()
 }
 
 fn show(phase: &Phase) {
-    line(&format!("{}: {}", phase.name, seconds(phase.time)));
+    line(&format!(
+        "{}: {} ({} of CPU, {} of it in the embedded AWS)",
+        phase.name,
+        seconds(phase.time.wall),
+        seconds(phase.time.cpu),
+        seconds(phase.bill.in_aws.cpu)
+    ));
     for (operation, consumed) in phase.bill.dynamodb() {
         let refused = match consumed.refused {
             0 => String::new(),

@@ -108,14 +108,15 @@ fn median_rate(atoms: u64, mut run: impl FnMut() -> anyhow::Result<()>) -> anyho
     let mut rates = Vec::with_capacity(ROUNDS);
     for _ in 0..ROUNDS {
         let mut watch = Stopwatch::default();
+        let mut time = Duration::ZERO;
         let mut done = 0;
-        while watch.total() < ROUND {
+        while time < ROUND {
             watch.start();
             run()?;
-            watch.stop();
+            time = watch.stop().cpu;
             done += atoms;
         }
-        rates.push(per_second(done, watch.total()));
+        rates.push(per_second(done, time));
     }
     rates.sort_unstable();
     rates.get(ROUNDS / 2).copied().context("no round")

@@ -1,36 +1,94 @@
-//! Wall time: the one place of the benchmarks that reads the machine's clock.
+//! Time: the one place of the benchmarks that reads the machine's clocks.
 
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Sub};
 use std::time::{Duration, Instant};
 
-/// Adds up the wall time between its starts and stops.
-#[derive(Debug, Default)]
+use rustix::time::{ClockId, clock_gettime};
+
+/// What passed on the wall, and how much of it this thread ran: the two differ
+/// on a machine that others use as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Time {
+    /// On the wall.
+    pub(crate) wall: Duration,
+    /// Of this thread, on a processor.
+    pub(crate) cpu: Duration,
+}
+
+impl Add for Time {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            wall: self.wall.saturating_add(other.wall),
+            cpu: self.cpu.saturating_add(other.cpu),
+        }
+    }
+}
+
+impl Sub for Time {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self {
+            wall: self.wall.saturating_sub(other.wall),
+            cpu: self.cpu.saturating_sub(other.cpu),
+        }
+    }
+}
+
+impl AddAssign for Time {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for Time {
+    fn sum<I: Iterator<Item = Self>>(times: I) -> Self {
+        times.fold(Self::default(), Add::add)
+    }
+}
+
+/// Adds up the time between its starts and stops.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Stopwatch {
-    total: Duration,
-    started: Option<Instant>,
+    total: Time,
+    started: Option<(Instant, Duration)>,
 }
 
 impl Stopwatch {
-    /// Begins to count.
+    /// A watch that counts from now on.
+    pub(crate) fn started() -> Self {
+        let mut watch = Self::default();
+        watch.start();
+        watch
+    }
+
+    /// Counts from now on.
     #[expect(
         clippy::disallowed_methods,
         reason = "what is measured here is the machine's time"
     )]
     pub(crate) fn start(&mut self) {
-        self.started = Some(Instant::now());
+        self.started = Some((Instant::now(), thread_time()));
     }
 
-    /// Adds what passed since the start.
-    pub(crate) fn stop(&mut self) {
-        self.total += self
-            .started
-            .take()
-            .map_or(Duration::ZERO, |at| at.elapsed());
-    }
-
-    /// What was added so far.
-    pub(crate) fn total(&self) -> Duration {
+    /// Adds what passed since the start; all that was added so far.
+    pub(crate) fn stop(&mut self) -> Time {
+        if let Some((wall, cpu)) = self.started.take() {
+            self.total += Time {
+                wall: wall.elapsed(),
+                cpu: thread_time().saturating_sub(cpu),
+            };
+        }
         self.total
     }
+}
+
+/// How long this thread has run.
+fn thread_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
 /// How many of these happen in a second, rounded down.

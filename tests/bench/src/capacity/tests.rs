@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
 
-use super::Consumed;
+use super::{Consumed, take_token};
 use crate::million::{START, Scale, live_an_hour};
 use crate::world::{World, clients};
 
@@ -208,7 +208,27 @@ async fn a_refused_call_is_counted_and_its_units_are_not_known() {
     );
 }
 
+#[test]
+fn a_transactions_token_is_taken_out_and_nothing_else() {
+    for (body, without) in [
+        (
+            r#"{"TransactItems":[],"ClientRequestToken":"0-1"}"#,
+            r#"{"TransactItems":[]}"#,
+        ),
+        (
+            r#"{"TransactItems":[],"ClientRequestToken":"0-1","X":1}"#,
+            r#"{"TransactItems":[],"X":1}"#,
+        ),
+        (r#"{"TableName":"Usage"}"#, r#"{"TableName":"Usage"}"#),
+    ] {
+        let mut body = body.as_bytes().to_vec();
+        take_token(&mut body);
+        assert_eq!(body, without.as_bytes());
+    }
+}
+
 /// Bytes of a value.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the SDK's enum is open")]
 fn size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
