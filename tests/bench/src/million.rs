@@ -71,9 +71,10 @@ pub(crate) async fn run(scale: Scale) -> anyhow::Result<()> {
         halves(total.read_halves),
     ));
     line(&format!(
-        "million: {} computer-hours of {} accounts settled in {}, peak memory {}, units {} or {} a million (target <= {}: {})",
+        "million: {} computer-hours of {} accounts with {} tier(s) each settled in {}, peak memory {}, units {} or {} a million (target <= {}: {})",
         thousands(computers),
         thousands(u64::try_from(scale.accounts)?),
+        scale.tiers,
         seconds(time.wall),
         memory::peak(),
         dollars(price),
