@@ -3,8 +3,8 @@
 //! and answer.
 //!
 //! The binaries read the machine's clock. AWS's, which is the local stack's,
-//! stands at the start of an hour three hours ago: that hour is over for the
-//! binaries, and not in the future for AWS.
+//! stands at the start of an hour four hours ago: that hour is over for the
+//! binaries, one of those that they check, and not in the future for AWS.
 
 mod lambda;
 
@@ -57,7 +57,7 @@ struct Aws {
 impl Aws {
     async fn start() -> Self {
         let stack = Local::start(Config {
-            start: Some(Hour::of(SystemClock.now()).plus(-3).start()),
+            start: Some(Hour::of(SystemClock.now()).plus(-4).start()),
             ..Config::default()
         });
         Self {
@@ -168,6 +168,11 @@ async fn the_grace_expiry_binary_answers_its_payloads() {
     check("grace-expiry", &["not-a-schedule.json"]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_check_binary_answers_its_payloads() {
+    check("ledger-check", &["not-a-schedule.json"]).await;
+}
+
 /// A payload of the usage-intake function, about another hour.
 fn report_of(hour: Hour, file: &str) -> String {
     let hour = hour.to_string();
@@ -209,7 +214,7 @@ async fn the_binaries_take_a_report_post_it_and_submit_it_to_aws() {
     let account = AccountId::parse(ACME_PRODUCTION).unwrap();
     let part = Part::all(NonZeroU16::MIN).next().unwrap();
     let stored = stack.app.store.reports(&account, part, hour).await.unwrap();
-    assert_eq!(stored.len(), 2, "{stored:?}");
+    assert_eq!(stored.reports.len(), 2, "{stored:?}");
 
     let scheduled = |function: &str| project::read(format!("events/{function}/scheduler.json"));
     let posted = aws
@@ -241,6 +246,9 @@ async fn the_binaries_take_a_report_post_it_and_submit_it_to_aws() {
         .answer("usage-submission", scheduled("usage-submission"))
         .await;
     assert_eq!(again["calls"], 0, "{again}");
+    let checked = aws.answer("ledger-check", scheduled("ledger-check")).await;
+    let billed = ["reported", "lines", "billed", "differences"].map(|name| &checked[name]);
+    assert_eq!(billed, [7, 6, 6, 0], "{checked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use local::{Config, Local};
+use runtime::metrics::Metrics;
 use secrecy::SecretString;
 use serde_json::Value;
 use web::{CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, UsageAccess};
@@ -69,6 +70,9 @@ impl Functions {
             "marketplace-events" => told(marketplace_events::handle(app, payload, deadline).await),
             "usage-posting" => told(usage_posting::handle(app, &payload, deadline).await),
             "usage-submission" => told(usage_submission::handle(app, &payload, deadline).await),
+            "ledger-check" => {
+                told(ledger_check::handle(app, &Metrics::Nowhere, &payload, deadline).await)
+            }
             "grace-expiry" => told(grace_expiry::handle(app, &payload, deadline).await),
             other => panic!("events/{other}: there is no such function"),
         }

@@ -9,23 +9,25 @@ use crate::project;
 
 /// What a crate may see of ours.
 fn allowed(package: &str) -> Option<&'static [&'static str]> {
-    // domain <- store, marketplace <- app <- web; app <- runtime;
+    // domain <- ledger <- store; store, marketplace <- app <- web; app <- runtime;
     // app, web, runtime <- functions/*; functions/*, fake-aws <- local <- tests.
     const FUNCTION: &[&str] = &["app", "domain", "runtime", "store", "web"];
     Some(match package {
         "domain" | "fake-aws" => &[],
-        "store" | "marketplace" => &["domain"],
-        "app" => &["domain", "marketplace", "store"],
+        "ledger" | "marketplace" => &["domain"],
+        "store" => &["domain", "ledger"],
+        "app" => &["domain", "ledger", "marketplace", "store"],
         "web" => &["app", "domain", "store"],
         "runtime" => &["app", "domain", "marketplace", "store"],
-        "console" | "grace-expiry" | "marketplace-events" | "registration" | "usage-intake"
-        | "usage-posting" | "usage-submission" => FUNCTION,
+        "console" | "grace-expiry" | "ledger-check" | "marketplace-events" | "registration"
+        | "usage-intake" | "usage-posting" | "usage-submission" => FUNCTION,
         "local" => &[
             "app",
             "console",
             "domain",
             "fake-aws",
             "grace-expiry",
+            "ledger-check",
             "marketplace-events",
             "registration",
             "runtime",
@@ -35,8 +37,21 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
             "usage-submission",
             "web",
         ],
+        // The operator's command line: the use cases from a terminal.
+        "admin" => &["app", "domain", "runtime", "store"],
         // Measured as it runs: the use cases over the real clients and the fake.
-        "bench" => &["app", "domain", "fake-aws", "runtime", "store"],
+        "bench" => &[
+            "app",
+            "domain",
+            "fake-aws",
+            "ledger",
+            "runtime",
+            "simulator",
+            "store",
+        ],
+        // The procedures and rules alone: what performs their steps is its own.
+        "simulator" => &["domain", "ledger"],
+        "simulate" => &["domain", "ledger", "simulator"],
         "system-tests" => &[],
         _ => return None,
     })

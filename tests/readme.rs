@@ -12,3 +12,13 @@ fn the_readme_names_every_setting_and_every_function() {
         assert!(readme.contains(&function), "{function}");
     }
 }
+
+#[test]
+fn the_readme_names_every_metric_and_their_namespace() {
+    let readme = project::read("README.md");
+    assert!(readme.contains(runtime::metrics::NAMESPACE));
+    for metric in ledger_check::figures(&app::Conservation::default()) {
+        let named = format!("`{}`", metric.name);
+        assert!(readme.contains(&named), "{named}");
+    }
+}

@@ -50,7 +50,7 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
                     "dynamodb:Query",
                 ],
             ),
-            ("Usage.Arn", &["dynamodb:Query"]),
+            ("Usage.Arn", &["dynamodb:GetItem", "dynamodb:Query"]),
             ("SignInClientSecretArn", &["secretsmanager:GetSecretValue"]),
         ],
         "usage-intake" => &[
@@ -63,11 +63,16 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
                 "Subscriptions.Arn",
                 &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
             ),
-            ("Usage.Arn", &["dynamodb:PutItem"]),
+            // A license that ended, and a hold that AWS says is over.
+            ("Usage.Arn", &["dynamodb:DeleteItem", "dynamodb:PutItem"]),
             ("MarketplaceEventsQueue.Arn", QUEUE),
         ],
+        // An account too large for its parts gets more of them.
         "usage-posting" => &[
-            ("Subscriptions.Arn", &["dynamodb:GetItem", "dynamodb:Query"]),
+            (
+                "Subscriptions.Arn",
+                &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            ),
             (
                 "Usage.Arn",
                 &[
@@ -87,6 +92,7 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
             (
                 "Usage.Arn",
                 &[
+                    "dynamodb:DeleteItem",
                     "dynamodb:GetItem",
                     "dynamodb:PutItem",
                     "dynamodb:Query",
@@ -103,6 +109,18 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
                 &["dynamodb:GetItem", "dynamodb:PutItem"],
             ),
             ("${Subscriptions.Arn}/index/due", &["dynamodb:Query"]),
+            ("ScheduleDeadLetters.Arn", &["sqs:SendMessage"]),
+        ],
+        // It reads the ledger and changes nothing.
+        "ledger-check" => &[
+            (
+                "Usage.Arn",
+                &[
+                    "dynamodb:BatchGetItem",
+                    "dynamodb:GetItem",
+                    "dynamodb:Query",
+                ],
+            ),
             ("ScheduleDeadLetters.Arn", &["sqs:SendMessage"]),
         ],
         other => panic!("what does {other} call?"),

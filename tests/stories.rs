@@ -11,12 +11,23 @@ use std::collections::BTreeMap;
 use domain::hour::Hour;
 use domain::ids::LicenseId;
 use domain::ledger::record::RecordState;
+use jiff::Timestamp;
 use local::Local;
 
 use script::Story;
 
 /// Quantities by license, timestamp and dimension.
 pub(crate) type Quantities = BTreeMap<(String, String, String), u64>;
+
+/// What the check of conservation finds of these hours, besides what only waits.
+pub(crate) async fn differences(stack: &Local, from: Hour, until: Hour) -> Vec<String> {
+    let hours: Vec<Hour> = (0..until.since(from)).map(|hour| from.plus(hour)).collect();
+    let found = stack.app.check_conservation(&hours, Timestamp::MAX).await;
+    let found = found.unwrap();
+    let differences = found.differences.iter();
+    let differences = differences.filter(|difference| !difference.only_waits());
+    differences.map(ToString::to_string).collect()
+}
 
 /// What our ledger calls billed.
 pub(crate) async fn billed(stack: &Local, from: Hour, until: Hour) -> Quantities {

@@ -5,8 +5,7 @@
 //! goes back to its queue, alone, and in the end to the dead letters, where it
 //! can be looked at: nothing that the product told us is dropped.
 
-use app::App;
-use app::intake::{IntakeError, Recorded};
+use app::{App, RecordError, Recorded};
 use axum::Router;
 use domain::usage::UsageReport;
 use jiff::Timestamp;
@@ -22,7 +21,7 @@ enum MessageError {
     #[error("the report cannot be read: {0}")]
     Unreadable(Unreadable),
     #[error("the report was not recorded")]
-    NotRecorded(#[source] IntakeError),
+    NotRecorded(#[source] RecordError),
 }
 
 /// The routes that this function serves.

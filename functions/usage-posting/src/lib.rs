@@ -4,12 +4,11 @@
 //! A run does whatever is due by the clock, whichever event started it: a missed
 //! run is made up by the next, and any number of runs may overlap.
 
-use app::App;
+use app::{App, StepError};
 use jiff::Timestamp;
 use runtime::payload::Unreadable;
 use runtime::schedule;
 use serde_json::{Value, json};
-use store::StoreError;
 
 /// Why a run did not take place, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +18,7 @@ pub enum RunError {
     Unreadable(Unreadable),
     /// The store failed. The next run goes on where this one ended.
     #[error("what is due could not be read or raised")]
-    Store(#[source] StoreError),
+    Store(#[source] StepError),
 }
 
 /// Does what is due, as far as it gets before `deadline`.

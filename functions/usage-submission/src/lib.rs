@@ -5,12 +5,11 @@
 //! runs at once are safe; that there is only one keeps the calls below AWS's
 //! limit of ten a second.
 
-use app::App;
+use app::{App, StepError};
 use jiff::Timestamp;
 use runtime::payload::Unreadable;
 use runtime::schedule;
 use serde_json::{Value, json};
-use store::StoreError;
 
 /// Why a run did not take place, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +19,7 @@ pub enum RunError {
     Unreadable(Unreadable),
     /// The store failed. The next run goes on where this one ended.
     #[error("the work list could not be read")]
-    Store(#[source] StoreError),
+    Store(#[source] StepError),
 }
 
 /// Does what is due, as far as it gets before `deadline`.
@@ -33,6 +32,7 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
     tracing::info!(
         schedule.due_at = scheduled.due_at.map(tracing::field::display),
         run.frozen = run.frozen,
+        run.carried = run.carried,
         run.calls = run.calls,
         run.billed = run.billed,
         run.closed = run.closed,
@@ -43,6 +43,7 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
     );
     Ok(json!({
         "frozen": run.frozen,
+        "carried": run.carried,
         "calls": run.calls,
         "billed": run.billed,
         "closed": run.closed,

@@ -3,22 +3,21 @@
 //! Each file is one use case of [`App`]. It reads the clock once, loads what
 //! the decision needs, lets `domain` decide, commits the decision in one
 //! conditional write, and only then lets effects follow. It holds no rule of
-//! its own: what may happen is `domain`'s, how it is kept is `store`'s.
+//! its own: what may happen is `domain`'s, in which order usage is recorded,
+//! posted and sent is `ledger`'s, how it is kept is `store`'s.
 
 pub mod accounts;
 mod chain;
-mod clock;
-pub mod conservation;
+mod conservation;
 pub mod expiry;
-pub mod intake;
 pub mod linking;
 pub mod marketplace_events;
-pub mod posting;
+mod metering;
+mod notices;
 pub mod reading;
 pub mod registration;
 mod secret;
 pub mod sign_in;
-pub mod submission;
 #[cfg(test)]
 mod testing;
 pub mod usage_month;
@@ -27,14 +26,18 @@ mod usage_races;
 
 use std::sync::Arc;
 
-use domain::catalog::Catalog;
-use domain::ledger::slot::AllocationLimit;
 use domain::policy::SubscriptionPolicy;
 use marketplace::Marketplace;
 use store::Store;
 
 pub use chain::Chain;
-pub use clock::Clock;
+pub use ledger::conservation::{Conservation, Difference, hours_to_check};
+pub use ledger::operations::{Done, OperationError};
+pub use ledger::posting::PostingRun;
+pub use ledger::recording::{RecordError, Recorded};
+pub use ledger::step::RecordName;
+pub use ledger::submission::SubmissionRun;
+pub use ledger::{Clock, Rules, StepError, ZeroRecords};
 pub use secret::{InvalidSecret, SessionSecret};
 
 /// Everything a use case works with. Cheap to clone.
@@ -55,8 +58,6 @@ pub struct App {
 pub struct Settings {
     /// The rules of subscriptions.
     pub subscriptions: Arc<SubscriptionPolicy>,
-    /// What is sold, and how it is metered.
-    pub catalog: Arc<Catalog>,
-    /// How many allocations a usage record holds at most.
-    pub allocations: AllocationLimit,
+    /// What is sold, and the rules of the ledger.
+    pub rules: Rules,
 }

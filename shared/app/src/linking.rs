@@ -20,7 +20,7 @@ use store::StoreError;
 use store::subscriptions::CommitOutcome;
 
 use crate::registration::SessionError;
-use crate::{App, SessionSecret};
+use crate::{App, Chain, SessionSecret};
 
 /// How often snapshots that do not belong together are read again.
 const READS: usize = 5;
@@ -240,6 +240,14 @@ impl App {
             }
             Decision::Commit(change) => {
                 self.commit_confirmed(&change).await?;
+                if let Err(error) = self.begin_zeros(&loaded.license.id).await {
+                    // The link stands, and its first usage begins them as well.
+                    tracing::warn!(
+                        license.id = %loaded.license.id,
+                        error = %Chain(&error),
+                        "a linked license is not yet reported for hours without usage"
+                    );
+                }
                 Ok(linked)
             }
         }

@@ -14,6 +14,7 @@ use domain::ids::LicenseId;
 use domain::license::{agreements_of, decide_license, derive, licenses_of};
 use domain::marketplace_event::{Disregarded, EventKind, Fact, MarketplaceEvent, Told};
 use jiff::Timestamp;
+use ledger::StepError;
 use store::StoreError;
 use store::subscriptions::CommitOutcome;
 
@@ -46,6 +47,9 @@ pub enum DeriveError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+    /// The ledger could not be told.
+    #[error("the ledger could not be told")]
+    Ledger(#[from] StepError),
     /// Other changes of the license or its account won, again and again.
     #[error("other changes of the license won each time")]
     Contended,
@@ -62,12 +66,18 @@ impl App {
     ) -> Result<EventOutcome, DeriveError> {
         let now = self.clock.now();
         let unrecognized = event.kind == EventKind::Unrecognized;
+        let resolved = event.kind == EventKind::AdvisoryResolved;
         let fact = event.into_fact(&self.settings.subscriptions, now);
         if let Some(reason) = fact.disregarded {
             self.store.put_fact(&fact).await?;
             return Ok(EventOutcome::Disregarded(reason));
         }
         let licenses = self.learn(fact, now).await?;
+        if resolved {
+            for license in &licenses {
+                let _was_on_hold = self.end_hold(license).await?;
+            }
+        }
         Ok(if unrecognized {
             EventOutcome::Unrecognized
         } else {
@@ -95,7 +105,7 @@ impl App {
         }
         for license in &licenses {
             self.derive_license(license, &fact, &by, now).await?;
-            self.begin_final_usage(license, now).await?;
+            self.begin_final_usage(license).await?;
         }
         Ok(licenses)
     }

@@ -1,8 +1,8 @@
 //! The use cases over the real SDK clients, the embedded DynamoDB and the fake
 //! AWS Marketplace, all in this process.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::{
@@ -14,15 +14,17 @@ use aws_smithy_types::retry::RetryConfig;
 use domain::account::AccountName;
 use domain::audit::Actor;
 use domain::catalog::Catalog;
+use domain::hour::Hour;
 use domain::ids::{AccountId, AwsAccountId, LicenseArn, LicenseId, ProductCode, UserEmail};
-use domain::ledger::slot::AllocationLimit;
 use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
 use fake_aws::{Config, FakeAws, InProcess, NewAgreement, OfferKind};
+use futures_util::future::{BoxFuture, ready};
 use jiff::{SignedDuration, Timestamp};
+use ledger::Rules;
 use marketplace::Marketplace;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{Store, Tables};
 
 use crate::marketplace_events::parse_event;
@@ -30,17 +32,23 @@ use crate::{App, Clock, SessionSecret, Settings};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
+/// When every world begins.
+const START: &str = "2026-11-22T10:00:00Z";
+
 /// A fake AWS, and the use cases over it.
 pub(crate) struct World {
     pub(crate) aws: FakeAws,
     pub(crate) app: App,
-    events: Arc<std::sync::Mutex<Vec<Value>>>,
+    /// The instants that were waited for.
+    pub(crate) waited: Arc<Mutex<Vec<Timestamp>>>,
+    events: Arc<Mutex<Vec<Value>>>,
 }
 
 /// The fake's clock, and random numbers that repeat from run to run.
 struct FakeClock {
     aws: FakeAws,
     drawn: AtomicU64,
+    waited: Arc<Mutex<Vec<Timestamp>>>,
 }
 
 impl Clock for FakeClock {
@@ -51,6 +59,11 @@ impl Clock for FakeClock {
     fn random(&self) -> u128 {
         let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
         u128::from(drawn).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+    }
+
+    fn wait(&self, until: Timestamp) -> BoxFuture<'_, ()> {
+        self.waited.lock().unwrap().push(until);
+        Box::pin(ready(()))
     }
 }
 
@@ -79,9 +92,56 @@ impl HttpConnector for Interleaved {
             for _ in 0..pauses {
                 tokio::task::yield_now().await;
             }
+            refuse_stale_read(&request);
             fake.call(request).await
         })
     }
+}
+
+/// Every read of a base table is strongly consistent. The embedded DynamoDB
+/// cannot show the difference, so a request for any other is refused.
+fn refuse_stale_read(request: &HttpRequest) {
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    let body = request.body().bytes().unwrap_or_default();
+    let body = serde_json::from_slice(body).unwrap_or(Value::Null);
+    assert!(!is_stale_read(target, &body), "{target}: {body}");
+}
+
+/// Whether a request reads a table, not an index, and does not say that the
+/// newest state is wanted.
+fn is_stale_read(target: &str, body: &Value) -> bool {
+    let fresh = |read: &Value| read["ConsistentRead"] == true;
+    match target.rsplit_once('.').map(|(_, operation)| operation) {
+        Some("GetItem") => !fresh(body),
+        Some("Query" | "Scan") => body["IndexName"].is_null() && !fresh(body),
+        Some("BatchGetItem") => body["RequestItems"]
+            .as_object()
+            .is_none_or(|tables| !tables.values().all(fresh)),
+        Some(_) | None => false,
+    }
+}
+
+#[test]
+fn a_read_that_may_be_stale_is_told_from_one_that_may_not() {
+    let stale =
+        |operation: &str, body| is_stale_read(&format!("DynamoDB_20120810.{operation}"), &body);
+    assert!(stale("GetItem", json!({"TableName": "Usage"})));
+    assert!(stale(
+        "Query",
+        json!({"TableName": "Usage", "ConsistentRead": false})
+    ));
+    assert!(stale("Scan", json!({"TableName": "Usage"})));
+    assert!(stale(
+        "BatchGetItem",
+        json!({"RequestItems": {"Usage": {"Keys": []}}})
+    ));
+    assert!(!stale("GetItem", json!({"ConsistentRead": true})));
+    assert!(!stale("Query", json!({"IndexName": "work"})));
+    assert!(!stale(
+        "BatchGetItem",
+        json!({"RequestItems": {"Usage": {"ConsistentRead": true}}})
+    ));
+    assert!(!stale("PutItem", json!({"TableName": "Usage"})));
 }
 
 impl HttpClient for Interleaved {
@@ -103,7 +163,7 @@ impl World {
     pub(crate) async fn seeded(seed: u64) -> Self {
         let config = Config {
             template: TEMPLATE.to_owned(),
-            start: Some("2026-11-22T10:00:00Z".parse().unwrap()),
+            start: Some(START.parse().unwrap()),
             ..Config::default()
         };
         let policy = SubscriptionPolicy::new(
@@ -111,7 +171,7 @@ impl World {
             [ProductCode::parse(config.product_code.clone()).unwrap()],
         );
         let aws = FakeAws::start(config).await.unwrap();
-        let events: Arc<std::sync::Mutex<Vec<Value>>> = Arc::default();
+        let events: Arc<Mutex<Vec<Value>>> = Arc::default();
         let kept = Arc::clone(&events);
         aws.on_event(Arc::new(move |event| {
             kept.lock().unwrap().push(event);
@@ -121,6 +181,7 @@ impl World {
             fake: aws.in_process(),
             seed: Arc::new(AtomicU64::new(seed)),
         };
+        let waited: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
         let app = App {
             store: Store::new(
                 dynamodb(&http),
@@ -133,14 +194,19 @@ impl World {
             clock: Arc::new(FakeClock {
                 aws: aws.clone(),
                 drawn: AtomicU64::new(1),
+                waited: Arc::clone(&waited),
             }),
             settings: Settings {
                 subscriptions: Arc::new(policy),
-                catalog: Arc::new(Catalog::workload_security()),
-                allocations: AllocationLimit::new(500).unwrap(),
+                rules: Rules::new(Arc::new(Catalog::workload_security())),
             },
         };
-        Self { aws, app, events }
+        Self {
+            aws,
+            app,
+            waited,
+            events,
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -226,6 +292,19 @@ impl World {
             .confirm_link(session, &user, account, &basis)
             .await
             .unwrap();
+    }
+
+    /// What the check of conservation finds of every hour up to now, besides
+    /// what only waits.
+    pub(crate) async fn differences(&self) -> Vec<String> {
+        let began = Hour::of(START.parse().unwrap());
+        let hours = 0..=Hour::of(self.now()).since(began);
+        let hours: Vec<Hour> = hours.map(|later| began.plus(later)).collect();
+        let found = self.app.check_conservation(&hours, Timestamp::MAX).await;
+        let found = found.unwrap();
+        let differences = found.differences.iter();
+        let differences = differences.filter(|difference| !difference.only_waits());
+        differences.map(ToString::to_string).collect()
     }
 
     /// License and account are one to one, and the open links say the same.

@@ -4,21 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::hour::Hour;
 use domain::ids::{AccountId, CloudAccountId, Dimension, LicenseId};
-use domain::ledger::account_hour::{AccountHour, Target, Unbillable, WriteOff};
+use domain::ledger::account_hour::{AccountHour, Line, Target, Unbillable, WriteOff};
 use domain::ledger::record::{CloseReason, RecordState};
 use domain::ledger::slot::SlotState;
 use domain::usage::Part;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
+use ledger::step::Slot;
 use store::StoreError;
-use store::usage::Slot;
 
 use crate::App;
-
-/// How many hours after its hour of use usage may be billed in: the slots that
-/// are read beyond a month's end.
-const CARRY_HOURS: i32 = 48;
 
 /// A calendar month, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,7 +103,8 @@ pub struct UsageLine {
     pub cloud_account: Option<CloudAccountId>,
     /// Computer-hours.
     pub count: u32,
-    /// The hour billed in, when it is not the hour of use.
+    /// The hour of the slot in which they lie now, when it is not the hour of
+    /// use: the one that they are billed in, once they are.
     pub billed_in: Option<Hour>,
     /// What became of them.
     pub status: MeteringStatus,
@@ -118,6 +115,8 @@ pub struct UsageLine {
 pub enum MeteringStatus {
     /// In an open slot: not sent yet.
     Open,
+    /// In an open slot of a license on hold: it waits for AWS to take usage again.
+    Held,
     /// Fixed and perhaps sent; AWS has not said the last word.
     Sent,
     /// AWS accepted it.
@@ -126,10 +125,14 @@ pub enum MeteringStatus {
     Refused,
     /// AWS holds another record for the hour.
     Conflict,
-    /// The deadline passed; it is being found out whether AWS accepted it.
+    /// It is being found out whether AWS accepted it.
     Unknown,
+    /// It was found out that AWS had not accepted it, too late to send it again.
+    NotAccepted,
+    /// The prepaid part of a contract covers it: it is sent nowhere.
+    Included,
     /// It can never be billed.
-    WrittenOff,
+    WrittenOff(WriteOff),
 }
 
 impl App {
@@ -163,56 +166,115 @@ impl App {
             .collect();
         let mut statuses = Statuses::default();
         for license in licenses {
-            let slots = self
-                .store
-                .slots(license, from, until.plus(CARRY_HOURS))
-                .await?;
-            statuses.add(license, slots);
+            let held = self.store.hold(license).await?.is_some();
+            let last = self.last_slot(until.previous());
+            let slots = self.store.slots(license, from, last.next()).await?;
+            statuses.add(license, slots, held);
         }
         Ok(UsageMonth {
             month,
-            hours: by_hour(hours, &statuses),
+            hours: by_hour(&hours, &statuses),
         })
     }
 }
 
-/// The metering status of each license's slots' dimensions.
+/// What became of the usage of each license.
 #[derive(Debug, Default)]
 struct Statuses {
-    records: BTreeMap<(LicenseId, Hour, Dimension), MeteringStatus>,
+    /// The slot in which an account-hour's entry lies now, by the one that it
+    /// first entered.
+    lies_in: BTreeMap<EntryName, Hour>,
+    slots: BTreeMap<(LicenseId, Hour), SlotStatus>,
+}
+
+/// License, account, part, hour of use, and the slot first entered.
+type EntryName = (LicenseId, AccountId, Part, Hour, Hour);
+
+/// What became of a slot's usage.
+#[derive(Debug)]
+enum SlotStatus {
+    /// All of it alike.
+    Whole(MeteringStatus),
+    /// By dimension; one without a record is covered by a contract.
+    Frozen(BTreeMap<Dimension, MeteringStatus>),
 }
 
 impl Statuses {
-    fn add(&mut self, license: &LicenseId, slots: Vec<Slot>) {
+    fn add(&mut self, license: &LicenseId, slots: Vec<Slot>, held: bool) {
         for slot in slots {
-            let SlotState::Frozen { .. } = slot.head.state else {
-                continue;
-            };
-            for record in slot.records {
-                let status = match record.state {
-                    RecordState::Frozen { .. } => MeteringStatus::Sent,
-                    RecordState::Billed { .. } => MeteringStatus::Accepted,
-                    RecordState::Closed { reason, .. } => match reason {
-                        CloseReason::Refused => MeteringStatus::Refused,
-                        CloseReason::Conflict => MeteringStatus::Conflict,
-                        CloseReason::Unknown => MeteringStatus::Unknown,
-                    },
-                };
-                let key = (license.clone(), slot.head.hour, record.usage.dimension);
-                self.records.insert(key, status);
+            let hour = slot.head.hour;
+            for entry in &slot.entries {
+                let name = (
+                    license.clone(),
+                    entry.account.clone(),
+                    entry.part,
+                    entry.hour,
+                    entry.origin,
+                );
+                self.lies_in.insert(name, hour);
             }
+            let status = slot_status(slot, held);
+            self.slots.insert((license.clone(), hour), status);
         }
     }
 
-    fn of(&self, license: &LicenseId, slot: Hour, dimension: &Dimension) -> MeteringStatus {
-        self.records
-            .get(&(license.clone(), slot, dimension.clone()))
-            .copied()
-            .unwrap_or(MeteringStatus::Open)
+    /// The slot in which a line of an account-hour lies now, and what became of it.
+    fn of(&self, hour: &AccountHour, line: &Line, origin: Hour) -> (Hour, MeteringStatus) {
+        let name = (
+            line.license.clone(),
+            hour.account.clone(),
+            hour.part,
+            hour.hour,
+            origin,
+        );
+        let slot = self.lies_in.get(&name).copied().unwrap_or(origin);
+        let status = match self.slots.get(&(line.license.clone(), slot)) {
+            Some(SlotStatus::Whole(status)) => *status,
+            Some(SlotStatus::Frozen(records)) => records
+                .get(&line.dimension)
+                .copied()
+                .unwrap_or(MeteringStatus::Included),
+            None => MeteringStatus::Open,
+        };
+        (slot, status)
     }
 }
 
-fn by_hour(hours: Vec<AccountHour>, statuses: &Statuses) -> Vec<UsageHour> {
+fn slot_status(slot: Slot, held: bool) -> SlotStatus {
+    let open = if held {
+        MeteringStatus::Held
+    } else {
+        MeteringStatus::Open
+    };
+    match slot.head.state {
+        // What was carried lies in a later slot.
+        SlotState::Open | SlotState::Carrying { .. } | SlotState::Carried { .. } => {
+            SlotStatus::Whole(open)
+        }
+        SlotState::Closed { reason, .. } => SlotStatus::Whole(MeteringStatus::WrittenOff(reason)),
+        SlotState::Frozen { .. } => SlotStatus::Frozen(
+            slot.records
+                .into_iter()
+                .map(|record| (record.usage.dimension, record_status(&record.state)))
+                .collect(),
+        ),
+    }
+}
+
+fn record_status(state: &RecordState) -> MeteringStatus {
+    match state {
+        RecordState::Frozen { .. } => MeteringStatus::Sent,
+        RecordState::Billed { .. } => MeteringStatus::Accepted,
+        RecordState::Closed { reason, .. } => match reason {
+            CloseReason::Refused => MeteringStatus::Refused,
+            CloseReason::Conflict => MeteringStatus::Conflict,
+            CloseReason::Unknown => MeteringStatus::Unknown,
+            CloseReason::WrittenOff => MeteringStatus::NotAccepted,
+        },
+    }
+}
+
+fn by_hour(hours: &[AccountHour], statuses: &Statuses) -> Vec<UsageHour> {
     let mut by_hour: BTreeMap<Hour, UsageHour> = BTreeMap::new();
     for hour in hours {
         let usage = by_hour.entry(hour.hour).or_insert_with(|| UsageHour {
@@ -220,21 +282,21 @@ fn by_hour(hours: Vec<AccountHour>, statuses: &Statuses) -> Vec<UsageHour> {
             lines: Vec::new(),
             unbillable: BTreeMap::new(),
         });
-        for (reason, count) in hour.unbillable {
-            *usage.unbillable.entry(reason).or_default() += count;
+        for (reason, count) in &hour.unbillable {
+            *usage.unbillable.entry(*reason).or_default() += count;
         }
-        for line in hour.lines {
+        for line in &hour.lines {
             let (billed_in, status) = match line.target {
-                Target::Slot(slot) => (
-                    (slot != hour.hour).then_some(slot),
-                    statuses.of(&line.license, slot, &line.dimension),
-                ),
-                Target::WrittenOff(WriteOff::LicenseEnded) => (None, MeteringStatus::WrittenOff),
+                Target::Slot(origin) => {
+                    let (slot, status) = statuses.of(hour, line, origin);
+                    ((slot != hour.hour).then_some(slot), status)
+                }
+                Target::WrittenOff(reason) => (None, MeteringStatus::WrittenOff(reason)),
             };
             usage.lines.push(UsageLine {
-                license: line.license,
-                dimension: line.dimension,
-                cloud_account: line.cloud_account,
+                license: line.license.clone(),
+                dimension: line.dimension.clone(),
+                cloud_account: line.cloud_account.clone(),
                 count: line.count,
                 billed_in,
                 status,

@@ -13,6 +13,18 @@ pub struct Catalog {
     service: String,
     /// In the order of [`Tier::ALL`].
     rates: [Rate; 4],
+    contracts: Vec<ContractDimension>,
+}
+
+/// A dimension of contracts with consumption: its value is computer-hours of a
+/// metered dimension, prepaid for the entitlement's period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractDimension {
+    /// The dimension that AWS's entitlement names.
+    pub contract: Dimension,
+    /// The metered dimension that it covers.
+    pub metered: Dimension,
 }
 
 /// What one tier is metered as and costs.
@@ -36,6 +48,8 @@ struct RawCatalog {
     version: u32,
     service: String,
     rates: Vec<Rate>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    contracts: Vec<ContractDimension>,
 }
 
 /// Why a catalog is refused.
@@ -47,6 +61,9 @@ pub enum InvalidCatalog {
     /// Two tiers share a dimension.
     #[error("the dimension {0} is named twice")]
     DimensionTwice(Dimension),
+    /// A contract's dimension covers what is not metered.
+    #[error("the contract dimension {0} covers a dimension that no rate has")]
+    ContractCoversNothing(Dimension),
     /// Data Center is the highest rate; a catalog that prices it below another
     /// would bill unknown sizes too low.
     #[error("Data Center is priced below {0:?}")]
@@ -72,6 +89,7 @@ impl Catalog {
                 rate(Tier::ExtraLarge, "xlarge", "Extra-large", 47_000),
                 rate(Tier::DataCenter, "datacenter", "Data Center", 60_000),
             ],
+            contracts: Vec::new(),
         }
     }
 
@@ -99,6 +117,17 @@ impl Catalog {
             Tier::ExtraLarge => extra_large,
             Tier::DataCenter => data_center,
         }
+    }
+
+    /// Whether contracts with consumption are sold, whose prepaid part is used up first.
+    pub fn has_contracts(&self) -> bool {
+        !self.contracts.is_empty()
+    }
+
+    /// The metered dimension that a contract's dimension covers, if it does.
+    pub fn covered_by(&self, contract: &Dimension) -> Option<&Dimension> {
+        let covering = self.contracts.iter().find(|c| c.contract == *contract);
+        covering.map(|contract| &contract.metered)
     }
 
     /// The rate metered under a dimension, if it is one of the product's.
@@ -136,10 +165,15 @@ impl TryFrom<RawCatalog> for Catalog {
         {
             return Err(InvalidCatalog::DataCenterTooCheap(dearer.tier));
         }
+        let metered = |dimension: &Dimension| rates.iter().any(|r| r.dimension == *dimension);
+        if let Some(idle) = raw.contracts.iter().find(|c| !metered(&c.metered)) {
+            return Err(InvalidCatalog::ContractCoversNothing(idle.contract.clone()));
+        }
         Ok(Self {
             version: raw.version,
             service: raw.service,
             rates,
+            contracts: raw.contracts,
         })
     }
 }
@@ -150,6 +184,7 @@ impl From<Catalog> for RawCatalog {
             version: catalog.version,
             service: catalog.service,
             rates: catalog.rates.to_vec(),
+            contracts: catalog.contracts,
         }
     }
 }
@@ -174,6 +209,29 @@ mod tests {
     fn a_data_center_price_below_another_tiers_is_refused() {
         let error = serde_json::from_str::<Catalog>(&written(46_999)).unwrap_err();
         assert!(error.to_string().contains("ExtraLarge"), "{error}");
+    }
+
+    #[test]
+    fn a_contract_covers_a_metered_dimension_or_is_refused() {
+        let dimension = |id: &str| Dimension::parse(id).unwrap();
+        let mut raw = RawCatalog::from(Catalog::workload_security());
+        raw.contracts.push(ContractDimension {
+            contract: dimension("prepaid_medium"),
+            metered: dimension("medium"),
+        });
+        let catalog = Catalog::try_from(raw.clone()).unwrap();
+        assert!(catalog.has_contracts());
+        assert_eq!(
+            catalog.covered_by(&dimension("prepaid_medium")),
+            Some(&dimension("medium"))
+        );
+        raw.contracts[0].metered = dimension("huge");
+        assert_eq!(
+            Catalog::try_from(raw),
+            Err(InvalidCatalog::ContractCoversNothing(dimension(
+                "prepaid_medium"
+            )))
+        );
     }
 
     #[test]

@@ -254,6 +254,12 @@ impl FakeAws {
         self.inner.clock.now()
     }
 
+    /// Whether time passes by itself at this moment: not while the clock is
+    /// being moved, nor ever when [`Config::start`] says where it stands.
+    pub fn clock_flows(&self) -> bool {
+        self.inner.clock.flows()
+    }
+
     /// Every usage record that was accepted, oldest first.
     pub fn accepted_records(&self) -> Vec<AcceptedRecord> {
         lock(&self.inner.kept).state.records().to_vec()

@@ -1,11 +1,18 @@
 //! The fake's clock, as the use cases see it.
 
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use app::Clock;
+use domain::hour::after;
 use fake_aws::FakeAws;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use runtime::clock::SystemClock;
 use sha2::{Digest, Sha256};
+
+/// The longest that a function waits.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(1);
 
 /// Time from the fake. Random numbers are the machine's, or, where a run must
 /// repeat, the hashes of a counter.
@@ -31,12 +38,21 @@ impl Clock for LocalClock {
 
     fn random(&self) -> u128 {
         let Some(draws) = &self.draws else {
-            return runtime::clock::SystemClock.random();
+            return SystemClock.random();
         };
         let draw = draws.fetch_add(1, Ordering::Relaxed);
         Sha256::digest(draw.to_be_bytes())
             .iter()
             .take(16)
             .fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+    }
+
+    fn wait(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        if !self.fake.clock_flows() {
+            return Box::pin(ready(()));
+        }
+        // The functions run one after another here: what one waits for, nobody does.
+        let left = until.duration_since(self.fake.now()).min(LONGEST_WAIT);
+        SystemClock.wait(after(SystemClock.now(), left))
     }
 }

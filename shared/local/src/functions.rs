@@ -5,6 +5,7 @@ use app::App;
 use axum::Router;
 use domain::hour::after;
 use jiff::{SignedDuration, Timestamp};
+use runtime::metrics::Metrics;
 use serde_json::{Value, json};
 
 /// How long an invocation may take, by the fake's clock.
@@ -64,6 +65,11 @@ impl Functions {
             Scheduled::UsageSubmission => usage_submission::handle(&self.app, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
+            Scheduled::LedgerCheck => {
+                ledger_check::handle(&self.app, &Metrics::Nowhere, &event, deadline)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
             Scheduled::GraceExpiry => grace_expiry::handle(&self.app, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
@@ -88,6 +94,7 @@ pub(crate) enum Scheduled {
     UsagePosting,
     UsageSubmission,
     GraceExpiry,
+    LedgerCheck,
 }
 
 /// A batch of one message, as SQS delivers it.

@@ -1,6 +1,6 @@
 //! When the scheduled functions run: every minute on AWS; here every minute at
 //! which there may be something to do, so that a clock moved by a month does
-//! not cost 44,640 empty runs.
+//! not cost 44,640 empty runs. The check of the ledger runs hourly on both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,29 +12,33 @@ use crate::functions::{Functions, Scheduled};
 
 const NEVER: i64 = i64::MAX;
 
+/// Seconds of an hour after which the ledger is checked, as in the template.
+const HALF_PAST: i64 = 1_800;
+
 /// The scheduled functions' next runs. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Schedules {
-    due: Arc<[(Scheduled, AtomicI64); 3]>,
+    due: Arc<[(Scheduled, AtomicI64); 4]>,
 }
 
 impl Schedules {
-    /// All due at the next minute after `now`.
+    /// All due at the first time after `now`.
     pub(crate) fn new(now: Timestamp) -> Self {
-        let at = |scheduled| (scheduled, AtomicI64::new(next_minute(now)));
+        let at = |scheduled| (scheduled, AtomicI64::new(next_time(scheduled, now)));
         Self {
             due: Arc::new([
                 at(Scheduled::UsagePosting),
                 at(Scheduled::UsageSubmission),
                 at(Scheduled::GraceExpiry),
+                at(Scheduled::LedgerCheck),
             ]),
         }
     }
 
-    /// Something changed: every function has a look at the next minute.
+    /// Something changed: every function has a look at its next time.
     pub(crate) fn wake(&self, now: Timestamp) {
-        for (_, due) in self.due.iter() {
-            due.fetch_min(next_minute(now), Ordering::SeqCst);
+        for (scheduled, due) in self.due.iter() {
+            due.fetch_min(next_time(*scheduled, now), Ordering::SeqCst);
         }
     }
 
@@ -49,7 +53,7 @@ impl Schedules {
                 run: Arc::new(move |now| {
                     let (schedules, functions) = (schedules.clone(), functions.clone());
                     Box::pin(async move {
-                        schedules.set(index, NEVER);
+                        schedules.set(index, unless_told(scheduled, now));
                         let next = functions.scheduled(scheduled, now).await;
                         schedules.ran(index, scheduled, next, now);
                     })
@@ -62,11 +66,11 @@ impl Schedules {
     /// submission to send, which runs after it in the same minute.
     fn ran(&self, index: usize, scheduled: Scheduled, next: Option<Timestamp>, now: Timestamp) {
         if let (Some(next), Some((_, due))) = (next, self.due.get(index)) {
-            let at = minute_from(next).max(next_minute(now));
+            let at = minute_from(next).max(next_time(scheduled, now));
             due.fetch_min(at, Ordering::SeqCst);
         }
         if scheduled == Scheduled::UsagePosting
-            && let [_, (_, submission), _] = self.due.as_ref()
+            && let [_, (_, submission), ..] = self.due.as_ref()
         {
             submission.fetch_min(minute_from(now), Ordering::SeqCst);
         }
@@ -83,6 +87,28 @@ impl Schedules {
         match due.load(Ordering::SeqCst) {
             NEVER => None,
             second => Timestamp::from_second(second).ok(),
+        }
+    }
+}
+
+/// When a function runs again unless it, or somebody else, says that there is
+/// something to do: the check of the ledger looks at other hours each time.
+fn unless_told(scheduled: Scheduled, now: Timestamp) -> i64 {
+    match scheduled {
+        Scheduled::LedgerCheck => next_time(scheduled, now),
+        Scheduled::UsagePosting | Scheduled::UsageSubmission | Scheduled::GraceExpiry => NEVER,
+    }
+}
+
+/// The first time after an instant at which a function's schedule may run it,
+/// in seconds since 1970: a whole minute, or half past an hour.
+fn next_time(scheduled: Scheduled, now: Timestamp) -> i64 {
+    match scheduled {
+        Scheduled::LedgerCheck => {
+            (now.as_second() - HALF_PAST).div_euclid(3_600) * 3_600 + 3_600 + HALF_PAST
+        }
+        Scheduled::UsagePosting | Scheduled::UsageSubmission | Scheduled::GraceExpiry => {
+            next_minute(now)
         }
     }
 }

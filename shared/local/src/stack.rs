@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use app::{App, Settings};
+use app::{App, Rules, Settings, StepError};
 use axum::Router;
 use axum::extract::{Request, State as Extracted};
 use axum::http::Method;
@@ -12,7 +12,6 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use domain::catalog::Catalog;
 use domain::ids::{AccountId, AwsAccountId, InvalidId, ProductCode};
-use domain::ledger::slot::AllocationLimit;
 use domain::policy::SubscriptionPolicy;
 use fake_aws::FakeAws;
 use jiff::Timestamp;
@@ -79,9 +78,12 @@ pub enum StartError {
     /// The accounts could not be opened.
     #[error("the product's accounts could not be opened")]
     Seed(#[from] crate::product::SeedError),
-    /// The ledger could not be read.
+    /// The tables could not be read.
     #[error("the tables could not be read or written")]
     Store(#[from] StoreError),
+    /// The ledger's cursors could not be started.
+    #[error("the ledger could not be started")]
+    Ledger(#[from] StepError),
 }
 
 /// A running stack. Stops serving when dropped.
@@ -226,8 +228,7 @@ fn app(fake: &FakeAws, aws_url: &str, repeatable: bool) -> Result<App, StartErro
                 AwsAccountId::parse(defaults.seller_account)?,
                 [ProductCode::parse(defaults.product_code)?],
             )),
-            catalog: Arc::new(Catalog::workload_security()),
-            allocations: AllocationLimit::default(),
+            rules: Rules::new(Arc::new(Catalog::workload_security())),
         },
     })
 }

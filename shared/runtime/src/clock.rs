@@ -1,5 +1,9 @@
 //! The system's clock and randomness.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
 use app::Clock;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -29,11 +33,28 @@ impl Clock for SystemClock {
         };
         (ends() << 64) | ends()
     }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "calls to AWS are a tenth of a second apart, and nothing else tells when that is over"
+    )]
+    fn wait(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let left = Duration::try_from(until.duration_since(self.now())).unwrap_or_default();
+        Box::pin(tokio::time::sleep(left))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_instant_is_waited_for_and_one_that_has_passed_is_not() {
+        let until = SystemClock.now() + Duration::from_millis(20);
+        SystemClock.wait(until).await;
+        assert!(SystemClock.now() >= until);
+        SystemClock.wait(Timestamp::MIN).await;
+    }
 
     #[test]
     fn every_bit_of_a_random_number_varies() {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use app::Chain;
 
 /// What is left for the answer and the log when a function must stop its work.
-const MARGIN: SignedDuration = SignedDuration::from_secs(3);
+pub const MARGIN: SignedDuration = SignedDuration::from_secs(3);
 
 /// When an invocation must stop starting new work: its deadline, less a margin.
 pub fn deadline(context: &Context) -> Timestamp {

@@ -11,12 +11,14 @@
 //! - What an event got wrong is told by its field; neither the event's content
 //!   nor a secret enters an answer or the log ([`payload`], [`telemetry`]).
 //! - One bad record of a batch fails alone ([`batch`]).
+//! - Metrics are written in one place and one form ([`metrics`]).
 
 pub mod aws;
 pub mod batch;
 pub mod clock;
 pub mod http;
 pub mod invocation;
+pub mod metrics;
 pub mod payload;
 pub mod schedule;
 pub mod settings;

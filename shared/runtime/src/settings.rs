@@ -5,10 +5,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use app::{Rules, ZeroRecords};
 use domain::catalog::Catalog;
 use domain::ids::{AwsAccountId, ProductCode};
+use domain::ledger::deadline::CarryRules;
 use domain::ledger::slot::AllocationLimit;
 use domain::policy::{RepeatedGrace, SubscriptionPolicy};
 use jiff::SignedDuration;
@@ -93,6 +96,17 @@ settings! {
     ALLOCATIONS_PER_RECORD: Every, Operator, Some("500"),
         "over how many cloud accounts a usage record is divided at most",
         "a whole number from 1 to 2500";
+    CARRY_HOURS: Every, Operator, Some("96"),
+        "for how many hours after its own usage that came late may still be billed",
+        "a whole number of hours from 48 to 720";
+    CARRY_ROOM_MINUTES: Every, Operator, Some("30"),
+        "how long before an hour's deadline no more usage is put into it",
+        "a whole number of minutes from 15 to 360";
+    ZERO_RECORDS: Every, Operator, Some("off"),
+        "whether AWS is told of an hour without usage by a record of 0", "off or sent";
+    CALLS_AT_ONCE: Every, Operator, Some("4"),
+        "how many calls to AWS's metering may be under way at once",
+        "a whole number from 1 to 10";
     LOG_LEVEL: Every, Template, Some("info"),
         "how much is logged", "error, warn, info or debug";
     AWS_REGION: Every, Lambda, None,
@@ -253,6 +267,10 @@ impl<'a> Reader<'a> {
         let allocations = self.read(ALLOCATIONS_PER_RECORD, |text| {
             AllocationLimit::new(text.parse().ok()?)
         });
+        let carry_hours = self.read(CARRY_HOURS, |text| number(text, 48, 720));
+        let carry_room = self.read(CARRY_ROOM_MINUTES, |text| number(text, 15, 360));
+        let zeros = self.read(ZERO_RECORDS, zero_records);
+        let calls_at_once = self.read(CALLS_AT_ONCE, |text| number(text, 1, 10));
         let log_level = self.read(LOG_LEVEL, log_level);
         let region = self.read(AWS_REGION, token);
         let endpoint_url = self.read(AWS_ENDPOINT_URL, optional_url);
@@ -272,8 +290,16 @@ impl<'a> Reader<'a> {
                     repeated_grace: repeated_grace?,
                     ..SubscriptionPolicy::new(seller?, products?)
                 }),
-                catalog: Arc::new(catalog?),
-                allocations: allocations?,
+                rules: Rules {
+                    allocations: allocations?,
+                    carry: CarryRules {
+                        room: SignedDuration::from_mins(carry_room?),
+                        hours: carry_hours?,
+                    },
+                    zeros: zeros?,
+                    calls_at_once: calls_at_once?,
+                    ..Rules::new(Arc::new(catalog?))
+                },
             },
             log_level: log_level?,
         })
@@ -341,16 +367,27 @@ fn product_codes(text: &str) -> Option<BTreeSet<ProductCode>> {
 }
 
 fn days(text: &str) -> Option<SignedDuration> {
-    let days: i64 = text.parse().ok()?;
-    (0..=365)
-        .contains(&days)
-        .then(|| SignedDuration::from_hours(days * 24))
+    number(text, 0, 365).map(|days: i64| SignedDuration::from_hours(days * 24))
 }
 
 fn repeated_grace(text: &str) -> Option<RepeatedGrace> {
     match text {
         "granted" => Some(RepeatedGrace::Granted),
         "refused" => Some(RepeatedGrace::Refused),
+        _ => None,
+    }
+}
+
+/// A whole number between two, both included.
+fn number<T: FromStr + PartialOrd>(text: &str, least: T, most: T) -> Option<T> {
+    let number = text.parse().ok()?;
+    (least <= number && number <= most).then_some(number)
+}
+
+fn zero_records(text: &str) -> Option<ZeroRecords> {
+    match text {
+        "off" => Some(ZeroRecords::Off),
+        "sent" => Some(ZeroRecords::Sent),
         _ => None,
     }
 }

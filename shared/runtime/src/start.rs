@@ -7,6 +7,7 @@ use store::Store;
 
 use crate::aws::Clients;
 use crate::clock::SystemClock;
+use crate::metrics::Metrics;
 use crate::settings::{self, InvalidSettings, Reader, Settings, SignInSettings, SiteSettings};
 use crate::telemetry::{self, Format};
 
@@ -17,6 +18,8 @@ pub struct Started {
     pub clients: Clients,
     /// The use cases.
     pub app: App,
+    /// Where metrics go.
+    pub metrics: Metrics,
 }
 
 /// Reads the settings, starts logging and builds the clients.
@@ -53,9 +56,9 @@ pub fn start_pages() -> Result<(Started, SiteSettings, SignInSettings), InvalidS
 }
 
 fn started(settings: Settings) -> Started {
-    let format = match settings::variable("AWS_LAMBDA_FUNCTION_NAME") {
-        Some(_) => Format::Json,
-        None => Format::Readable,
+    let (format, metrics) = match settings::variable("AWS_LAMBDA_FUNCTION_NAME") {
+        Some(function) => (Format::Json, Metrics::CloudWatch { function }),
+        None => (Format::Readable, Metrics::Nowhere),
     };
     telemetry::start(settings.log_level, format);
     let clients = Clients::new(&settings.aws);
@@ -65,5 +68,9 @@ fn started(settings: Settings) -> Started {
         clock: Arc::new(SystemClock),
         settings: settings.app,
     };
-    Started { clients, app }
+    Started {
+        clients,
+        app,
+        metrics,
+    }
 }

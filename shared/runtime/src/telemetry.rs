@@ -16,6 +16,7 @@ const OURS: &[&str] = &[
     "domain",
     "fake_aws",
     "grace_expiry",
+    "ledger_check",
     "local",
     "marketplace",
     "marketplace_events",

@@ -1,6 +1,7 @@
 //! What can go wrong between us and DynamoDB.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use ledger::StepError;
 
 /// A request to the store that did not end in an answer.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,17 @@ where
                 Self::Unavailable(DisplayErrorContext(&error).to_string())
             }
             Some(_) => Self::Refused(DisplayErrorContext(&error).to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Throttled => Self::Throttled,
+            StoreError::Unavailable(why) => Self::Unavailable(why),
+            StoreError::Refused(why) => Self::Refused(why),
+            StoreError::Corrupt { key, reason } => Self::Corrupt { key, reason },
         }
     }
 }

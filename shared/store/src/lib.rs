@@ -2,7 +2,7 @@
 //!
 //! Two tables. `Subscriptions` holds accounts, members, licenses, agreements,
 //! links, registrations, audit and outbox ([`subscriptions`]); `Usage` holds
-//! the ledger ([`usage`]).
+//! the ledger (`usage`).
 //!
 //! Invariants:
 //!
@@ -15,13 +15,15 @@
 //! - An item that cannot be read is [`StoreError::Corrupt`] with its key.
 
 mod error;
+mod perform;
 mod query;
 pub mod subscriptions;
-pub mod usage;
+mod usage;
 
 use aws_sdk_dynamodb::Client;
 
 pub use error::StoreError;
+pub use perform::Unanswered;
 
 /// The two tables' names.
 #[derive(Debug, Clone, PartialEq, Eq)]

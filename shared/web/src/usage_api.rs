@@ -1,7 +1,7 @@
 //! `POST /api/usage-reports`: computers protected in an hour, from the product.
 
-use app::intake::{IntakeError, Recorded};
 use app::reading::{self, Unreadable};
+use app::{RecordError, Recorded};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Extract};
@@ -102,21 +102,21 @@ fn not_json(line: usize, column: usize) -> ApiProblem {
     ))
 }
 
-impl From<IntakeError> for ApiProblem {
-    fn from(error: IntakeError) -> Self {
+impl From<RecordError> for ApiProblem {
+    fn from(error: RecordError) -> Self {
         match error {
-            IntakeError::Invalid(report) => invalid().detail(report.problem).field(report.field),
-            IntakeError::UnknownAccount => invalid()
+            RecordError::Invalid(report) => invalid().detail(report.problem).field(report.field),
+            RecordError::UnknownAccount => invalid()
                 .detail("there is no such account")
                 .field("account"),
-            IntakeError::Conflict => Self::new(
+            RecordError::Conflict => Self::new(
                 StatusCode::CONFLICT,
                 "/problems/report-differs",
                 "A report with this id and other content was recorded",
             )
             .detail("Nothing was changed. Send other content under another report_id.")
             .field("report_id"),
-            IntakeError::Store(error) => {
+            RecordError::Store(error) => {
                 tracing::error!(
                     error = %app::Chain(&error),
                     "a usage report was not recorded"

@@ -13,12 +13,12 @@ use domain::account::AccountName;
 use domain::audit::Actor;
 use domain::catalog::Catalog;
 use domain::ids::{AccountId, AwsAccountId, ProductCode, UserEmail};
-use domain::ledger::slot::AllocationLimit;
 use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
 use fake_aws::{Config, FakeAws, OfferKind};
 use jiff::Timestamp;
+use ledger::Rules;
 use runtime::aws::Clients;
 use runtime::settings::{AwsSettings, Signing};
 use store::{Store, Tables};
@@ -26,7 +26,7 @@ use store::{Store, Tables};
 use crate::capacity::Counting;
 
 /// The template that describes the tables.
-const TEMPLATE: &str = include_str!("../../../template.yaml");
+pub(crate) const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 /// A fake AWS, the use cases over it, and what they consume.
 pub(crate) struct World {
@@ -80,8 +80,7 @@ impl World {
             }),
             settings: Settings {
                 subscriptions: Arc::new(policy),
-                catalog: Arc::new(Catalog::workload_security()),
-                allocations: AllocationLimit::default(),
+                rules: Rules::new(Arc::new(Catalog::workload_security())),
             },
         };
         deliver_events(&aws, &app);

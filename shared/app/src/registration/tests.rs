@@ -122,6 +122,7 @@ async fn neither_the_token_nor_the_session_secret_is_stored() {
     let scan = dynamodb_of(&world)
         .scan()
         .table_name("Subscriptions")
+        .consistent_read(true)
         .send()
         .await
         .unwrap();

@@ -9,6 +9,7 @@ use crate::hour::Hour;
 use crate::ids::{AccountId, CloudAccountId, Dimension, LicenseId, ReportId};
 use crate::ledger::attribution::{Atom, Attribution, Billed, LinkedSpan, attribute};
 use crate::ledger::slot::{Amount, SlotEntry};
+use crate::mutant;
 use crate::tiers::Tier;
 use crate::usage::{Observation, Part};
 
@@ -16,7 +17,7 @@ use crate::usage::{Observation, Part};
 pub type Reports = BTreeMap<ReportId, Vec<Observation>>;
 
 /// Everything posted for one part of an account in one hour.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AccountHour {
     /// The account.
     pub account: AccountId,
@@ -37,7 +38,7 @@ pub struct AccountHour {
 }
 
 /// What one posting saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Posting {
     /// The reports that it added to those of the postings before.
     pub reports: Vec<ReportId>,
@@ -46,7 +47,7 @@ pub struct Posting {
 }
 
 /// Computers billed alike.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Line {
     /// The license that pays.
     pub license: LicenseId,
@@ -76,6 +77,11 @@ pub enum Target {
 pub enum WriteOff {
     /// The license has ended, and its last slot no longer takes usage.
     LicenseEnded,
+    /// The carry horizon has passed since the hour of use.
+    TooLate,
+    /// They may have been billed before the table was restored to an earlier
+    /// point: unknown for ever, and never sent.
+    Restored,
 }
 
 /// Why nobody pays for a computer-hour.
@@ -235,6 +241,9 @@ impl AccountHour {
     /// The computers that the stored postings billed.
     fn replay(&self, reports: &Reports) -> Result<Billed, ReplayError> {
         let mut billed = Billed::default();
+        if mutant!(PostedAtomsJudgedAgain) {
+            return Ok(billed);
+        }
         let mut seen: Vec<&Vec<Observation>> = Vec::new();
         for posting in &self.postings {
             for id in &posting.reports {
@@ -259,6 +268,9 @@ impl AccountHour {
             return after;
         }
         after.postings.push(plan.posting);
+        if mutant!(PostedAtomsJudgedAgain) {
+            after.lines.clear();
+        }
         for new in plan.new {
             let Some(target) = target.get(&new.license) else {
                 continue;

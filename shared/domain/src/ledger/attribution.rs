@@ -17,11 +17,12 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CloudAccountId, LicenseId};
+use crate::mutant;
 use crate::tiers::Tier;
 use crate::usage::{ComputerKey, Observation, Span};
 
 /// A license linked to the account for part of the hour: half-open seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LinkedSpan {
     /// The license.
     pub license: LicenseId,
@@ -131,13 +132,17 @@ fn by_computer<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> V
     let mut seen: Vec<Sighting<'a>> = observations
         .into_iter()
         .map(|observation| Sighting {
-            computer: observation.key,
+            computer: match observation.agent {
+                Some(agent) if mutant!(InstanceCountedPerAgent) => agent,
+                Some(_) | None => observation.key,
+            },
             observation,
         })
         .collect();
     // Stable and made for runs: a report's computers are sorted already.
     seen.sort_by_key(|sighting| sighting.computer);
-    if seen.iter().any(|s| may_have_other_ids(s.observation)) {
+    let apart = mutant!(MachineCountedUnderTwoIds) || mutant!(InstanceCountedPerAgent);
+    if !apart && seen.iter().any(|s| may_have_other_ids(s.observation)) {
         join(&mut seen);
         seen.sort_by_key(|sighting| sighting.computer);
     }
@@ -189,7 +194,7 @@ fn judge<'a>(
                 payer = Some((instant, license));
             }
             let seen = (observation.tier, observation.cloud_account.as_ref());
-            if rate.is_none_or(|lowest| seen < lowest) {
+            if rate.is_none_or(|lowest| seen < lowest || mutant!(TierOfTheLastReport)) {
                 rate = Some(seen);
             }
             vcenter |= observation.vcenter;
@@ -304,6 +309,9 @@ impl Billed {
     }
 
     fn holds(&self, key: ComputerKey, seen: &[Sighting<'_>]) -> bool {
+        if mutant!(MachineCountedUnderTwoIds) || mutant!(InstanceCountedPerAgent) {
+            return self.keys.contains(&key);
+        }
         !self.keys.is_empty()
             && (self.keys.contains(&key)
                 || self.agents.contains(&key)

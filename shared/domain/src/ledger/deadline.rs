@@ -3,8 +3,10 @@
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use crate::hour::{Hour, after};
+use crate::hour::{Hour, after, before};
+use crate::ledger::account_hour::WriteOff;
 use crate::license::LicenseEnd;
+use crate::mutant;
 
 /// Usage is accepted for 24 h after its timestamp (Metering API model).
 pub const ACCEPTED_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -18,8 +20,23 @@ pub const CLOSED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// A slot is frozen at the latest this long after its hour's end, posted or not.
 pub const FROZEN_AFTER: SignedDuration = SignedDuration::from_mins(45);
 
-/// The least time a slot's deadline must lie ahead for usage to go into it.
+/// The least time a slot's deadline must lie ahead for usage to go into it,
+/// unless set otherwise.
 pub const ROOM_BEFORE_DEADLINE: SignedDuration = SignedDuration::from_mins(30);
+
+/// An open slot of a live license is carried this long before its deadline,
+/// and nothing of it is frozen from then on: what is sent in its last minutes
+/// may be answered after them.
+pub const CARRIED_BEFORE_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
+
+/// A zero is reported this long before the deadline: until then late usage of
+/// the hour still finds its own slot open.
+pub const ZERO_BEFORE_DEADLINE: SignedDuration = SignedDuration::from_hours(2);
+
+/// For how many hours after the hour of use it may be billed in a later one,
+/// unless set otherwise: reports may come for 48 h, and then wait for a hold
+/// or an outage to end.
+pub const CARRY_HOURS: i32 = 96;
 
 /// After the later of Agreement Ended and License Deprovisioned, AWS accepts
 /// final usage for this long (Seller guide).
@@ -39,12 +56,18 @@ pub fn last_hour(end: &LicenseEnd) -> Hour {
 
 /// Until when final usage of an ended license is tried.
 pub fn final_usage_until(end: &LicenseEnd) -> Timestamp {
+    if mutant!(SendingStopsAtTheEnd) {
+        return end.learned_at;
+    }
     after(end.last_event_at, FINAL_USAGE).max(after(end.learned_at, FINAL_USAGE_AFTER_LEARNING))
 }
 
 /// The instant from which AWS no longer accepts usage with this timestamp.
 pub fn accepted_until(timestamp: Timestamp, end: Option<&LicenseEnd>) -> Timestamp {
-    let deadline = after(timestamp, ACCEPTED_FOR).min(month_cut_off(timestamp));
+    let mut deadline = after(timestamp, ACCEPTED_FOR);
+    if !mutant!(MonthCutOffIgnored) {
+        deadline = deadline.min(month_cut_off(timestamp));
+    }
     match end {
         Some(end) => deadline.min(final_usage_until(end)),
         None => deadline,
@@ -70,12 +93,39 @@ pub fn record_timestamp(slot: Hour, active_since: Timestamp) -> Timestamp {
     } else {
         activation
     };
+    if mutant!(TimestampBeforeActivation) {
+        return slot.start();
+    }
     slot.start().max(activation).min(before_end(slot))
 }
 
 /// The last whole second of the hour.
 fn before_end(slot: Hour) -> Timestamp {
-    crate::hour::before(slot.end(), SignedDuration::from_secs(1))
+    before(slot.end(), SignedDuration::from_secs(1))
+}
+
+/// A slot's deadline: until when AWS accepts its records.
+pub fn slot_deadline(slot: Hour, active_since: Timestamp, end: Option<&LicenseEnd>) -> Timestamp {
+    accepted_until(record_timestamp(slot, active_since), end)
+}
+
+/// How long before a slot's deadline usage no longer goes into it, and for how
+/// many hours after its own usage may be billed at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CarryRules {
+    /// The least time a slot's deadline must lie ahead for usage to go into it.
+    pub room: SignedDuration,
+    /// The last slot that takes usage lies this many hours after the hour of use.
+    pub hours: i32,
+}
+
+impl Default for CarryRules {
+    fn default() -> Self {
+        Self {
+            room: ROOM_BEFORE_DEADLINE,
+            hours: CARRY_HOURS,
+        }
+    }
 }
 
 /// Whether usage may still be put into an open slot.
@@ -83,34 +133,78 @@ pub fn takes_usage(
     slot: Hour,
     active_since: Timestamp,
     end: Option<&LicenseEnd>,
+    room: SignedDuration,
     now: Timestamp,
 ) -> bool {
-    let deadline = accepted_until(record_timestamp(slot, active_since), end);
+    let deadline = slot_deadline(slot, active_since, end);
     match end {
-        Some(end) => slot <= last_hour(end) && now < deadline,
-        None => after(now, ROOM_BEFORE_DEADLINE) <= deadline,
+        Some(end) => (slot <= last_hour(end) || mutant!(SlotAfterLastHour)) && now < deadline,
+        None => after(now, room) <= deadline || mutant!(TargetDeadlineIgnored),
     }
 }
 
-/// Whether a slot may be frozen: everything that can belong to it is posted, or
-/// it has been waited for long enough. A license that has ended is waited for
-/// less: for hours that were over when the end became known, 8 minutes from
-/// then; for the hour in which it ended, 45 minutes from the end.
-pub fn may_freeze(
+/// What is to be done with an open slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenSlot {
+    /// It waits for its usage, or for its license.
+    Wait,
+    /// It may be frozen, if everything that can belong to it is posted.
+    FreezeIfPosted,
+    /// It may be frozen.
+    Freeze,
+    /// Its entries go into a later slot.
+    Carry,
+    /// Nothing of it can be billed any more.
+    Close(WriteOff),
+}
+
+/// What is to be done with an open slot of a license, on hold or not.
+///
+/// A license that has ended is waited for less: for hours that were over when
+/// the end became known, 8 minutes from then; for the hour in which it ended,
+/// 45 minutes from the end.
+pub fn open_slot(
     slot: Hour,
-    everything_posted: bool,
+    active_since: Timestamp,
     end: Option<&LicenseEnd>,
+    held: bool,
     now: Timestamp,
-) -> bool {
+) -> OpenSlot {
+    let deadline = slot_deadline(slot, active_since, end);
+    let over = before(deadline, CARRIED_BEFORE_DEADLINE);
+    match end {
+        Some(_) if now >= deadline => return OpenSlot::Close(WriteOff::LicenseEnded),
+        None if now >= over => return OpenSlot::Carry,
+        Some(_) | None => {}
+    }
+    if held && !mutant!(FreezeOnHold) {
+        return OpenSlot::Wait;
+    }
     let waited = after(slot.end(), FROZEN_AFTER);
     let latest = match end {
         Some(end) if slot.end() <= end.learned_at => {
             waited.min(after(end.learned_at, FROZEN_AFTER_LEARNING))
         }
+        Some(end) if mutant!(RunningHourFrozenAtOnce) => waited.min(end.learned_at),
         Some(end) => waited.min(after(end.ended_at, FROZEN_AFTER)),
         None => waited,
     };
-    now >= latest || (everything_posted && now >= slot.end())
+    if now >= latest || mutant!(FreezeWithoutGate) && now >= slot.end() {
+        OpenSlot::Freeze
+    } else if now >= slot.end() {
+        OpenSlot::FreezeIfPosted
+    } else {
+        OpenSlot::Wait
+    }
+}
+
+/// When a zero may be reported for a slot that stayed empty.
+pub fn zero_due(slot: Hour, active_since: Timestamp) -> Timestamp {
+    if mutant!(ZeroAtOnce) {
+        return slot.end();
+    }
+    let deadline = slot_deadline(slot, active_since, None);
+    before(deadline, ZERO_BEFORE_DEADLINE).max(after(slot.end(), FROZEN_AFTER))
 }
 
 #[cfg(test)]
@@ -173,8 +267,21 @@ mod tests {
     fn no_usage_goes_into_a_slot_whose_deadline_is_near() {
         let hour = Hour::of(at("2026-11-22T10:00:00Z"));
         let since = at("2026-11-01T00:00:00Z");
-        assert!(takes_usage(hour, since, None, at("2026-11-23T09:30:00Z")));
-        assert!(!takes_usage(hour, since, None, at("2026-11-23T09:30:01Z")));
+        let room = ROOM_BEFORE_DEADLINE;
+        assert!(takes_usage(
+            hour,
+            since,
+            None,
+            room,
+            at("2026-11-23T09:30:00Z")
+        ));
+        assert!(!takes_usage(
+            hour,
+            since,
+            None,
+            room,
+            at("2026-11-23T09:30:01Z")
+        ));
     }
 
     #[test]
@@ -185,39 +292,51 @@ mod tests {
             learned_at: at("2026-11-22T11:05:10Z"),
         };
         let over = Hour::of(at("2026-11-22T10:00:00Z"));
-        assert!(!may_freeze(
-            over,
-            false,
-            Some(&end),
-            at("2026-11-22T11:13:09Z")
-        ));
-        assert!(may_freeze(
-            over,
-            false,
-            Some(&end),
-            at("2026-11-22T11:13:10Z")
-        ));
+        let since = at("2026-11-01T00:00:00Z");
+        let slot = |hour, now| open_slot(hour, since, Some(&end), false, at(now));
+        assert_eq!(slot(over, "2026-11-22T11:13:09Z"), OpenSlot::FreezeIfPosted);
+        assert_eq!(slot(over, "2026-11-22T11:13:10Z"), OpenSlot::Freeze);
         let running = over.next();
-        assert!(!may_freeze(
-            running,
-            true,
-            Some(&end),
-            at("2026-11-22T11:49:59Z")
-        ));
-        assert!(may_freeze(
-            running,
-            false,
-            Some(&end),
-            at("2026-11-22T11:50:00Z")
-        ));
+        assert_eq!(slot(running, "2026-11-22T11:49:59Z"), OpenSlot::Wait);
+        assert_eq!(slot(running, "2026-11-22T11:50:00Z"), OpenSlot::Freeze);
+        let ended = OpenSlot::Close(WriteOff::LicenseEnded);
+        assert_eq!(slot(running, "2026-11-22T12:05:59Z"), OpenSlot::Freeze);
+        assert_eq!(slot(running, "2026-11-22T12:06:00Z"), ended);
     }
 
     #[test]
-    fn a_slot_is_frozen_when_all_is_posted_or_after_45_minutes() {
+    fn a_slot_is_frozen_when_all_is_posted_or_after_45_minutes_and_carried_before_its_deadline() {
         let hour = Hour::of(at("2026-11-22T10:00:00Z"));
-        assert!(!may_freeze(hour, true, None, at("2026-11-22T10:59:59Z")));
-        assert!(may_freeze(hour, true, None, at("2026-11-22T11:00:00Z")));
-        assert!(!may_freeze(hour, false, None, at("2026-11-22T11:44:59Z")));
-        assert!(may_freeze(hour, false, None, at("2026-11-22T11:45:00Z")));
+        let since = at("2026-11-01T00:00:00Z");
+        let slot = |held, now| open_slot(hour, since, None, held, at(now));
+        assert_eq!(slot(false, "2026-11-22T10:59:59Z"), OpenSlot::Wait);
+        assert_eq!(
+            slot(false, "2026-11-22T11:00:00Z"),
+            OpenSlot::FreezeIfPosted
+        );
+        assert_eq!(
+            slot(false, "2026-11-22T11:44:59Z"),
+            OpenSlot::FreezeIfPosted
+        );
+        assert_eq!(slot(false, "2026-11-22T11:45:00Z"), OpenSlot::Freeze);
+        assert_eq!(slot(true, "2026-11-22T11:45:00Z"), OpenSlot::Wait);
+        for held in [false, true] {
+            assert_ne!(slot(held, "2026-11-23T09:49:59Z"), OpenSlot::Carry);
+            assert_eq!(slot(held, "2026-11-23T09:50:00Z"), OpenSlot::Carry);
+        }
+    }
+
+    #[test]
+    fn a_zero_is_reported_when_late_usage_had_its_chance_and_before_the_months_cut_off() {
+        let since = at("2026-11-01T00:00:00Z");
+        let hour = |text| Hour::of(at(text));
+        assert_eq!(
+            zero_due(hour("2026-11-22T10:00:00Z"), since),
+            at("2026-11-23T08:00:00Z")
+        );
+        assert_eq!(
+            zero_due(hour("2026-11-30T23:00:00Z"), since),
+            at("2026-12-01T04:00:00Z")
+        );
     }
 }

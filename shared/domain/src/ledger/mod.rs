@@ -22,6 +22,9 @@
 
 pub mod account_hour;
 pub mod attribution;
+pub mod controls;
 pub mod deadline;
+pub mod hold;
+pub mod included;
 pub mod record;
 pub mod slot;

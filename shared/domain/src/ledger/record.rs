@@ -15,6 +15,7 @@ use crate::ids::ProductCode;
 use crate::ledger::deadline::accepted_until;
 use crate::license::LicenseEnd;
 use crate::metering::{CallFailure, Refusal, UsageRecord, Verdict};
+use crate::mutant;
 
 /// Time until a record is sent again after an answer that accepts nothing.
 pub const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
@@ -24,7 +25,7 @@ pub const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
 pub const SET_ASIDE_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 /// One record of a slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The product: a call holds the records of one. Not sent.
     pub product: ProductCode,
@@ -47,7 +48,7 @@ pub struct Record {
 }
 
 /// What became of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum RecordState {
     /// To be sent, or sent without an explicit verdict.
@@ -81,9 +82,31 @@ pub enum CloseReason {
     Refused,
     /// AWS holds another record for the hour that is not ours.
     Conflict,
-    /// The deadline passed and an attempt has no answer: it may be billed.
+    /// The deadline passed and an attempt has no answer, or a restored table
+    /// forgot what happened: it may be billed.
     Unknown,
+    /// It was unknown, and an operator or AWS's own reports found that AWS had
+    /// not accepted it. It is too late to send it again.
+    WrittenOff,
 }
+
+/// What was found out about a record whose outcome was unknown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// AWS had accepted it.
+    Accepted {
+        /// AWS's metering record id, when it is known.
+        metering_record_id: Option<String>,
+    },
+    /// AWS had not.
+    NotAccepted,
+}
+
+/// The record is not closed as unknown, so there is nothing to be found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the record's outcome is not unknown")]
+pub struct NotUnknown;
 
 /// What one attempt brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +176,23 @@ impl Record {
         }
     }
 
+    /// Closes a record of which a restored table forgot whether it was sent,
+    /// and whether AWS accepted it.
+    pub fn unknown(&self, now: Timestamp) -> Settlement {
+        self.close(CloseReason::Unknown, Alarm::Unknown, now)
+    }
+
+    /// The record, to be looked at again at `due`.
+    #[must_use]
+    pub fn put_off(&self, due: Timestamp) -> Self {
+        let mut later = self.clone();
+        later.version += 1;
+        if let RecordState::Frozen { due: before, .. } = &mut later.state {
+            *before = due;
+        }
+        later
+    }
+
     /// Whether what would be sent is what was frozen.
     pub fn is_intact(&self) -> bool {
         self.fingerprint == fingerprint(&self.usage)
@@ -162,11 +202,12 @@ impl Record {
     /// ever be stored. `None` when it is not to be sent: billed, closed or not due.
     #[must_use]
     pub fn attempted(&self, now: Timestamp) -> Option<Self> {
+        let counted = u32::from(!mutant!(AttemptNotCounted));
         match self.state {
             RecordState::Frozen { due, alone } if due <= now => Some(Self {
                 version: self.version + 1,
-                attempts: self.attempts + 1,
-                unanswered: self.unanswered + 1,
+                attempts: self.attempts + counted,
+                unanswered: self.unanswered + counted,
                 state: RecordState::Frozen {
                     due: after(now, RETRY_AFTER),
                     alone,
@@ -199,12 +240,45 @@ impl Record {
             return None;
         };
         let deadline = accepted_until(self.usage.timestamp, end);
-        (now >= deadline).then(|| {
-            if self.unanswered == 0 {
-                self.close(CloseReason::Refused, Alarm::Refused, now)
-            } else {
-                self.close(CloseReason::Unknown, Alarm::Unknown, now)
-            }
+        (now >= deadline).then(|| self.given_up(now))
+    }
+
+    /// Closes a record that is not to be sent again: refused when every attempt
+    /// was answered so, else unknown. What is terminal stays.
+    pub fn given_up(&self, now: Timestamp) -> Settlement {
+        if self.unanswered == 0 || mutant!(UnansweredClosedAsRefused) {
+            self.close(CloseReason::Refused, Alarm::Refused, now)
+        } else {
+            self.close(CloseReason::Unknown, Alarm::Unknown, now)
+        }
+    }
+
+    /// What was found out about a record whose outcome is unknown: an operator
+    /// or AWS's reports say whether AWS had accepted it. It is never sent again.
+    ///
+    /// # Errors
+    /// [`NotUnknown`] when the record is in any other state.
+    pub fn found(&self, finding: &Finding, now: Timestamp) -> Result<Self, NotUnknown> {
+        let RecordState::Closed {
+            reason: CloseReason::Unknown,
+            ..
+        } = self.state
+        else {
+            return Err(NotUnknown);
+        };
+        Ok(Self {
+            version: self.version + 1,
+            state: match finding {
+                Finding::Accepted { metering_record_id } => RecordState::Billed {
+                    metering_record_id: metering_record_id.clone(),
+                    at: now,
+                },
+                Finding::NotAccepted => RecordState::Closed {
+                    reason: CloseReason::WrittenOff,
+                    at: now,
+                },
+            },
+            ..self.clone()
         })
     }
 
@@ -224,7 +298,10 @@ impl Record {
             }
             Outcome::Verdict(Verdict::DuplicateRecord) => {
                 let answered = self.answered();
-                if answered.unanswered > 0 {
+                if let RecordState::Closed { .. } = answered.state {
+                    return answered.unchanged();
+                }
+                if answered.unanswered > 0 || mutant!(DuplicateIsBilled) {
                     answered.billed(None, now)
                 } else {
                     answered.close(CloseReason::Conflict, Alarm::Conflict, now)
@@ -232,6 +309,12 @@ impl Record {
             }
             Outcome::Verdict(Verdict::CustomerNotSubscribed) => {
                 let answered = self.answered();
+                if mutant!(NotSubscribedIsBilled) {
+                    return answered.billed(None, now);
+                }
+                if mutant!(NotSubscribedCloses) {
+                    return answered.close(CloseReason::Refused, Alarm::NotSubscribed, now);
+                }
                 if end.is_some() {
                     answered.retry(RETRY_AFTER, None, now)
                 } else {
@@ -241,13 +324,23 @@ impl Record {
             Outcome::Verdict(Verdict::Unprocessed) => self.answered().retry(RETRY_AFTER, None, now),
             Outcome::Failed {
                 failure: CallFailure::Refused(refusal),
-                ..
-            } => self.refused(refusal, now),
+                alone,
+            } => self.refused(refusal, *alone, now),
             Outcome::Failed {
                 failure: CallFailure::NoAnswer(_),
                 alone,
             } => {
+                if mutant!(LostAnswerIsSuccess) {
+                    return self.answered().billed(None, now);
+                }
+                if mutant!(ServerErrorIsPoison) {
+                    return self.close(CloseReason::Refused, Alarm::Poison, now);
+                }
                 let mut settled = self.clone().retry(self.backoff(), None, now);
+                if mutant!(LostAnswerGoesToTheNextHour) {
+                    settled.record.usage.timestamp = self.slot.next().start();
+                    settled.record.fingerprint = fingerprint(&settled.record.usage);
+                }
                 settled.record.set_alone(*alone);
                 settled
             }
@@ -257,21 +350,36 @@ impl Record {
         }
     }
 
-    /// A call refused whole: an answer, and nothing was accepted.
-    fn refused(&self, refusal: &Refusal, now: Timestamp) -> Settlement {
+    /// A call refused whole: an answer, and nothing was accepted. It is the
+    /// record's own fault only when it was alone in the call.
+    fn refused(&self, refusal: &Refusal, alone: bool, now: Timestamp) -> Settlement {
         let answered = self.answered();
+        let to_blame = alone || mutant!(OneBadRecordClosesItsBatch);
         match refusal {
+            blamed if blames_a_record(blamed) && !to_blame => {
+                answered.retry(RETRY_AFTER, None, now)
+            }
             Refusal::InvalidUsageDimension
             | Refusal::InvalidLicense
             | Refusal::InvalidTag
             | Refusal::InvalidUsageAllocations
             | Refusal::InvalidCustomerIdentifier
             | Refusal::Unrecognized(_) => {
+                if mutant!(FirstRefusalCloses) || mutant!(OneBadRecordClosesItsBatch) {
+                    return answered.close(CloseReason::Refused, Alarm::Poison, now);
+                }
                 let mut set_aside = answered.retry(SET_ASIDE_FOR, Some(Alarm::Poison), now);
                 set_aside.record.set_alone(true);
                 set_aside
             }
-            Refusal::TimestampOutOfBounds => answered.retry(RETRY_AFTER, Some(Alarm::Clock), now),
+            Refusal::TimestampOutOfBounds if mutant!(ClockFaultIsPoison) => {
+                answered.close(CloseReason::Refused, Alarm::Poison, now)
+            }
+            Refusal::TimestampOutOfBounds => {
+                let mut waits = answered.retry(RETRY_AFTER, Some(Alarm::Clock), now);
+                waits.record.set_alone(true);
+                waits
+            }
             Refusal::Throttled
             | Refusal::InvalidProductCode
             | Refusal::DisabledApi
@@ -293,6 +401,9 @@ impl Record {
     }
 
     fn answered(&self) -> Self {
+        if mutant!(RefusedStaysUnanswered) {
+            return self.clone();
+        }
         Self {
             unanswered: self.unanswered.saturating_sub(1),
             ..self.clone()
@@ -300,7 +411,9 @@ impl Record {
     }
 
     fn billed(mut self, metering_record_id: Option<String>, now: Timestamp) -> Settlement {
-        if let RecordState::Billed { .. } = self.state {
+        let closed = matches!(self.state, RecordState::Closed { .. });
+        if matches!(self.state, RecordState::Billed { .. }) || closed && mutant!(LateSuccessIgnored)
+        {
             return self.unchanged();
         }
         self.version += 1;
@@ -528,7 +641,13 @@ mod tests {
 
     #[test]
     fn what_can_still_be_mended_is_set_aside_and_not_closed() {
-        let settled = record().settle(&refused(Refusal::InvalidLicense), None, at(LATER));
+        let in_company = record().settle(&refused(Refusal::InvalidLicense), None, at(LATER));
+        assert_eq!(in_company.alarm, None, "another may be to blame");
+        let alone = Outcome::Failed {
+            failure: CallFailure::Refused(Refusal::InvalidLicense),
+            alone: true,
+        };
+        let settled = record().settle(&alone, None, at(LATER));
         assert_eq!(settled.alarm, Some(Alarm::Poison));
         assert_eq!(
             settled.record.state,
@@ -578,6 +697,31 @@ mod tests {
         ] {
             let still = billed.settle(&outcome, None, deadline).record;
             assert_eq!(still.state, billed.state, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_unknown_outcome_is_found_out_and_then_it_is_final() {
+        let deadline = at("2026-11-23T10:00:00Z");
+        let unknown = after_all(&[lost()])
+            .past_deadline(None, deadline)
+            .unwrap()
+            .record;
+        let accepted = Finding::Accepted {
+            metering_record_id: Some("m-9".into()),
+        };
+        let billed = unknown.found(&accepted, deadline).unwrap();
+        assert!(matches!(billed.state, RecordState::Billed { .. }));
+        let written_off = unknown.found(&Finding::NotAccepted, deadline).unwrap();
+        assert!(matches!(
+            written_off.state,
+            RecordState::Closed {
+                reason: CloseReason::WrittenOff,
+                ..
+            }
+        ));
+        for other in [record(), billed, written_off] {
+            assert_eq!(other.found(&accepted, deadline), Err(NotUnknown));
         }
     }
 

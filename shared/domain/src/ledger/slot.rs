@@ -9,10 +9,13 @@ use crate::hour::Hour;
 use crate::ids::{
     AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseArn, LicenseId, ProductCode,
 };
+use crate::ledger::account_hour::WriteOff;
 use crate::ledger::deadline::{accepted_until, record_timestamp};
+use crate::ledger::included::Included;
 use crate::ledger::record::Record;
-use crate::license::LicenseEnd;
+use crate::license::{License, LicenseEnd, LicenseStatus};
 use crate::metering::{Allocation, MAX_ALLOCATIONS, UsageRecord};
+use crate::mutant;
 use crate::quantity::{Quantity, QuantityTooLarge};
 use crate::usage::Part;
 
@@ -20,7 +23,7 @@ use crate::usage::Part;
 pub const DEFAULT_ALLOCATIONS: usize = 500;
 
 /// The head of a slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SlotHead {
     /// The license.
     pub license: LicenseId,
@@ -33,7 +36,11 @@ pub struct SlotHead {
 }
 
 /// What may happen to a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Held is not a state of its own: a license is on [hold](crate::ledger::hold),
+/// and its slots stay open. Settled is not stored twice: a frozen slot is
+/// settled when all its records are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum SlotState {
     /// Takes usage; surely never sent.
@@ -42,11 +49,31 @@ pub enum SlotState {
     Frozen {
         /// Since when.
         at: Timestamp,
+        /// Computer-hours that the prepaid part of a contract covered, by dimension.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        included: BTreeMap<Dimension, u32>,
+    },
+    /// Takes no usage; its entries are on their way into a later slot.
+    Carrying {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// All its entries went into later slots.
+    Carried {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Never sent and never to be: what entries are left in it are written off.
+    Closed {
+        /// Since when.
+        at: Timestamp,
+        /// Why.
+        reason: WriteOff,
     },
 }
 
 /// The total of an account-hour's lines in a slot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SlotEntry {
     /// The account.
     pub account: AccountId,
@@ -61,7 +88,7 @@ pub struct SlotEntry {
 }
 
 /// Computer-hours of one dimension and cloud account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Amount {
     /// What they are metered as.
     pub dimension: Dimension,
@@ -86,6 +113,24 @@ pub struct LicenseTerms {
     pub end: Option<LicenseEnd>,
 }
 
+impl LicenseTerms {
+    /// What the ledger needs to know of a license; `None` when it was never active.
+    pub fn of(license: &License) -> Option<Self> {
+        let (active_since, end) = match &license.status {
+            LicenseStatus::Pending => return None,
+            LicenseStatus::Active { since } => (*since, None),
+            LicenseStatus::Ended { active_since, end } => ((*active_since)?, Some(*end)),
+        };
+        Some(Self {
+            product: license.product.clone(),
+            arn: license.arn.clone(),
+            buyer: license.buyer.clone(),
+            active_since,
+            end,
+        })
+    }
+}
+
 /// How many allocations a record may hold: 1 to AWS's 2,500.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AllocationLimit(usize);
@@ -107,57 +152,168 @@ impl Default for AllocationLimit {
     }
 }
 
-/// The usage records of a slot: one per dimension, with every field that will
-/// be sent. An entry of 0 makes no record.
+/// A slot's usage, fixed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FrozenUsage {
+    /// One record per dimension, with every field that will be sent.
+    pub records: Vec<Record>,
+    /// What the prepaid part of a contract covers, by dimension: sent nowhere.
+    pub included: BTreeMap<Dimension, u32>,
+    /// The periods from which that was taken, as they are to be stored.
+    pub taken: Vec<Included>,
+}
+
+/// What a freeze depends on besides the slot's entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreezeTerms<'a> {
+    /// The license.
+    pub license: &'a LicenseTerms,
+    /// How many allocations a record may hold.
+    pub limit: AllocationLimit,
+    /// What the license's contract covers.
+    pub included: &'a [Included],
+    /// The dimension under which an hour without usage is reported as 0, if it is.
+    pub zero: Option<&'a Dimension>,
+}
+
+/// The usage records of a slot: one per dimension, holding what no prepaid part
+/// covers. A dimension of which nothing is left makes no record; an hour without
+/// any usage makes one of 0, if zeros are reported.
 ///
 /// # Errors
 /// [`QuantityTooLarge`] when a dimension's sum exceeds what AWS accepts.
 pub fn freeze(
     hour: Hour,
     entries: &[SlotEntry],
-    terms: &LicenseTerms,
-    limit: AllocationLimit,
+    terms: &FreezeTerms<'_>,
     now: Timestamp,
-) -> Result<Vec<Record>, QuantityTooLarge> {
-    let mut shares: BTreeMap<&Dimension, BTreeMap<Option<&CloudAccountId>, Vec<Quantity>>> =
-        BTreeMap::new();
-    for amount in entries.iter().flat_map(|entry| &entry.amounts) {
-        if amount.count > 0 {
-            shares
-                .entry(&amount.dimension)
-                .or_default()
-                .entry(amount.cloud_account.as_ref())
-                .or_default()
-                .push(Quantity::new(amount.count)?);
+) -> Result<FrozenUsage, QuantityTooLarge> {
+    let mut entries = entries;
+    if mutant!(SlotsPerAccount) {
+        // As if each account had slots of its own, under one key at AWS.
+        let first = entries.first().map(|entry| &entry.account);
+        let own = entries.iter().take_while(|e| Some(&e.account) == first);
+        entries = entries.get(..own.count()).unwrap_or_default();
+    }
+    let shares = shares(entries)?;
+    let timestamp = if mutant!(TimestampOfSending) {
+        now
+    } else {
+        record_timestamp(hour, terms.license.active_since)
+    };
+    let record = |dimension: &Dimension, quantity, allocations| {
+        let usage = UsageRecord {
+            buyer: terms.license.buyer.clone(),
+            license: terms.license.arn.clone(),
+            dimension: dimension.clone(),
+            timestamp,
+            quantity,
+            allocations,
+        };
+        let deadline = accepted_until(timestamp, terms.license.end.as_ref());
+        Record::frozen(terms.license.product.clone(), hour, usage, deadline, now)
+    };
+    let mut frozen = FrozenUsage::default();
+    for (dimension, shares) in &shares {
+        let total = Quantity::sum(shares.iter().map(|share| share.quantity))?;
+        let covered = take_included(dimension, hour, total, terms.included, &mut frozen);
+        if covered > 0 {
+            frozen.included.insert((*dimension).clone(), covered);
+        }
+        let rest = Quantity::new(total.get() - covered)?;
+        if rest > Quantity::ZERO {
+            let allocations = limited(reduced(shares, total, rest)?, terms.limit)?;
+            frozen.records.push(record(dimension, rest, allocations));
         }
     }
-    let timestamp = record_timestamp(hour, terms.active_since);
-    let deadline = accepted_until(timestamp, terms.end.as_ref());
-    shares
-        .into_iter()
-        .map(|(dimension, by_account)| {
-            let mut allocations = Vec::with_capacity(by_account.len());
-            for (cloud_account, counts) in by_account {
-                allocations.push(Allocation {
-                    cloud_account: cloud_account.cloned(),
-                    quantity: Quantity::sum(counts)?,
-                });
+    if let (true, Some(zero)) = (shares.is_empty(), terms.zero) {
+        frozen
+            .records
+            .push(record(zero, Quantity::ZERO, Vec::new()));
+    }
+    Ok(frozen)
+}
+
+/// The entries' computer-hours by dimension and cloud account, none of 0.
+fn shares(
+    entries: &[SlotEntry],
+) -> Result<BTreeMap<&Dimension, Vec<Allocation>>, QuantityTooLarge> {
+    let mut sums: BTreeMap<(&Dimension, Option<&CloudAccountId>), Quantity> = BTreeMap::new();
+    for amount in entries.iter().flat_map(|entry| &entry.amounts) {
+        if amount.count > 0 {
+            let sum = sums
+                .entry((&amount.dimension, amount.cloud_account.as_ref()))
+                .or_default();
+            *sum = Quantity::sum([*sum, Quantity::new(amount.count)?])?;
+        }
+    }
+    let mut shares: BTreeMap<&Dimension, Vec<Allocation>> = BTreeMap::new();
+    for ((dimension, cloud_account), quantity) in sums {
+        shares.entry(dimension).or_default().push(Allocation {
+            cloud_account: cloud_account.cloned(),
+            quantity,
+        });
+    }
+    Ok(shares)
+}
+
+/// Takes what the license's periods cover of an hour's quantity.
+fn take_included(
+    dimension: &Dimension,
+    hour: Hour,
+    total: Quantity,
+    periods: &[Included],
+    frozen: &mut FrozenUsage,
+) -> u32 {
+    let mut covered = 0;
+    for period in periods {
+        if period.dimension == *dimension && period.covers(hour) {
+            let (after, taken) = period.taken(total.get() - covered);
+            if taken > 0 {
+                covered += taken;
+                frozen.taken.push(after);
             }
-            let usage = UsageRecord {
-                buyer: terms.buyer.clone(),
-                license: terms.arn.clone(),
-                dimension: dimension.clone(),
-                timestamp,
-                quantity: Quantity::sum(allocations.iter().map(|a| a.quantity))?,
-                allocations: limited(allocations, limit)?,
-            };
-            Ok(Record::frozen(
-                terms.product.clone(),
-                hour,
-                usage,
-                deadline,
-                now,
-            ))
+        }
+    }
+    covered
+}
+
+/// The allocations of what is left of a quantity: each in proportion, what
+/// rounding leaves over to those that lost most by it.
+fn reduced(
+    shares: &[Allocation],
+    total: Quantity,
+    rest: Quantity,
+) -> Result<Vec<Allocation>, QuantityTooLarge> {
+    if rest == total {
+        return Ok(shares.to_vec());
+    }
+    let (total, rest) = (u64::from(total.get()), u64::from(rest.get()));
+    let mut left = rest;
+    let mut kept: Vec<(u64, usize, u64)> = Vec::with_capacity(shares.len());
+    for (place, share) in shares.iter().enumerate() {
+        let exact = u64::from(share.quantity.get()) * rest;
+        left -= exact / total;
+        kept.push((exact % total, place, exact / total));
+    }
+    kept.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    for share in &mut kept {
+        if left > 0 {
+            share.2 += 1;
+            left -= 1;
+        }
+    }
+    kept.sort_by_key(|(_, place, _)| *place);
+    shares
+        .iter()
+        .zip(kept)
+        .filter(|(_, (_, _, units))| *units > 0)
+        .map(|(share, (_, _, units))| {
+            let quantity = u32::try_from(units).map_err(|_| QuantityTooLarge)?;
+            Ok(Allocation {
+                cloud_account: share.cloud_account.clone(),
+                quantity: Quantity::new(quantity)?,
+            })
         })
         .collect()
 }
@@ -180,6 +336,9 @@ fn limited(
                 .then(a.cloud_account.cmp(&b.cloud_account))
         });
         let merged = allocations.split_off(limit.0 - 1);
+        if mutant!(AllocationsCut) {
+            return Ok(allocations);
+        }
         allocations.push(Allocation {
             cloud_account: None,
             quantity: Quantity::sum(merged.iter().map(|a| a.quantity))?,
@@ -228,17 +387,83 @@ mod tests {
     }
 
     fn records(entries: &[SlotEntry], limit: usize) -> Vec<UsageRecord> {
-        freeze(
-            entries[0].hour,
-            entries,
-            &terms(),
-            AllocationLimit::new(limit).unwrap(),
-            "2026-11-22T11:11:00Z".parse().unwrap(),
+        frozen(entries, limit, &[], None)
+            .records
+            .into_iter()
+            .map(|record| record.usage)
+            .collect()
+    }
+
+    fn frozen(
+        entries: &[SlotEntry],
+        limit: usize,
+        included: &[Included],
+        zero: Option<&Dimension>,
+    ) -> FrozenUsage {
+        let terms = FreezeTerms {
+            license: &terms(),
+            limit: AllocationLimit::new(limit).unwrap(),
+            included,
+            zero,
+        };
+        let now = "2026-11-22T11:11:00Z".parse().unwrap();
+        freeze(entry("a", &[]).hour, entries, &terms, now).unwrap()
+    }
+
+    fn period(granted: u64) -> Included {
+        Included::new(
+            terms().arn.id().clone(),
+            Dimension::parse("medium").unwrap(),
+            "2026-11-01T00:00:00Z".parse().unwrap(),
+            "2026-12-01T00:00:00Z".parse().unwrap(),
+            granted,
         )
-        .unwrap()
-        .into_iter()
-        .map(|record| record.usage)
-        .collect()
+    }
+
+    #[test]
+    fn what_a_contract_includes_is_not_metered_and_the_rest_is_divided_in_proportion() {
+        let entries = [entry(
+            "a",
+            &[
+                ("medium", Some("1"), 6),
+                ("medium", Some("2"), 3),
+                ("large", None, 2),
+            ],
+        )];
+        let frozen = frozen(&entries, 500, &[period(4)], None);
+        let medium = &frozen.records[1].usage;
+        assert_eq!(frozen.included[&medium.dimension], 4);
+        assert_eq!(medium.quantity.get(), 5);
+        let shares: Vec<u32> = medium
+            .allocations
+            .iter()
+            .map(|a| a.quantity.get())
+            .collect();
+        assert_eq!(shares, [3, 2]);
+        assert_eq!(frozen.taken[0].left(), 0);
+        assert_eq!(
+            frozen.records[0].usage.quantity.get(),
+            2,
+            "large is not covered"
+        );
+    }
+
+    #[test]
+    fn an_hour_that_is_covered_whole_makes_no_record() {
+        let entries = [entry("a", &[("medium", Some("1"), 6)])];
+        let frozen = frozen(&entries, 500, &[period(100)], None);
+        assert_eq!(frozen.records, []);
+        assert_eq!(frozen.taken[0].left(), 94);
+    }
+
+    #[test]
+    fn an_hour_without_usage_makes_one_record_of_0_if_zeros_are_reported() {
+        let medium = Dimension::parse("medium").unwrap();
+        assert_eq!(frozen(&[], 500, &[], None).records, []);
+        let zero = frozen(&[], 500, &[], Some(&medium)).records;
+        assert_eq!((zero.len(), zero[0].usage.quantity), (1, Quantity::ZERO));
+        let used = [entry("a", &[("large", None, 1)])];
+        assert_eq!(frozen(&used, 500, &[], Some(&medium)).records.len(), 1);
     }
 
     #[test]

@@ -46,6 +46,10 @@ impl Shard {
 pub struct Part(pub u16);
 
 impl Part {
+    /// The most parts of an account: what 64 parts hold is far more than one
+    /// customer has, and each is a query in every hour.
+    pub const MOST: u16 = 64;
+
     /// Every part of an account that is divided into `count`.
     pub fn all(count: NonZeroU16) -> impl Iterator<Item = Self> {
         (0..count.get()).map(Self)

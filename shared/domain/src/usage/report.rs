@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hour::{Hour, after, before};
 use crate::ids::{AccountId, AgentId, InstanceId, ReportId};
+use crate::mutant;
 use crate::tiers::{Connector, ConnectorKind, Size, Tier, classify};
 use crate::usage::computer::{ComputerKey, Observation, Protected, Span};
 use crate::usage::packed::{MAX_PACKED_BYTES, packed_len};
@@ -101,7 +102,10 @@ pub struct AcceptedReport {
     pub id: ReportId,
     /// The hash of the raw entries.
     pub fingerprint: Fingerprint,
-    /// The observations by part; no part is empty.
+    /// The observations by part. Of an account that is divided, part 0 is
+    /// always there, and stored first, even if it is empty: so that another
+    /// report under the same id is found out before anything of it is stored,
+    /// whichever parts the two touch.
     pub parts: BTreeMap<Part, Vec<Observation>>,
 }
 
@@ -125,6 +129,9 @@ impl UsageReport {
             _ => return Err(InvalidReport::new("computers", "holds at most 5,000")),
         }
         let mut by_part: BTreeMap<Part, Vec<Observation>> = BTreeMap::new();
+        if parts > NonZeroU16::MIN && !mutant!(ReportIdIsPerPart) {
+            by_part.insert(Part(0), Vec::new());
+        }
         for (n, computer) in self.computers.iter().enumerate() {
             let observation = computer.observe(self.hour).map_err(|(field, problem)| {
                 InvalidReport::new(format!("computers[{n}].{field}"), problem)

@@ -58,6 +58,9 @@ fn good_settings_are_read_with_their_defaults() {
     assert_eq!(subscriptions.products.len(), 2);
     assert_eq!(subscriptions.trial, SignedDuration::from_hours(30 * 24));
     assert_eq!(subscriptions.repeated_grace, RepeatedGrace::Granted);
+    let rules = settings.app.rules;
+    assert_eq!(rules.carry, CarryRules::default());
+    assert_eq!((rules.zeros, rules.calls_at_once), (ZeroRecords::Off, 4));
     assert_eq!(settings.log_level, LevelFilter::INFO);
     assert_eq!(settings.aws.endpoint_url, None);
     assert_eq!(site.product_name, "Workload Security");
@@ -79,6 +82,13 @@ fn every_wrong_value_is_refused_by_its_name() {
         ("CATALOG", "{}"),
         ("ALLOCATIONS_PER_RECORD", "0"),
         ("ALLOCATIONS_PER_RECORD", "2501"),
+        ("CARRY_HOURS", "47"),
+        ("CARRY_HOURS", "721"),
+        ("CARRY_ROOM_MINUTES", "14"),
+        ("CARRY_ROOM_MINUTES", "half an hour"),
+        ("ZERO_RECORDS", "on"),
+        ("CALLS_AT_ONCE", "0"),
+        ("CALLS_AT_ONCE", "11"),
         ("LOG_LEVEL", "trace"),
         ("AWS_REGION", "us east"),
         ("AWS_ENDPOINT_URL", "localhost:8090"),

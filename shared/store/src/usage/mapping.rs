@@ -4,43 +4,107 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::hour::Hour;
-use domain::ids::{AccountId, LicenseId, ProductCode};
+use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
 use domain::ledger::account_hour::{AccountHour, Line, Posting, Unbillable};
-use domain::ledger::record::{Record, RecordState};
+use domain::ledger::controls::{Controls, Forgotten};
+use domain::ledger::hold::Hold;
+use domain::ledger::included::Included;
+use domain::ledger::record::{CloseReason, Record, RecordState};
 use domain::ledger::slot::{Amount, SlotEntry, SlotHead, SlotState};
 use domain::metering::UsageRecord;
 use domain::usage::Part;
 use jiff::Timestamp;
+use ledger::step::{Cursor, Marker};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::keys::{self, WorkKind};
+use super::keys::{Key, WorkKind};
 use crate::StoreError;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The key of an item, for errors.
-pub(super) fn key_of(item: &Item) -> String {
-    let part = |name| match item.get(name) {
-        Some(AttributeValue::S(text)) => text.as_str(),
-        _ => "?",
-    };
-    format!("{} | {}", part("pk"), part("sk"))
-}
+/// The form of the items that this version writes, and the newest that it reads.
+pub(super) const FORMAT: u32 = 1;
 
+/// Reads an item. One of a newer form is not read at all: what this version
+/// does not know of it could be what matters.
 pub(super) fn read<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    let key = key_of(&item);
-    serde_dynamo::from_item(item).map_err(|error| StoreError::corrupt(key, error))
+    let key = known(&item)?;
+    serde_dynamo::from_item(item).map_err(|error| StoreError::corrupt(key.to_string(), error))
 }
 
-pub(super) fn write<T: Serialize>(key: &str, row: T) -> Result<Item, StoreError> {
-    serde_dynamo::to_item(row).map_err(|error| StoreError::corrupt(key, error))
+/// The key of an item of a form that this version reads.
+pub(super) fn known(item: &Item) -> Result<Key, StoreError> {
+    let key = Key::of(item);
+    let format: Option<u32> = item
+        .get("format")
+        .and_then(|format| format.as_n().ok()?.parse().ok());
+    match format {
+        Some(FORMAT) => Ok(key),
+        Some(other) => Err(StoreError::corrupt(
+            key.to_string(),
+            format!("it is of format {other}; this version reads {FORMAT}"),
+        )),
+        None => Err(StoreError::corrupt(key.to_string(), "it names no format")),
+    }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct AccountHourRow {
-    pub pk: String,
-    pub sk: String,
+/// The item of a row.
+pub(super) fn write<T: Serialize>(key: &Key, row: T) -> Result<Item, StoreError> {
+    let mut item: Item =
+        serde_dynamo::to_item(row).map_err(|error| StoreError::corrupt(key.to_string(), error))?;
+    item.extend(key.attributes());
+    item.insert("format".to_owned(), number(FORMAT));
+    Ok(item)
+}
+
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// Has an item listed in the work index.
+pub(super) fn listed(item: &mut Item, kind: WorkKind, license: &LicenseId, due: Timestamp) {
+    item.insert("work_shard".to_owned(), text(kind.partition_of(license)));
+    item.insert("work_due".to_owned(), work_due(due));
+}
+
+/// Whole seconds, so that due times sort as text.
+pub(super) fn work_due(due: Timestamp) -> AttributeValue {
+    text(whole_seconds(due).to_string())
+}
+
+pub(super) fn whole_seconds(instant: Timestamp) -> Timestamp {
+    Timestamp::from_second(instant.as_second()).unwrap_or(instant)
+}
+
+/// Declares the row of a type whose fields it has: it is written from it and
+/// read into it field by field.
+macro_rules! row {
+    ($row:ident of $type:ident { $($field:ident: $of:ty),* $(,)? }) => {
+        #[derive(Debug, Serialize, Deserialize)]
+        pub(super) struct $row {
+            $($field: $of,)*
+        }
+
+        impl From<&$type> for $row {
+            fn from(value: &$type) -> Self {
+                Self { $($field: value.$field.clone(),)* }
+            }
+        }
+
+        impl From<$row> for $type {
+            fn from(row: $row) -> Self {
+                Self { $($field: row.$field,)* }
+            }
+        }
+    };
+}
+
+row!(AccountHourRow of AccountHour {
     account: AccountId,
     part: Part,
     hour: Hour,
@@ -48,98 +112,24 @@ pub(super) struct AccountHourRow {
     postings: Vec<Posting>,
     lines: Vec<Line>,
     unbillable: BTreeMap<Unbillable, u32>,
-}
+});
 
-impl From<&AccountHour> for AccountHourRow {
-    fn from(hour: &AccountHour) -> Self {
-        Self {
-            pk: keys::account(&hour.account, hour.part),
-            sk: hour.hour.to_string(),
-            account: hour.account.clone(),
-            part: hour.part,
-            hour: hour.hour,
-            version: hour.version,
-            postings: hour.postings.clone(),
-            lines: hour.lines.clone(),
-            unbillable: hour.unbillable.clone(),
-        }
-    }
-}
-
-impl From<AccountHourRow> for AccountHour {
-    fn from(row: AccountHourRow) -> Self {
-        Self {
-            account: row.account,
-            part: row.part,
-            hour: row.hour,
-            version: row.version,
-            postings: row.postings,
-            lines: row.lines,
-            unbillable: row.unbillable,
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct HeadRow {
+row!(HeadRow of SlotHead {
     license: LicenseId,
     hour: Hour,
     version: u64,
     state: SlotState,
-}
+});
 
-impl From<HeadRow> for SlotHead {
-    fn from(row: HeadRow) -> Self {
-        Self {
-            license: row.license,
-            hour: row.hour,
-            version: row.version,
-            state: row.state,
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct EntryRow {
-    pk: String,
-    sk: String,
+row!(EntryRow of SlotEntry {
     account: AccountId,
     part: Part,
     hour: Hour,
     origin: Hour,
     amounts: Vec<Amount>,
-}
+});
 
-impl EntryRow {
-    pub(super) fn new(license: &LicenseId, slot: Hour, entry: &SlotEntry) -> Self {
-        Self {
-            pk: keys::license(license),
-            sk: keys::entry(slot, entry),
-            account: entry.account.clone(),
-            part: entry.part,
-            hour: entry.hour,
-            origin: entry.origin,
-            amounts: entry.amounts.clone(),
-        }
-    }
-}
-
-impl From<EntryRow> for SlotEntry {
-    fn from(row: EntryRow) -> Self {
-        Self {
-            account: row.account,
-            part: row.part,
-            hour: row.hour,
-            origin: row.origin,
-            amounts: row.amounts,
-        }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct RecordRow {
-    pub pk: String,
-    pub sk: String,
+row!(RecordRow of Record {
     product: ProductCode,
     slot: Hour,
     usage: UsageRecord,
@@ -149,54 +139,88 @@ pub(super) struct RecordRow {
     attempts: u32,
     unanswered: u32,
     state: RecordState,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    work_shard: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    work_due: Option<Timestamp>,
+});
+
+row!(MarkerRow of Marker {
+    account: AccountId,
+    part: Part,
+    hour: Hour,
+    nonce: String,
+    put_at: Timestamp,
+});
+
+row!(HoldRow of Hold {
+    license: LicenseId,
+    since: Timestamp,
+    next_try: Timestamp,
+    version: u64,
+});
+
+row!(IncludedRow of Included {
+    license: LicenseId,
+    dimension: Dimension,
+    from: Timestamp,
+    until: Timestamp,
+    granted: u64,
+    used: u64,
+    version: u64,
+});
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ControlsRow {
+    stopped: Vec<ProductCode>,
+    forgotten: Vec<Forgotten>,
+    version: u64,
 }
 
-impl From<&Record> for RecordRow {
-    fn from(record: &Record) -> Self {
-        let license = record.usage.license.id();
-        let due = match record.state {
-            RecordState::Frozen { due, .. } => Some(due),
-            RecordState::Billed { .. } | RecordState::Closed { .. } => None,
-        };
+impl From<&Controls> for ControlsRow {
+    fn from(controls: &Controls) -> Self {
         Self {
-            pk: keys::license(license),
-            sk: keys::record(record.slot, &record.usage.dimension),
-            product: record.product.clone(),
-            slot: record.slot,
-            usage: record.usage.clone(),
-            fingerprint: record.fingerprint.clone(),
-            deadline: record.deadline,
-            version: record.version,
-            attempts: record.attempts,
-            unanswered: record.unanswered,
-            state: record.state.clone(),
-            work_shard: due.map(|_| keys::work_of(WorkKind::Record, license)),
-            work_due: due.map(whole_seconds),
+            stopped: controls.stopped.iter().cloned().collect(),
+            forgotten: controls.forgotten.clone(),
+            version: controls.version,
         }
     }
 }
 
-impl From<RecordRow> for Record {
-    fn from(row: RecordRow) -> Self {
+impl From<ControlsRow> for Controls {
+    fn from(row: ControlsRow) -> Self {
         Self {
-            product: row.product,
-            slot: row.slot,
-            usage: row.usage,
-            fingerprint: row.fingerprint,
-            deadline: row.deadline,
+            stopped: row.stopped.into_iter().collect(),
+            forgotten: row.forgotten,
             version: row.version,
-            attempts: row.attempts,
-            unanswered: row.unanswered,
-            state: row.state,
         }
     }
 }
 
-/// Whole seconds, so that due times sort as text.
-pub(super) fn whole_seconds(instant: Timestamp) -> Timestamp {
-    Timestamp::from_second(instant.as_second()).unwrap_or(instant)
+/// A cursor's hours as numbers: its updates compare them.
+#[derive(Debug, Deserialize)]
+pub(super) struct CursorRow {
+    sealed: i32,
+    posted: i32,
+}
+
+impl From<CursorRow> for Cursor {
+    fn from(row: CursorRow) -> Self {
+        Self {
+            sealed: Hour::from_number(row.sealed),
+            posted: Hour::from_number(row.posted),
+        }
+    }
+}
+
+/// Under which kind of work a record is listed, and for when.
+pub(super) fn work_of(record: &Record) -> Option<(WorkKind, Timestamp)> {
+    match record.state {
+        RecordState::Frozen { due, .. } => Some((WorkKind::Record, due)),
+        RecordState::Closed {
+            reason: CloseReason::Unknown,
+            at,
+        } => Some((WorkKind::Unknown, at)),
+        RecordState::Closed {
+            reason: CloseReason::Refused | CloseReason::Conflict | CloseReason::WrittenOff,
+            ..
+        }
+        | RecordState::Billed { .. } => None,
+    }
 }

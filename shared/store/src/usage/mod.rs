@@ -10,46 +10,40 @@
 //! | slot's entry | `license#<license>` | `<hour>#entry#<origin>#<account>#<part>#<hour of use>` |
 //! | slot's record | `license#<license>` | `<hour>#record#<dimension>` |
 //! | final usage of an ended license | `license#<license>` | `final` |
+//! | hold on a license | `license#<license>` | `hold` |
+//! | what a contract covers in a period | `license#<license>` | `included#<dimension>#<from>` |
+//! | the operator's decisions | `controls` | `controls` |
 //!
-//! The index `work` (`work_shard`, `work_due`) holds open slots until they are
-//! frozen, records until they are terminal, and licenses whose final usage is
-//! looked after. It only suggests: what it names
-//! is read again.
+//! The index `work` (`work_shard`, `work_due`) only suggests: what it names is
+//! read again.
 //!
-//! # Why a report and the posting of its hour may race in any way
+//! | what it holds | `work_shard` | `work_due` |
+//! |---|---|---|
+//! | slots, until they are frozen, carried or closed | `slot#<n>` | when it is looked at |
+//! | records, until they are terminal | `record#<n>` | when it is sent |
+//! | records whose outcome is unknown | `unknown#<n>` | when it became so |
+//! | ended licenses whose final usage is looked after | `final#0` | when it began |
+//! | licenses on hold | `hold#0` | when one record is tried next |
 //!
-//! A recorder stores the report, *then* reads the shard's cursor, and puts a
-//! late marker if the hour is sealed. A poster raises `sealed`, *then* lists
-//! the hour's reports. Whatever the interleaving, either the list comes after
-//! the report was stored and holds it, or the list came before, so `sealed`
-//! was raised before, so the recorder, who reads the cursor after storing,
-//! sees the hour sealed and puts the marker. A crash between storing and
-//! reading leaves the report unacknowledged: its redelivery finds it stored
-//! and goes on to read the cursor. A marker is deleted only if its nonce is
-//! the one that was there before the hour was posted: a report stored in
-//! between put a new one.
+//! Every item names its `format`; one of a newer format is an error that names
+//! its key, never half an answer.
+//!
+//! What a step of the ledger asks for, and why the order of steps is what it
+//! is, says the crate `ledger`. A step here is one read, or one conditional
+//! write.
 
 mod account_hours;
+mod controls;
 mod cursors;
 mod final_usage;
+mod heads;
+mod holds;
+mod included;
 mod keys;
 mod mapping;
+mod markers;
+mod records;
 mod reports;
 mod slots;
+mod table;
 mod work;
-
-pub use account_hours::SlotPosting;
-pub use cursors::{Cursor, Marker};
-pub use reports::{AccountPart, PutReport, StoredReport};
-pub use slots::Slot;
-pub use work::DueWork;
-
-/// The answer to a conditional write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Written {
-    /// The write was made.
-    Committed,
-    /// Somebody else changed an item since it was read: load and decide again.
-    Lost,
-}

@@ -1,69 +1,30 @@
-//! Slots: heads, entries and records.
+//! Slots, whole: heads, entries and records; and what becomes of them.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
-};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::hour::Hour;
-use domain::ids::{Dimension, LicenseId};
+use domain::ids::LicenseId;
+use domain::ledger::account_hour::WriteOff;
 use domain::ledger::record::Record;
-use domain::ledger::slot::{SlotEntry, SlotHead};
+use domain::ledger::slot::{SlotEntry, SlotHead, SlotState};
 use jiff::Timestamp;
+use ledger::Written;
+use ledger::step::{Carry, Freeze, Slot};
 
-use super::mapping::{EntryRow, HeadRow, Item, RecordRow, key_of, read, write};
-use super::reports::text;
-use super::{Written, keys};
+use super::heads::Was;
+use super::keys::{self, Key};
+use super::mapping::{EntryRow, HeadRow, Item, RecordRow, read, write};
+use super::table::{Replaces, Sorted};
 use crate::{Store, StoreError};
 
-/// A slot, whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot {
-    /// Its head.
-    pub head: SlotHead,
-    /// What was posted into it.
-    pub entries: Vec<SlotEntry>,
-    /// What it was frozen into.
-    pub records: Vec<Record>,
-}
-
 impl Store {
-    /// The head of a slot; `None` when nothing was ever posted into it.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or the item is unreadable.
-    pub async fn slot_head(
-        &self,
-        license: &LicenseId,
-        hour: Hour,
-    ) -> Result<Option<SlotHead>, StoreError> {
-        let item = self
-            .client
-            .get_item()
-            .table_name(&self.tables.usage)
-            .key("pk", text(keys::license(license)))
-            .key("sk", text(keys::head(hour)))
-            .consistent_read(true)
-            .send()
-            .await?
-            .item;
-        item.map(|item| read::<HeadRow>(item).map(Into::into))
-            .transpose()
-    }
-
-    /// A slot, whole; `None` when nothing was ever posted into it.
+    /// A slot, whole; `None` when nothing was ever put into it.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
     pub async fn slot(&self, license: &LicenseId, hour: Hour) -> Result<Option<Slot>, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.tables.usage)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :slot)")
-            .expression_attribute_values(":pk", text(keys::license(license)))
-            .expression_attribute_values(":slot", text(keys::slot(hour)));
-        Ok(slots_of(self.query_all(query).await?)?.pop())
+        let of_slot = Sorted::BeginningWith(keys::slot(hour));
+        let items = self.usage_items(keys::license(license), of_slot);
+        Ok(slots_of(items.await?)?.pop())
     }
 
     /// The slots of a license from the first hour up to but without the second, ascending.
@@ -76,157 +37,90 @@ impl Store {
         from: Hour,
         until: Hour,
     ) -> Result<Vec<Slot>, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.tables.usage)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :until")
-            .expression_attribute_values(":pk", text(keys::license(license)))
-            .expression_attribute_values(":from", text(keys::slot(from)))
-            .expression_attribute_values(":until", text(keys::slot(until)));
-        slots_of(self.query_all(query).await?)
+        let hours = Sorted::Between(keys::slot(from), keys::slot(until));
+        slots_of(self.usage_items(keys::license(license), hours).await?)
     }
 
     /// Freezes a slot if its version is the one its records were made from:
-    /// the records are stored for ever, and the slot takes no more usage.
+    /// the records are stored for ever, the slot takes no more usage, and what
+    /// a contract covers is taken from it.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer; the slot may then be frozen.
-    pub async fn freeze(
-        &self,
-        head: &SlotHead,
-        records: &[Record],
-        now: Timestamp,
-    ) -> Result<Written, StoreError> {
-        let frozen = AttributeValue::M(
-            [
-                ("is".to_owned(), text("frozen")),
-                ("at".to_owned(), text(now.to_string())),
-            ]
-            .into(),
-        );
-        let update = Update::builder()
-            .table_name(&self.tables.usage)
-            .key("pk", text(keys::license(&head.license)))
-            .key("sk", text(keys::head(head.hour)))
-            .update_expression("SET #state = :frozen, #version = :next REMOVE work_shard, work_due")
-            .condition_expression("#version = :version AND #state.#is = :open")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#is", "is")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":frozen", frozen)
-            .expression_attribute_values(":open", text("open"))
-            .expression_attribute_values(":version", AttributeValue::N(head.version.to_string()))
-            .expression_attribute_values(":next", AttributeValue::N((head.version + 1).to_string()))
-            .build()
-            .map_err(|error| StoreError::Refused(error.to_string()))?;
-        let mut actions = vec![TransactWriteItem::builder().update(update).build()];
-        for record in records {
-            let row = RecordRow::from(record);
-            let put = Put::builder()
-                .table_name(&self.tables.usage)
-                .set_item(Some(write(&row.pk.clone(), row)?))
-                .condition_expression("attribute_not_exists(pk)")
-                .build()
-                .map_err(|error| StoreError::Refused(error.to_string()))?;
-            actions.push(TransactWriteItem::builder().put(put).build());
+    pub async fn freeze(&self, freeze: &Freeze) -> Result<Written, StoreError> {
+        let frozen = SlotState::Frozen {
+            at: freeze.at,
+            included: freeze.included.clone(),
+        };
+        let mut actions = vec![self.change_head(&freeze.head, Was::Open, &frozen)?];
+        for record in &freeze.records {
+            actions.push(self.create_record(record)?);
+        }
+        for period in &freeze.taken {
+            actions.push(self.take_included(period)?);
         }
         self.transact(actions).await
     }
 
-    /// One record of a slot.
+    /// Moves entries of a slot into a later one, if its version is unchanged
+    /// and the later one is open. Each keeps its name: the slot that it first entered.
     ///
     /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or the item is unreadable.
-    pub async fn record(
+    /// [`StoreError`] when DynamoDB does not answer; they may then be moved.
+    pub async fn carry(&self, carry: &Carry) -> Result<Written, StoreError> {
+        let (license, from) = (&carry.head.license, carry.head.hour);
+        let mut actions = vec![self.change_head(&carry.head, Was::OpenOrCarrying, &carry.then)?];
+        if let Some(into) = carry.into {
+            actions.push(self.raise_open_head(license, into)?);
+            for entry in &carry.moved {
+                actions.push(self.delete_action(&keys::entry(license, from, entry))?);
+                actions.push(self.set_entry(license, into, entry)?);
+            }
+        }
+        self.transact(actions).await
+    }
+
+    /// Closes an open slot whose entries can never be billed, if its version is unchanged.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer; the slot may then be closed.
+    pub async fn close_slot(
+        &self,
+        head: &SlotHead,
+        reason: WriteOff,
+        at: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let closed = SlotState::Closed { at, reason };
+        let action = self.change_head(head, Was::Open, &closed)?;
+        self.transact(vec![action]).await
+    }
+
+    /// Sets an entry of a slot to a total, over what it was before.
+    pub(super) fn set_entry(
         &self,
         license: &LicenseId,
         slot: Hour,
-        dimension: &Dimension,
-    ) -> Result<Option<Record>, StoreError> {
-        let item = self
-            .client
-            .get_item()
-            .table_name(&self.tables.usage)
-            .key("pk", text(keys::license(license)))
-            .key("sk", text(keys::record(slot, dimension)))
-            .consistent_read(true)
-            .send()
-            .await?
-            .item;
-        item.map(|item| read::<RecordRow>(item).map(Into::into))
-            .transpose()
-    }
-
-    /// Replaces a record if the stored one has the version before its own.
-    ///
-    /// `nonce` names this write: when the SDK repeats a write whose answer was
-    /// lost, the condition fails on what the first attempt wrote, and the nonce
-    /// tells that from somebody else's write.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer; the write may then have been made.
-    pub async fn replace_record(
-        &self,
-        record: &Record,
-        nonce: &str,
-    ) -> Result<Written, StoreError> {
-        let row = RecordRow::from(record);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.tables.usage)
-            .set_item(Some(write(&row.pk.clone(), row)?))
-            .item("written", text(nonce))
-            .condition_expression("version = :before")
-            .expression_attribute_values(
-                ":before",
-                AttributeValue::N((record.version - 1).to_string()),
-            )
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let error = match put {
-            Ok(_) => return Ok(Written::Committed),
-            Err(error) => error,
-        };
-        let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
-        else {
-            return Err(error.into());
-        };
-        let ours = failed.item().and_then(|item| item.get("written")) == Some(&text(nonce));
-        Ok(if ours {
-            Written::Committed
-        } else {
-            Written::Lost
-        })
+        entry: &SlotEntry,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let item = write(&keys::entry(license, slot, entry), EntryRow::from(entry))?;
+        self.put_action(item, Replaces::Anything)
     }
 }
 
 /// Groups a license's items, ascending by key, into its slots.
 fn slots_of(items: Vec<Item>) -> Result<Vec<Slot>, StoreError> {
-    let mut heads = Vec::new();
-    let mut entries = Vec::new();
-    let mut records = Vec::new();
+    let mut heads: Vec<(String, SlotHead)> = Vec::new();
+    let mut entries: Vec<(String, SlotEntry)> = Vec::new();
+    let mut records: Vec<(String, Record)> = Vec::new();
     for item in items {
-        let sk = item
-            .get("sk")
-            .and_then(|value| value.as_s().ok())
-            .cloned()
-            .unwrap_or_default();
-        let Some((slot, rest)) = sk.split_once('#') else {
-            return Err(StoreError::corrupt(key_of(&item), "no slot's item"));
-        };
+        let key = Key::of(&item);
+        let (slot, rest) = key.sk.split_once('#').unwrap_or((&key.sk, ""));
         let slot = slot.to_owned();
-        if rest == "head" {
-            heads.push((slot, SlotHead::from(read::<HeadRow>(item)?)));
-        } else if rest.starts_with("entry#") {
-            entries.push((slot, SlotEntry::from(read::<EntryRow>(item)?)));
-        } else if rest.starts_with("record#") {
-            records.push((slot, Record::from(read::<RecordRow>(item)?)));
-        } else {
-            return Err(StoreError::corrupt(key_of(&item), "no slot's item"));
+        match rest.split_once('#') {
+            None if rest == "head" => heads.push((slot, read::<HeadRow>(item)?.into())),
+            Some(("entry", _)) => entries.push((slot, read::<EntryRow>(item)?.into())),
+            Some(("record", _)) => records.push((slot, read::<RecordRow>(item)?.into())),
+            None | Some(_) => return Err(StoreError::corrupt(key.to_string(), "no slot's item")),
         }
     }
     Ok(heads

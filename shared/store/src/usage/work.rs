@@ -4,10 +4,10 @@ use domain::hour::Hour;
 use domain::ids::{Dimension, LicenseId};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use ledger::step::{DueWork, RecordName};
 
-use super::keys::{self, WorkKind};
-use super::mapping::{Item, key_of, whole_seconds};
-use super::reports::text;
+use super::keys::{self, Key, WorkKind};
+use super::mapping::{Item, text, whole_seconds};
 use crate::{Store, StoreError};
 
 /// How many entries are read at once.
@@ -15,21 +15,6 @@ const PAGE: i32 = 100;
 
 /// How many due entries of a partition are taken up at the most.
 const MOST_DUE: usize = 2_000;
-
-/// What the index suggests is due, and when the next thing will be.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DueWork {
-    /// Open slots to be looked at, by license and hour.
-    pub slots: Vec<(LicenseId, Hour)>,
-    /// Records to be sent, by license, slot and dimension.
-    pub records: Vec<(LicenseId, Hour, Dimension)>,
-    /// When the earliest of what is not due yet will be.
-    pub next: Option<Timestamp>,
-    /// There may be more that is due than what was asked for.
-    pub more: bool,
-    /// Keys of entries that stand for nothing this version knows.
-    pub unreadable: Vec<String>,
-}
 
 impl Store {
     /// Everything that is due, up to 2,000 of each of the index's partitions,
@@ -40,25 +25,53 @@ impl Store {
     pub async fn due_work(&self, now: Timestamp) -> Result<DueWork, StoreError> {
         let partitions = [WorkKind::Slot, WorkKind::Record]
             .into_iter()
-            .flat_map(|kind| (0..keys::WORK_SHARDS).map(move |shard| (kind, shard)));
-        let earliest =
-            try_join_all(partitions.map(|(kind, shard)| self.earliest_work(kind, shard, now)))
-                .await?;
+            .flat_map(WorkKind::partitions)
+            .map(|partition| self.earliest_work(partition, now));
         let mut due = DueWork::default();
-        for partition in earliest {
+        for partition in try_join_all(partitions).await? {
             due.more |= partition.len() >= MOST_DUE;
             for item in &partition {
-                due.add(item, now);
+                add(&mut due, item, now);
             }
         }
         Ok(due)
     }
 
+    /// The records whose outcome is unknown, as far as the index knows.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer or an entry names no record.
+    pub async fn unknown_records(&self) -> Result<Vec<RecordName>, StoreError> {
+        self.usage_work(WorkKind::Unknown)
+            .await?
+            .iter()
+            .map(|item| match work_of(item) {
+                Some(Work::Record(license, slot, dimension)) => Ok((license, slot, dimension)),
+                Some(Work::Slot(..)) | None => {
+                    let key = Key::of(item).to_string();
+                    Err(StoreError::corrupt(key, "no record's key"))
+                }
+            })
+            .collect()
+    }
+
+    /// The licenses that a kind of work is about, as far as the index knows.
+    pub(super) async fn licenses_with(&self, kind: WorkKind) -> Result<Vec<LicenseId>, StoreError> {
+        self.usage_work(kind)
+            .await?
+            .iter()
+            .map(|item| {
+                let key = Key::of(item);
+                keys::named_license(&key.pk)
+                    .ok_or_else(|| StoreError::corrupt(key.to_string(), "no license's key"))
+            })
+            .collect()
+    }
+
     /// What is due in a partition, and what will be next.
     async fn earliest_work(
         &self,
-        kind: WorkKind,
-        shard: u8,
+        partition: String,
         now: Timestamp,
     ) -> Result<Vec<Item>, StoreError> {
         let query = self
@@ -67,7 +80,7 @@ impl Store {
             .table_name(&self.tables.usage)
             .index_name("work")
             .key_condition_expression("work_shard = :shard")
-            .expression_attribute_values(":shard", text(keys::work(kind, shard)))
+            .expression_attribute_values(":shard", text(partition))
             .limit(PAGE);
         let mut items: Vec<Item> = Vec::new();
         let mut start = None;
@@ -90,21 +103,19 @@ impl Store {
     }
 }
 
-impl DueWork {
-    fn add(&mut self, item: &Item, now: Timestamp) {
-        let Some((at, work)) = due_at(item).zip(work_of(item)) else {
-            self.unreadable.push(key_of(item));
-            return;
-        };
-        if at > whole_seconds(now) {
-            self.next = Some(self.next.map_or(at, |next| next.min(at)));
-            return;
-        }
-        match work {
-            Work::Slot(license, hour) => self.slots.push((license, hour)),
-            Work::Record(license, hour, dimension) => {
-                self.records.push((license, hour, dimension));
-            }
+fn add(due: &mut DueWork, item: &Item, now: Timestamp) {
+    let Some((at, work)) = due_at(item).zip(work_of(item)) else {
+        due.unreadable.push(Key::of(item).to_string());
+        return;
+    };
+    if at > whole_seconds(now) {
+        due.next = Some(due.next.map_or(at, |next| next.min(at)));
+        return;
+    }
+    match work {
+        Work::Slot(license, hour) => due.slots.push((license, hour)),
+        Work::Record(license, hour, dimension) => {
+            due.records.push((license, hour, dimension));
         }
     }
 }
@@ -120,9 +131,9 @@ fn due_at(item: &Item) -> Option<Timestamp> {
 
 /// Reads the key that the index names.
 fn work_of(item: &Item) -> Option<Work> {
-    let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-    let license = LicenseId::parse(attribute("pk")?.strip_prefix("license#")?).ok()?;
-    let (slot, rest) = attribute("sk")?.split_once('#')?;
+    let key = Key::of(item);
+    let license = keys::named_license(&key.pk)?;
+    let (slot, rest) = key.sk.split_once('#')?;
     let hour = Hour::starting_at(slot.parse().ok()?).ok()?;
     match rest.split_once('#') {
         None if rest == "head" => Some(Work::Slot(license, hour)),

@@ -109,7 +109,7 @@ async fn usage_month(
     let body = usage::page(&usage::Page {
         view: &view,
         usage: &usage,
-        catalog: &state.app.settings.catalog,
+        catalog: &state.app.settings.rules.catalog,
         months: &months,
         day: period.day.filter(|day| (1..=31).contains(day)),
     });

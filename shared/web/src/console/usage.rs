@@ -7,7 +7,7 @@ use app::usage_month::{MeteringStatus, Month, UsageHour, UsageLine, UsageMonth};
 use domain::catalog::Catalog;
 use domain::hour::Hour;
 use domain::ids::Dimension;
-use domain::ledger::account_hour::Unbillable;
+use domain::ledger::account_hour::{Unbillable, WriteOff};
 use maud::{Markup, html};
 
 use super::chart::{self, Bar};
@@ -335,7 +335,7 @@ fn hour_rows(catalog: &Catalog, hour: &UsageHour) -> Markup {
 
 fn billed_in(line: &UsageLine) -> Markup {
     html! {
-        @if let Some(hour) = line.billed_in {
+        @if let Some(hour) = line.billed_in.filter(|_| is_charged(line.status)) {
             " " span.small { "billed in the hour of " (time(hour.start())) }
         }
     }
@@ -367,23 +367,29 @@ fn two_digits(day: u8) -> String {
 fn is_charged(status: MeteringStatus) -> bool {
     match status {
         MeteringStatus::Open
+        | MeteringStatus::Held
         | MeteringStatus::Sent
         | MeteringStatus::Accepted
         | MeteringStatus::Conflict
         | MeteringStatus::Unknown => true,
-        MeteringStatus::Refused | MeteringStatus::WrittenOff => false,
+        MeteringStatus::Refused
+        | MeteringStatus::NotAccepted
+        | MeteringStatus::Included
+        | MeteringStatus::WrittenOff(_) => false,
     }
 }
 
 fn status_text(status: MeteringStatus) -> &'static str {
     match status {
         MeteringStatus::Open => "open",
+        MeteringStatus::Held => "held",
         MeteringStatus::Sent => "sent",
         MeteringStatus::Accepted => "accepted by AWS",
         MeteringStatus::Refused => "refused by AWS",
         MeteringStatus::Conflict => "in clarification with AWS",
         MeteringStatus::Unknown => "AWS’s answer is being found out",
-        MeteringStatus::WrittenOff => "written off",
+        MeteringStatus::Included => "covered by the contract",
+        MeteringStatus::NotAccepted | MeteringStatus::WrittenOff(_) => "written off",
     }
 }
 
@@ -391,9 +397,11 @@ fn status_badge(status: MeteringStatus) -> Markup {
     let colour = match status {
         MeteringStatus::Open => "",
         MeteringStatus::Sent => "info",
-        MeteringStatus::Accepted => "good",
-        MeteringStatus::Conflict | MeteringStatus::Unknown => "warn",
-        MeteringStatus::Refused | MeteringStatus::WrittenOff => "bad",
+        MeteringStatus::Accepted | MeteringStatus::Included => "good",
+        MeteringStatus::Held | MeteringStatus::Conflict | MeteringStatus::Unknown => "warn",
+        MeteringStatus::Refused | MeteringStatus::NotAccepted | MeteringStatus::WrittenOff(_) => {
+            "bad"
+        }
     };
     html! { span class={ "badge " (colour) } { (status_text(status)) } }
 }
@@ -409,9 +417,20 @@ fn reason_text(reason: Reason) -> &'static str {
             "Outside any cloud connector, and its agent was offline for the whole hour"
         }
         Reason::Uncharged(status) => match status {
-            MeteringStatus::WrittenOff => "The subscription had ended in AWS",
+            MeteringStatus::WrittenOff(WriteOff::LicenseEnded) => {
+                "The subscription had ended in AWS"
+            }
+            MeteringStatus::WrittenOff(WriteOff::TooLate) => {
+                "AWS takes no usage so long after its hour"
+            }
+            MeteringStatus::WrittenOff(WriteOff::Restored) => {
+                "It may have been charged before, so it is not charged again"
+            }
             MeteringStatus::Refused => "AWS refused it until its deadline",
+            MeteringStatus::NotAccepted => "AWS had not accepted it, and takes it no more",
+            MeteringStatus::Included => "Covered by the prepaid part of the contract",
             MeteringStatus::Open
+            | MeteringStatus::Held
             | MeteringStatus::Sent
             | MeteringStatus::Accepted
             | MeteringStatus::Conflict
@@ -451,13 +470,18 @@ mod tests {
             "2026-11-22T10:00:00Z",
             vec![
                 line("medium", 10, MeteringStatus::Accepted),
-                line("medium", 5, MeteringStatus::WrittenOff),
-                line("xlarge", 1, MeteringStatus::Open),
+                line(
+                    "medium",
+                    5,
+                    MeteringStatus::WrittenOff(WriteOff::LicenseEnded),
+                ),
+                line("medium", 7, MeteringStatus::Included),
+                line("xlarge", 1, MeteringStatus::Held),
             ],
         );
         let sums = Sums::of([&hour]);
         assert_eq!(sums.billed(), 11);
-        assert_eq!(sums.unbilled(), 7);
+        assert_eq!(sums.unbilled(), 5 + 7 + 2);
         assert_eq!(
             sums.cost(&Catalog::workload_security()),
             10 * 11_000 + 47_000

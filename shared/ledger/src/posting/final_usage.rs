@@ -9,55 +9,50 @@ use domain::ledger::deadline::{final_usage_until, last_hour};
 use domain::license::{LicenseEnd, LicenseStatus};
 use domain::usage::Part;
 use jiff::Timestamp;
-use store::StoreError;
 
-use super::{AGAIN_AFTER, PostingError, PostingRun};
-use crate::{App, Chain};
+use super::{AGAIN_AFTER, Poster, PostingError, PostingRun};
+use crate::notice::{Notice, chain};
+use crate::step::StepError;
+use crate::steps::Steps;
 
 /// How many hours before its last one an ended license may still have unposted.
 const HOURS_BEFORE_LAST: i32 = 1;
 
-impl App {
-    /// Has the final usage of a license looked after, if it ended and AWS
-    /// still takes usage.
-    pub(crate) async fn begin_final_usage(
-        &self,
-        license: &LicenseId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(license) = self.store.license(license).await? else {
-            return Ok(());
-        };
-        match license.status {
-            LicenseStatus::Ended { end, .. } if now < final_usage_until(&end) => {
-                self.store.begin_final_usage(&license.id, now).await
-            }
-            LicenseStatus::Ended { .. } | LicenseStatus::Pending | LicenseStatus::Active { .. } => {
-                Ok(())
-            }
+/// Has the final usage of a license looked after, if it has ended and AWS still
+/// takes usage.
+///
+/// # Errors
+/// [`StepError`]
+pub async fn begin_final_usage(steps: &Steps, license: &LicenseId) -> Result<(), StepError> {
+    let now = steps.now();
+    let stored = steps.license(license.clone()).await?;
+    match stored.as_ref().map(|license| &license.status) {
+        Some(LicenseStatus::Ended { end, .. }) if now < final_usage_until(end) => {
+            steps.begin_final_usage(license.clone(), now).await
         }
+        Some(
+            LicenseStatus::Ended { .. } | LicenseStatus::Pending | LicenseStatus::Active { .. },
+        )
+        | None => Ok(()),
     }
+}
 
+impl Poster<'_> {
     /// Posts what is there of the last hours of every license that has ended.
     /// One that fails does not hold up the others.
-    pub(super) async fn post_final_usage(
-        &self,
-        deadline: Timestamp,
-        run: &mut PostingRun,
-    ) -> Result<(), StoreError> {
-        for license in self.store.final_usage().await? {
-            let now = self.clock.now();
+    pub(super) async fn post_final_usage(&self, run: &mut PostingRun) -> Result<(), StepError> {
+        for license in self.steps.final_usage().await? {
+            let now = self.steps.now();
             run.next = run.next.min(after(now, AGAIN_AFTER));
-            if now >= deadline {
+            if now >= self.deadline {
                 break;
             }
             if let Err(error) = self.post_last_hours(&license, now, run).await {
                 run.failed += 1;
-                tracing::error!(
-                    license.id = %license,
-                    error = %Chain(&error),
-                    "final usage could not be posted; it is tried again every minute"
-                );
+                self.steps.tell(Notice::FinalUsageFailed {
+                    license,
+                    reason: chain(&error),
+                });
             }
         }
         Ok(())
@@ -69,21 +64,22 @@ impl App {
         now: Timestamp,
         run: &mut PostingRun,
     ) -> Result<(), PostingError> {
-        let end = match self.store.license(license).await?.map(|l| l.status) {
-            Some(LicenseStatus::Ended { end, .. }) if now < final_usage_until(&end) => end,
+        let steps = self.steps;
+        let stored = steps.license(license.clone()).await?;
+        let end = match stored.as_ref().map(|license| &license.status) {
+            Some(LicenseStatus::Ended { end, .. }) if now < final_usage_until(end) => *end,
             Some(
                 LicenseStatus::Ended { .. } | LicenseStatus::Pending | LicenseStatus::Active { .. },
             )
-            | None => return Ok(self.store.end_final_usage(license).await?),
+            | None => return Ok(steps.end_final_usage(license.clone()).await?),
         };
         for hour in last_hours(&end) {
-            let links = self
-                .store
-                .links_of_license(license, hour.start(), hour.end())
+            let links = steps
+                .links_of_license(license.clone(), hour.start(), hour.end())
                 .await?;
             let accounts: BTreeSet<AccountId> = links.into_iter().map(|l| l.account).collect();
             for account in accounts {
-                let Some(snapshot) = self.store.account(&account).await? else {
+                let Some(snapshot) = steps.account(account.clone()).await? else {
                     continue;
                 };
                 for part in Part::all(snapshot.parts.count_at(hour)) {

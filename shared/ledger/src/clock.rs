@@ -1,5 +1,6 @@
-//! Time and randomness, the two things a use case may not find out by itself.
+//! Time and randomness, the two things a procedure may not find out by itself.
 
+use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
 
 /// Where `now` and fresh identifiers come from. The only trait of the project:
@@ -11,4 +12,10 @@ pub trait Clock: Send + Sync {
 
     /// 128 random bits, unguessable where the clock is the system's.
     fn random(&self) -> u128;
+
+    /// Waits until an instant. A clock that moves only when told has nothing
+    /// to wait for and returns at once; one that flows must not.
+    fn wait(&self, _until: Timestamp) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
 }

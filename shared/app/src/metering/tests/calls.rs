@@ -9,7 +9,6 @@ use fake_aws::{Fault, FaultKind};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::SubmissionRun;
 use crate::testing::World;
 
 const LICENSES: usize = 25;
@@ -21,17 +20,11 @@ async fn one_call(world: &World, tier_of: impl Fn(usize) -> &'static str) -> Vec
     world.app.start_cursors().await.unwrap();
     let hour = Hour::of(world.now());
     for n in 0..LICENSES {
-        let agreement = world.subscribe(&format!("{:012}", 100 + n)).await;
-        world.deliver().await;
-        let session = world.begin(&agreement.registration_token).await;
-        let account = world.account(&format!("account-{n}"), &["ann"]).await;
-        world.link(&session, "ann", &account).await;
-        report(world, &account, hour, tier_of(n)).await;
-        arns.push(agreement.license_arn);
+        let customer = world.customer(n as u64).await;
+        report(world, &customer.account, hour, tier_of(n)).await;
+        arns.push(customer.agreement.license_arn);
     }
-    let closed = hour.end() + SignedDuration::from_mins(11);
-    world.aws.advance_to(closed).await.unwrap();
-    world.app.post_due(Timestamp::MAX).await.unwrap();
+    world.post_after(hour).await;
     arns
 }
 
@@ -43,10 +36,6 @@ async fn report(world: &World, account: &AccountId, hour: Hour, instance_type: &
     }))
     .unwrap();
     world.app.record_usage(&report).await.unwrap();
-}
-
-async fn submit(world: &World) -> SubmissionRun {
-    world.app.submit_due(Timestamp::MAX).await.unwrap()
 }
 
 #[tokio::test]
@@ -62,10 +51,10 @@ async fn a_record_that_aws_always_fails_on_costs_its_neighbours_ten_calls_at_mos
         })
         .unwrap();
 
-    let first = submit(&world).await;
+    let first = world.submit().await;
     assert_eq!((first.calls, first.billed, first.stopped), (1, 0, true));
     world.advance(SignedDuration::from_mins(1)).await;
-    let second = submit(&world).await;
+    let second = world.submit().await;
     assert_eq!(second.billed, LICENSES - 1);
     assert!(second.calls <= 1 + 10, "{second:?}");
     assert!(!second.stopped, "what fails alone blocks nobody");
@@ -73,7 +62,7 @@ async fn a_record_that_aws_always_fails_on_costs_its_neighbours_ten_calls_at_mos
     // AWS recovers: the record was never given up.
     world.aws.clear_faults();
     world.advance(SignedDuration::from_mins(20)).await;
-    assert_eq!(submit(&world).await.billed, 1);
+    assert_eq!(world.submit().await.billed, 1);
     assert_eq!(world.aws.accepted_records().len(), LICENSES);
 }
 
@@ -82,19 +71,19 @@ async fn a_poison_record_is_found_in_ten_extra_calls_and_set_aside_not_closed() 
     let mut world = World::new().await;
     let mut catalog = serde_json::to_value(Catalog::workload_security()).unwrap();
     catalog["rates"][2]["dimension"] = json!("not-a-dimension");
-    world.app.settings.catalog = Arc::new(serde_json::from_value(catalog).unwrap());
+    world.app.settings.rules.catalog = Arc::new(serde_json::from_value(catalog).unwrap());
     one_call(&world, |n| if n == 11 { "m5.xlarge" } else { "m5.large" }).await;
 
-    let run = submit(&world).await;
+    let run = world.submit().await;
     assert_eq!((run.billed, run.closed), (LICENSES - 1, 0));
     assert!(run.calls <= 1 + 10, "{run:?}");
     assert!(!run.stopped);
 
     // It is tried again, alone, every 15 minutes.
     world.advance(SignedDuration::from_mins(14)).await;
-    assert_eq!(submit(&world).await.calls, 0);
+    assert_eq!(world.submit().await.calls, 0);
     world.advance(SignedDuration::from_mins(1)).await;
-    let again = submit(&world).await;
+    let again = world.submit().await;
     assert_eq!((again.calls, again.closed, again.stopped), (1, 0, false));
 }
 
@@ -112,8 +101,12 @@ async fn more_than_25_records_go_in_several_calls() {
     .unwrap();
     world.app.record_usage(&more).await.unwrap();
     world.app.post_due(Timestamp::MAX).await.unwrap();
-    let run = submit(&world).await;
+    world.waited.lock().unwrap().clear();
+    let run = world.submit().await;
     assert_eq!((run.calls, run.billed), (2, LICENSES + 1));
+    // AWS takes ten calls a second.
+    let waited = world.waited.lock().unwrap().clone();
+    assert_eq!(waited, [world.now() + SignedDuration::from_millis(100)]);
 }
 
 #[tokio::test]
@@ -124,7 +117,7 @@ async fn a_run_that_stops_leaves_no_attempt_counted_that_was_not_made() {
         .aws
         .inject_fault(Fault::new("BatchMeterUsage", FaultKind::Throttle, 1))
         .unwrap();
-    let run = submit(&world).await;
+    let run = world.submit().await;
     assert!(run.stopped);
     let hour = Hour::of(world.now()).previous();
     for license in world.aws.licenses() {

@@ -1,0 +1,100 @@
+//! The prepaid part of contracts with consumption.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::catalog::Catalog;
+use domain::hour::Hour;
+use domain::ids::Dimension;
+use jiff::{SignedDuration, Timestamp};
+use ledger::{Answer, Step, StepError, drive, submission};
+use serde_json::json;
+
+use super::Customer;
+use crate::Done;
+use crate::testing::World;
+use crate::usage_month::MeteringStatus;
+
+/// A contract that covers 4 computer-hours of the Large tier in a day.
+async fn with_contract() -> (World, Customer, Hour) {
+    let mut world = World::new().await;
+    let mut catalog = serde_json::to_value(Catalog::workload_security()).unwrap();
+    catalog["contracts"] = json!([{"contract": "large_hours", "metered": "large"}]);
+    world.app.settings.rules.catalog = Arc::new(serde_json::from_value(catalog).unwrap());
+    let customer = world.customer(0).await;
+    world.app.start_cursors().await.unwrap();
+    let hour = Hour::of(world.now());
+    let period = (hour.start(), hour.start() + SignedDuration::from_hours(24));
+    let large = Dimension::parse("large").unwrap();
+    for done in [Done::Changed, Done::Already] {
+        let grant = world
+            .app
+            .grant_included(&customer.license, &large, period, 4);
+        assert_eq!(grant.await.unwrap(), done);
+    }
+    (world, customer, hour)
+}
+
+async fn used(world: &World, customer: &Customer) -> u64 {
+    let periods = world.app.store.included(&customer.license).await.unwrap();
+    assert_eq!(periods.len(), 1);
+    periods[0].used
+}
+
+#[tokio::test]
+async fn what_a_contract_covers_is_used_up_before_anything_is_metered() {
+    let (world, customer, hour) = with_contract().await;
+    for (n, computers) in [(0, 3), (1, 3), (2, 3)] {
+        world
+            .report(&customer.account, hour.plus(n), "r", computers)
+            .await;
+        world.post_after(hour.plus(n)).await;
+        world.submit().await;
+    }
+    assert_eq!(used(&world, &customer).await, 4);
+    let metered = [(hour.next(), 2), (hour.plus(2), 3)];
+    assert_eq!(world.accepted(&customer.license), metered.into());
+    let status = world.status(&customer.account, hour).await;
+    assert_eq!(status, MeteringStatus::Included);
+    world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_freeze_that_loses_takes_nothing_from_the_contract() {
+    let (world, customer, hour) = with_contract().await;
+    world.report(&customer.account, hour, "r", 3).await;
+    world.post_after(hour).await;
+    let (app, rules) = (&world.app, &world.app.settings.rules);
+    let first = AtomicBool::new(true);
+    // Just before the freeze is stored, usage that came late is posted.
+    let perform = async |step: Step| -> Result<Answer, StepError> {
+        let freeze = matches!(step, Step::FreezeSlot { .. });
+        if freeze && first.swap(false, Ordering::Relaxed) {
+            world.report(&customer.account, hour, "late", 3).await;
+            app.post_due(Timestamp::MAX).await?;
+        }
+        app.perform(step).await
+    };
+    let steps = app.steps();
+    let run = submission::submit_due(&steps, rules, Timestamp::MAX);
+    let run = drive(&steps, run, perform, drop).await.unwrap();
+    assert_eq!((run.frozen, run.calls), (0, 0));
+    assert_eq!(used(&world, &customer).await, 0);
+
+    assert_eq!(world.submit().await.billed, 1);
+    assert_eq!(used(&world, &customer).await, 4);
+    assert_eq!(world.accepted(&customer.license), [(hour, 2)].into());
+    world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn two_submitters_take_the_included_part_once() {
+    for _schedule in 0..8 {
+        let (world, customer, hour) = with_contract().await;
+        world.report(&customer.account, hour, "r", 6).await;
+        world.post_after(hour).await;
+        futures_util::future::join(world.submit(), world.submit()).await;
+        assert_eq!(used(&world, &customer).await, 4);
+        assert_eq!(world.accepted(&customer.license), [(hour, 2)].into());
+    }
+}

@@ -1,0 +1,300 @@
+//! What the ledger's procedures have to tell, in the log. Where a person must
+//! act, the field `alarm` names what for.
+
+use domain::hour::Hour;
+use domain::ids::{LicenseId, masked};
+use domain::ledger::account_hour::WriteOff;
+use domain::ledger::record::{Alarm, CloseReason, Record, RecordState};
+use domain::metering::{CallFailure, Refusal};
+use ledger::Notice;
+use ledger::step::RecordName;
+
+/// Logs a notice.
+pub(crate) fn log(notice: Notice) {
+    match notice {
+        Notice::ReportUnreadable { key, reason } => tracing::error!(
+            alarm = "ReportUnreadable",
+            store.key = %key,
+            error = %reason,
+            "a stored report cannot be read; it is kept, and the others are posted"
+        ),
+        Notice::AccountHourFailed {
+            account,
+            part,
+            hour,
+            reason,
+        } => tracing::error!(
+            alarm = "AccountHourFailed",
+            account.id = %account,
+            usage.part = part.0,
+            usage.hour = %hour,
+            error = %reason,
+            "an account-hour could not be posted; a marker keeps it for a later run"
+        ),
+        Notice::FinalUsageFailed { license, reason } => tracing::error!(
+            alarm = "FinalUsageFailed",
+            license.id = %license,
+            error = %reason,
+            "final usage could not be posted or frozen; it is tried again every minute"
+        ),
+        Notice::PartsChanged {
+            account,
+            from,
+            parts,
+        } => tracing::info!(
+            account.id = %account,
+            account.parts = parts,
+            usage.hour = %from,
+            "an account has too many computers for its parts and gets more of them"
+        ),
+        Notice::WrittenOff {
+            license,
+            hour,
+            reason,
+            computer_hours,
+        } => written_off(&license, hour, reason, computer_hours),
+        Notice::WorkUnreadable { key } => tracing::error!(
+            alarm = "WorkUnreadable",
+            store.key = %key,
+            "an entry of the work list is not readable; the rest goes on"
+        ),
+        Notice::SlotFailed {
+            license,
+            slot,
+            reason,
+        } => slot_failed(&license, slot, &reason),
+        Notice::RecordFailed { record, reason } => record_failed(&record, &reason),
+        Notice::RecordChanged { record } => record_changed(&record),
+        Notice::Record { alarm, record } => record_alarm(alarm, &record),
+        Notice::CallFailed {
+            failure,
+            records,
+            halved,
+        } => call_failed(&failure, records, halved),
+        Notice::HoldBegan { license } => tracing::error!(
+            alarm = "HoldBegan",
+            license.id = %license,
+            "a license is on hold: nothing more of it is frozen, and one record is tried every 15 minutes"
+        ),
+        Notice::HoldEnded { license } => tracing::info!(
+            license.id = %license,
+            "a license's hold ended; its usage is sent again"
+        ),
+        Notice::StoppedBeforeDeadline {
+            product,
+            license,
+            slot,
+            deadline,
+        } => tracing::error!(
+            alarm = "StoppedBeforeDeadline",
+            marketplace.product = %product,
+            license.id = %license,
+            usage.slot = %slot,
+            usage.deadline = %deadline,
+            "sending is stopped, and a deadline is less than 6 hours away"
+        ),
+    }
+}
+
+fn written_off(license: &LicenseId, hour: Hour, reason: WriteOff, computer_hours: u64) {
+    let told = match reason {
+        WriteOff::LicenseEnded => {
+            "usage of an ended license is written off: no slot of it takes any more"
+        }
+        WriteOff::TooLate => "usage is written off: it may not be billed so long after its hour",
+        WriteOff::Restored => {
+            "usage of an hour that a restored table forgot is written off: it may have been billed"
+        }
+    };
+    tracing::error!(
+        alarm = "WrittenOff",
+        license.id = %license,
+        usage.hour = %hour,
+        usage.reason = ?reason,
+        usage.computer_hours = computer_hours,
+        "{told}"
+    );
+}
+
+fn slot_failed(license: &LicenseId, slot: Hour, reason: &str) {
+    tracing::error!(
+        alarm = "SlotFailed",
+        license.id = %license,
+        usage.slot = %slot,
+        error = %reason,
+        "a slot could not be frozen, carried or closed; it is tried again"
+    );
+}
+
+fn record_failed((license, slot, dimension): &RecordName, reason: &str) {
+    tracing::error!(
+        alarm = "RecordFailed",
+        license.id = %license,
+        usage.slot = %slot,
+        usage.dimension = %dimension,
+        error = %reason,
+        "a record could not be read, or its outcome not be stored; if it was sent it counts as unanswered, and the rest goes on"
+    );
+}
+
+fn record_changed((license, slot, dimension): &RecordName) {
+    tracing::error!(
+        alarm = "RecordChanged",
+        license.id = %license,
+        usage.slot = %slot,
+        usage.dimension = %dimension,
+        "a frozen record is not what was frozen; it is not sent"
+    );
+}
+
+fn call_failed(failure: &CallFailure, records: usize, halved: bool) {
+    match failure {
+        CallFailure::Refused(
+            Refusal::AccessDenied | Refusal::DisabledApi | Refusal::InvalidProductCode,
+        ) => tracing::error!(
+            alarm = "CallsRefused",
+            marketplace.failure = %failure,
+            "AWS refuses every call: nothing is metered until a person mends it"
+        ),
+        CallFailure::Refused(_) | CallFailure::NoAnswer(_) if halved => tracing::warn!(
+            marketplace.failure = %failure,
+            call.records = records,
+            "a call failed for the sake of a record; halving it"
+        ),
+        CallFailure::Refused(_) | CallFailure::NoAnswer(_) => tracing::warn!(
+            marketplace.failure = %failure,
+            call.records = records,
+            "a call to AWS failed"
+        ),
+    }
+}
+
+/// Tells a person what they must hear of a record.
+fn record_alarm(alarm: Alarm, record: &Record) {
+    let told = match alarm {
+        Alarm::Poison => {
+            "AWS refuses a record for its own sake; it is set aside and tried every 15 minutes until its deadline"
+        }
+        Alarm::NotSubscribed => {
+            "AWS does not know the buyer of a live license as subscribed; the license is on hold"
+        }
+        Alarm::Clock => "AWS finds a timestamp out of bounds before its deadline: a clock is wrong",
+        Alarm::Conflict => {
+            "AWS holds another record for this hour: somebody else meters this license"
+        }
+        Alarm::Unknown => {
+            "it is not known whether AWS accepted the record; it is never sent again: find out"
+        }
+        Alarm::Refused => {
+            "the deadline passed and AWS refused the record every time: its usage is not billed"
+        }
+    };
+    let closed = match record.state {
+        RecordState::Closed { reason, .. } => match reason {
+            CloseReason::Refused => "refused",
+            CloseReason::Conflict => "conflict",
+            CloseReason::Unknown => "unknown",
+            CloseReason::WrittenOff => "written off",
+        },
+        RecordState::Frozen { .. } | RecordState::Billed { .. } => "",
+    };
+    tracing::error!(
+        alarm = ?alarm,
+        license.id = %record.usage.license.id(),
+        marketplace.buyer = %masked(&record.usage.buyer),
+        usage.slot = %record.slot,
+        usage.dimension = %record.usage.dimension,
+        usage.quantity = record.usage.quantity.get(),
+        record.attempts = record.attempts,
+        record.unanswered = record.unanswered,
+        record.closed = closed,
+        "{told}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use domain::ids::{AwsAccountId, Dimension, LicenseArn, ProductCode};
+    use domain::metering::UsageRecord;
+    use domain::quantity::Quantity;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// What is logged meanwhile.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(notice: Notice) -> String {
+        let kept = Log::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || log(notice));
+        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn record() -> Record {
+        let hour = Hour::from_number(498_706);
+        let id = format!("l-{:032x}", 7);
+        let usage = UsageRecord {
+            buyer: AwsAccountId::parse("210987654321").unwrap(),
+            license: LicenseArn::parse(format!(
+                "arn:aws:license-manager::123456789012:license:{id}"
+            ))
+            .unwrap(),
+            dimension: Dimension::parse("medium").unwrap(),
+            timestamp: hour.start(),
+            quantity: Quantity::new(3).unwrap(),
+            allocations: Vec::new(),
+        };
+        let product = ProductCode::parse("product").unwrap();
+        Record::frozen(product, hour, usage, Timestamp::MAX, hour.end())
+    }
+
+    #[test]
+    fn what_a_person_must_hear_of_a_record_names_it_and_masks_aws_accounts() {
+        for (alarm, name) in [(Alarm::Poison, "Poison"), (Alarm::Unknown, "Unknown")] {
+            let told = logged(Notice::Record {
+                alarm,
+                record: Box::new(record()),
+            });
+            assert!(told.contains("ERROR"), "{told}");
+            assert!(told.contains(&format!("alarm={name}")), "{told}");
+            assert!(told.contains("usage.dimension=medium"), "{told}");
+            assert!(told.contains("marketplace.buyer=••••••••4321"), "{told}");
+            assert!(!told.contains("210987654321"), "{told}");
+            assert!(!told.contains("123456789012"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_aws_refuses_whatever_it_holds_is_an_alarm_and_a_throttled_one_is_not() {
+        let failed = |refusal| {
+            logged(Notice::CallFailed {
+                failure: CallFailure::Refused(refusal),
+                records: 25,
+                halved: false,
+            })
+        };
+        assert!(failed(Refusal::AccessDenied).contains("alarm=\"CallsRefused\""));
+        let throttled = failed(Refusal::Throttled);
+        assert!(throttled.contains("WARN") && !throttled.contains("alarm"));
+    }
+}

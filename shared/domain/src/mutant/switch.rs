@@ -1,0 +1,122 @@
+//! The switch itself.
+
+use std::cell::Cell;
+
+macro_rules! mutants {
+    ($($name:ident = $fault:literal: $what:literal;)*) => {
+        /// A fault of `ledger-faults.md`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Mutant {
+            $(#[doc = $what] $name,)*
+        }
+
+        /// Every mutant.
+        pub const ALL: &[Mutant] = &[$(Mutant::$name),*];
+
+        impl Mutant {
+            /// Its number in `ledger-faults.md`.
+            pub const fn fault(self) -> u8 {
+                match self {
+                    $(Self::$name => $fault,)*
+                }
+            }
+
+            /// What it does.
+            pub const fn what(self) -> &'static str {
+                match self {
+                    $(Self::$name => $what,)*
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    RepeatedReportReturnsEarly = 1: "a report delivered again is acknowledged before the cursor is read";
+    CursorReadBeforeStoring = 2: "the recorder reads the cursor before it stores the report";
+    ListedBeforeSealed = 3: "the poster lists reports before it raises `sealed`";
+    PostedRaisedFirst = 4: "`posted` is raised before the hour's account-hours are written";
+    OnlyTheNewestHour = 5: "after a missed run only the newest hour is posted";
+    HoursCloseOnlyWithTraffic = 6: "posting stops at an hour without reports";
+    MarkerDeletedWithoutNonce = 7: "a late marker is deleted without comparing its nonce";
+    MarkerDeletedBeforePosting = 8: "a late marker is deleted before its posting committed";
+    FailedHourPassedOver = 9: "an account-hour that fails is passed over without a marker";
+    AccountHourWithoutVersion = 10: "the account-hour is written without the condition on its version";
+    AccountHourReadAfterReports = 11: "the account-hour is read after its reports";
+    EntryAddedTo = 12: "a slot's entry is added to instead of set";
+    EntryOfTheNewOnly = 13: "a slot's entry is set to the new computers only";
+    EntryKeyLacksPart = 14: "the entry's key lacks the part";
+    ClosedSlotGivesUp = 15: "the poster gives up when its slot is no longer open";
+    LateIntoFrozenSlot = 16: "late usage is written into a frozen slot";
+    TargetDeadlineIgnored = 17: "the target slot's deadline is not looked at";
+    SlotAfterLastHour = 18: "usage of an ended license goes to a slot after its last hour";
+    UnbillableIsFinal = 19: "unbillable is final although a later link licenses the computer";
+    LinksPinnedByFirstPosting = 20: "the links seen by the first posting are pinned for ever";
+    PostedAtomsJudgedAgain = 21: "computers already posted are judged again by today's links";
+    NoNewReportNothingDone = 22: "no new report, so nothing is done";
+    InstanceCountedPerAgent = 23: "one instance id is counted once per agent record";
+    TierOfTheLastReport = 24: "the tier of the last report counts, not the lowest while licensed";
+    LicenseLinkedWhenPosted = 25: "the hour is attributed to the license linked when it is posted";
+    SlotsPerAccount = 27: "slots are kept per account instead of per license";
+    OnlyTheFirstPage = 30: "a query reads only its first page";
+    FreezeWithoutVersion = 31: "the freeze is conditioned on the slot's state but not its version";
+    FreezeWithoutGate = 32: "a slot is frozen before every linked account's hour is posted";
+    TimestampOfSending = 33: "the timestamp is the moment of sending";
+    TimestampBeforeActivation = 34: "the timestamp lies before the license's activation";
+    QuantityComputedAgain = 35: "quantities are computed again for a resend";
+    AttemptNotCounted = 36: "attempts are not counted before a resend";
+    RefusedStaysUnanswered = 36: "attempts explicitly refused count as perhaps accepted";
+    UnprocessedIsNotRead = 37: "UnprocessedRecords is not read";
+    ResultsByPosition = 38: "results are matched by position instead of by what they echo";
+    LostAnswerGoesToTheNextHour = 39: "a lost answer is taken for failure, and the usage goes to the next hour";
+    LostAnswerIsSuccess = 40: "a lost answer is taken for success";
+    DuplicateIsBilled = 41: "DuplicateRecord on the only attempt is taken for billed";
+    NotSubscribedIsBilled = 42: "CustomerNotSubscribed is stored as billed";
+    NotSubscribedCloses = 42: "CustomerNotSubscribed closes the record of a live link";
+    ServerErrorIsPoison = 43: "an internal error is taken for poison";
+    ClockFaultIsPoison = 44: "TimestampOutOfBounds before the deadline is taken for poison";
+    OneBadRecordClosesItsBatch = 45: "one bad record closes its whole batch";
+    NoSplitAt25 = 46: "no split at 25 records";
+    TwoProductsInOneCall = 46: "two products in one call";
+    OutcomesForgottenOnFailure = 47: "a failed call's outcomes are forgotten";
+    SettledWithoutVersion = 47: "a record is replaced without the condition on its version";
+    FreezeOnHold = 48: "a license on hold still has its slots frozen";
+    HoldTriesTheOldest = 48: "a hold freezes one slot after the other, each shortly before its deadline";
+    ZeroAtOnce = 49: "a zero is sent before late usage had its chance";
+    AllocationsCut = 50: "allocations are cut at the limit: they no longer add up";
+    MonthCutOffIgnored = 51: "the month's cut-off is ignored";
+    CarriedEntryIsTheNextHoursOwn = 52: "a carried entry is keyed as the next hour's own";
+    CarryWithoutVersion = 53: "a slot is carried without the condition on its version";
+    CarriedEntryStays = 53: "a carried entry stays where it was as well";
+    SlotIsNotCarried = 53: "a slot that missed its time is not carried";
+    UnansweredClosedAsRefused = 54: "a record with an unanswered attempt is closed as not billed";
+    LateSuccessIgnored = 55: "a late success does not overrule a close";
+    SendingStopsAtTheEnd = 56: "sending to an ended license stops at its end";
+    RunningHourFrozenAtOnce = 57: "on an end, the running hour is frozen at once";
+    RestoredSlotIsSent = 58: "after a restore, slots of the lost interval are sent again";
+    RestoredUsageIsCarried = 58: "after a restore, reports delivered again are carried";
+    SecondPartNotMarked = 60: "a report's second part is not marked as late";
+    ReportIdIsPerPart = 60: "another report under the same id is refused after a part of it was stored";
+    FirstRefusalCloses = 61: "the first refusal of a record that can still be mended closes it";
+    ServerErrorStopsAll = 62: "a record that always gets a 500 stops everything behind it";
+    MachineCountedUnderTwoIds = 64: "a machine is counted twice because its instance id became known in between";
+    IncludedTakenWithoutVersion = 65: "the included part of a contract is taken without its version";
+}
+
+thread_local! {
+    static SWITCHED_ON: Cell<Option<Mutant>> = const { Cell::new(None) };
+}
+
+/// Switches one mutant on in this thread, or all off.
+pub fn switch_on(mutant: Option<Mutant>) {
+    SWITCHED_ON.set(mutant);
+}
+
+/// What `./test` looks for in a program: it is there wherever the switch is.
+static MARKER: &str = "the ledger's mutants are in this program";
+
+/// Whether this mutant is switched on in this thread.
+pub fn is_on(mutant: Mutant) -> bool {
+    std::hint::black_box(MARKER);
+    SWITCHED_ON.get() == Some(mutant)
+}

@@ -1,0 +1,297 @@
+//! Posting one part of an account's hour.
+
+use std::collections::BTreeMap;
+
+use domain::account::{Account, Standing};
+use domain::hour::Hour;
+use domain::ids::{AccountId, LicenseId};
+use domain::ledger::account_hour::{
+    AccountHour, ReplayError, Reports, Standings, Target, Unbillable,
+};
+use domain::ledger::attribution::LinkedSpan;
+use domain::linking::Link;
+use domain::mutant;
+use domain::usage::Part;
+use domain::usage::report::second_of;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Poster;
+use super::target::TargetError;
+use crate::notice::Notice;
+use crate::step::{SlotPosting, StepError, Written};
+
+/// How often a posting that lost to somebody else is decided again in one run.
+const MAX_TRIES: usize = 20;
+
+/// Why an account-hour could not be posted.
+#[derive(Debug, thiserror::Error)]
+pub enum PostingError {
+    /// The store did not answer, or an item is unreadable.
+    #[error("the store failed")]
+    Store(#[from] StepError),
+    /// What was posted before cannot be replayed.
+    #[error("what was posted before cannot be replayed")]
+    Replay(#[from] ReplayError),
+    /// Reports that cannot be read are left; the others are posted.
+    #[error("{0} of its reports cannot be read; the others are posted")]
+    Unreadable(usize),
+    /// The account of a report is not there.
+    #[error("the account is missing")]
+    AccountMissing,
+    /// A license that pays has no slot to take usage.
+    #[error("no slot takes the usage")]
+    Target(#[from] TargetError),
+    /// Others changed the hour or its slots again and again.
+    #[error("lost to other posters {MAX_TRIES} times")]
+    Contended,
+}
+
+/// What is known of an account-hour before it is posted.
+struct Known {
+    before: AccountHour,
+    reports: Reports,
+    unreadable: usize,
+}
+
+impl Poster<'_> {
+    /// Posts all reports of an account-hour by today's links, until it commits
+    /// or there is nothing to add.
+    pub(super) async fn post_account_hour(
+        &self,
+        account: &AccountId,
+        part: Part,
+        hour: Hour,
+    ) -> Result<(), PostingError> {
+        for _ in 0..MAX_TRIES {
+            if self.try_post(account, part, hour).await? == Written::Committed {
+                return Ok(());
+            }
+            if mutant!(ClosedSlotGivesUp) {
+                return Ok(());
+            }
+        }
+        Err(PostingError::Contended)
+    }
+
+    async fn try_post(
+        &self,
+        account: &AccountId,
+        part: Part,
+        hour: Hour,
+    ) -> Result<Written, PostingError> {
+        let now = self.steps.now();
+        let known = self.known(account, part, hour).await?;
+        if mutant!(NoNewReportNothingDone) && known.all_reports_posted() {
+            return Ok(Written::Committed);
+        }
+        if mutant!(UnbillableIsFinal) && !known.before.unbillable.is_empty() {
+            return Ok(Written::Committed);
+        }
+        let snapshot = self
+            .steps
+            .account(account.clone())
+            .await?
+            .ok_or(PostingError::AccountMissing)?;
+        let links = self
+            .steps
+            .links_of_account(account.clone(), hour.start(), hour.end())
+            .await?;
+        let spans = self.spans(&known.before, &links, hour, now);
+        let standings = standings(&snapshot, hour);
+        let plan = known
+            .before
+            .plan(&known.reports, &spans, &standings, &self.rules.catalog)?;
+        if let Some(plan) = plan {
+            let mut targets: BTreeMap<LicenseId, Target> = BTreeMap::new();
+            for license in plan.licenses() {
+                let target = self.target(&license, hour, now).await?;
+                targets.insert(license, target);
+            }
+            let after = known.before.posted(plan, &targets);
+            let mut slots = slot_postings(&after, &targets);
+            if mutant!(EntryOfTheNewOnly) {
+                leave_only_new(&mut slots, &known.before);
+            }
+            if self.steps.post(after.clone(), slots).await? == Written::Lost {
+                return Ok(Written::Lost);
+            }
+            self.tell_written_off(&known.before, &after);
+        }
+        let computers = known.reports.values().map(Vec::len).sum();
+        self.divide(&snapshot, hour, computers, now).await?;
+        match known.unreadable {
+            0 => Ok(Written::Committed),
+            some => Err(PostingError::Unreadable(some)),
+        }
+    }
+
+    /// The account-hour first: reports read before it could lack one that
+    /// somebody else posted in between, and the replay would then fail.
+    async fn known(
+        &self,
+        account: &AccountId,
+        part: Part,
+        hour: Hour,
+    ) -> Result<Known, PostingError> {
+        let steps = self.steps;
+        let read = || steps.reports(account.clone(), part, hour);
+        let early = if mutant!(AccountHourReadAfterReports) {
+            Some(read().await?)
+        } else {
+            None
+        };
+        let before = steps.account_hour(account.clone(), part, hour).await?;
+        let read = match early {
+            Some(early) => early,
+            None => read().await?,
+        };
+        for error in &read.unreadable {
+            if let StepError::Corrupt { key, reason } = error {
+                steps.tell(Notice::ReportUnreadable {
+                    key: key.clone(),
+                    reason: reason.clone(),
+                });
+            }
+        }
+        Ok(Known {
+            before,
+            unreadable: read.unreadable.len(),
+            reports: read
+                .reports
+                .into_iter()
+                .map(|report| (report.id, report.observations))
+                .collect(),
+        })
+    }
+
+    fn spans(
+        &self,
+        before: &AccountHour,
+        links: &[Link],
+        hour: Hour,
+        now: Timestamp,
+    ) -> Vec<LinkedSpan> {
+        if mutant!(LinksPinnedByFirstPosting)
+            && let Some(first) = before.postings.first()
+        {
+            return first.links.clone();
+        }
+        if mutant!(LicenseLinkedWhenPosted) {
+            let open = links.iter().rev().find(|link| link.until.is_none());
+            return open
+                .map(|link| LinkedSpan {
+                    license: link.license.clone(),
+                    from: 0,
+                    until: 3600,
+                })
+                .into_iter()
+                .collect();
+        }
+        linked_spans(links, hour, now)
+    }
+
+    fn tell_written_off(&self, before: &AccountHour, after: &AccountHour) {
+        for line in &after.lines {
+            let Target::WrittenOff(reason) = line.target else {
+                continue;
+            };
+            let earlier = before.lines.iter().find(|old| {
+                (&old.license, &old.dimension, &old.cloud_account, old.target)
+                    == (
+                        &line.license,
+                        &line.dimension,
+                        &line.cloud_account,
+                        line.target,
+                    )
+            });
+            let new = line.count - earlier.map_or(0, |old| old.count.min(line.count));
+            if new > 0 {
+                self.steps.tell(Notice::WrittenOff {
+                    license: line.license.clone(),
+                    hour: after.hour,
+                    reason,
+                    computer_hours: new.into(),
+                });
+            }
+        }
+    }
+}
+
+impl Known {
+    fn all_reports_posted(&self) -> bool {
+        !self.before.postings.is_empty()
+            && self.reports.keys().all(|id| {
+                let posted = self.before.postings.iter().flat_map(|p| &p.reports);
+                posted.into_iter().any(|known| known == id)
+            })
+    }
+}
+
+/// The account-hour's totals in the slots that a posting touches.
+fn slot_postings(after: &AccountHour, targets: &BTreeMap<LicenseId, Target>) -> Vec<SlotPosting> {
+    targets
+        .iter()
+        .filter_map(|(license, target)| match target {
+            Target::Slot(slot) => Some(SlotPosting {
+                license: license.clone(),
+                slot: *slot,
+                entry: after.entry(license, *slot),
+            }),
+            Target::WrittenOff(_) => None,
+        })
+        .collect()
+}
+
+/// For a mutant: entries without what the account-hour had there before.
+fn leave_only_new(slots: &mut [SlotPosting], before: &AccountHour) {
+    for posting in slots {
+        let old = before.entry(&posting.license, posting.slot);
+        for amount in &mut posting.entry.amounts {
+            let same = old.amounts.iter().find(|old| {
+                (&old.dimension, &old.cloud_account) == (&amount.dimension, &amount.cloud_account)
+            });
+            amount.count -= same.map_or(0, |old| old.count.min(amount.count));
+        }
+    }
+}
+
+/// The links as spans of the hour's seconds, an open one cut at `now`, so that
+/// what is stored says what was known.
+fn linked_spans(links: &[Link], hour: Hour, now: Timestamp) -> Vec<LinkedSpan> {
+    let mut spans: Vec<LinkedSpan> = links
+        .iter()
+        .map(|link| LinkedSpan {
+            license: link.license.clone(),
+            from: second_of(hour, link.from),
+            until: second_of(hour, link.until.unwrap_or(now).min(hour.end())),
+        })
+        .filter(|span| span.from < span.until)
+        .collect();
+    spans.sort_by_key(|span| span.from);
+    spans
+}
+
+/// How the account stood through the hour, minute by minute where it changed.
+fn standings(account: &Account, hour: Hour) -> Standings {
+    let mut standings = Standings::new();
+    for minute in 0..60 {
+        let instant = domain::hour::after(hour.start(), SignedDuration::from_mins(minute));
+        let reason = reason(account.standing_at(instant));
+        if standings.last().is_none_or(|(_, last)| *last != reason) {
+            standings.push((second_of(hour, instant), reason));
+        }
+    }
+    standings
+}
+
+/// Why what no license pays for is not billed, by how the account stands.
+fn reason(standing: Standing) -> Unbillable {
+    match standing {
+        Standing::Trial => Unbillable::Trial,
+        Standing::Annual => Unbillable::Annual,
+        Standing::Grace => Unbillable::Grace,
+        // Subscribed at another second of the hour than the computer ran.
+        Standing::Subscribed | Standing::Expired => Unbillable::Expired,
+        Standing::Suspended => Unbillable::Suspended,
+    }
+}

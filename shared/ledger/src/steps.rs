@@ -1,0 +1,159 @@
+//! Between a procedure and whoever performs its steps.
+
+use std::collections::BTreeMap;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::notice::Notice;
+use crate::step::{Answer, Step, StepError};
+
+/// Where a procedure asks for its steps. Cheap to clone.
+///
+/// Asking does nothing by itself: the step waits until the driver takes it and
+/// brings its answer. A procedure that is dropped in between has crashed.
+#[derive(Clone)]
+pub struct Steps {
+    clock: Arc<dyn Clock>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// Tells a step from the others that are under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(u64);
+
+#[derive(Default)]
+struct Asked {
+    next: u64,
+    // Boxed: steps and answers are large, and are handed on a few times.
+    new: Vec<(Ticket, Box<Step>)>,
+    waiting: BTreeMap<Ticket, Waiting>,
+    notices: Vec<Notice>,
+}
+
+enum Waiting {
+    For(Option<Waker>),
+    Answered(Box<Result<Answer, StepError>>),
+}
+
+impl Steps {
+    /// Steps whose time and randomness come from this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            asked: Arc::default(),
+        }
+    }
+
+    /// The current instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A text that was never used before.
+    pub fn nonce(&self) -> String {
+        format!("{:032x}", self.clock.random())
+    }
+
+    /// Tells what a person or a log must hear of.
+    pub fn tell(&self, notice: Notice) {
+        self.lock().notices.push(notice);
+    }
+
+    /// Takes what was told since the last time.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.lock().notices)
+    }
+
+    /// Takes the steps that were asked for since the last time.
+    pub fn take(&self) -> Vec<(Ticket, Box<Step>)> {
+        std::mem::take(&mut self.lock().new)
+    }
+
+    /// Brings the answer to a step.
+    pub fn answer(&self, ticket: Ticket, answer: Result<Answer, StepError>) {
+        let before = self
+            .lock()
+            .waiting
+            .insert(ticket, Waiting::Answered(Box::new(answer)));
+        if let Some(Waiting::For(Some(waker))) = before {
+            waker.wake();
+        }
+    }
+
+    /// Asks for a step and waits for its answer.
+    pub(crate) fn ask(&self, step: Step) -> impl Future<Output = Result<Answer, StepError>> {
+        let mut asked = self.lock();
+        let ticket = Ticket(asked.next);
+        asked.next += 1;
+        asked.new.push((ticket, Box::new(step)));
+        asked.waiting.insert(ticket, Waiting::For(None));
+        Pending {
+            steps: self.clone(),
+            ticket,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A step that was asked for.
+struct Pending {
+    steps: Steps,
+    ticket: Ticket,
+}
+
+impl Future for Pending {
+    type Output = Result<Answer, StepError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut asked = self.steps.lock();
+        match asked.waiting.remove(&self.ticket) {
+            Some(Waiting::Answered(answer)) => Poll::Ready(*answer),
+            Some(Waiting::For(_)) | None => {
+                let waker = Some(context.waker().clone());
+                asked.waiting.insert(self.ticket, Waiting::For(waker));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Runs a procedure to its end, performing its steps as they come, those that
+/// it asks for together at once; hands on what it tells.
+pub async fn drive<T, F>(
+    steps: &Steps,
+    procedure: impl Future<Output = T>,
+    perform: impl Fn(Step) -> F,
+    mut tell: impl FnMut(Notice),
+) -> T
+where
+    F: Future<Output = Result<Answer, StepError>>,
+{
+    let mut procedure = pin!(procedure);
+    let mut performing = FuturesUnordered::new();
+    std::future::poll_fn(|context| {
+        loop {
+            let done = procedure.as_mut().poll(context);
+            steps.take_notices().into_iter().for_each(&mut tell);
+            if let Poll::Ready(done) = done {
+                return Poll::Ready(done);
+            }
+            for (ticket, step) in steps.take() {
+                let performed = perform(*step);
+                performing.push(async move { (ticket, performed.await) });
+            }
+            match performing.poll_next_unpin(context) {
+                Poll::Ready(Some((ticket, answer))) => steps.answer(ticket, answer),
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}

@@ -1,0 +1,254 @@
+//! Submission: freezing slots, sending their records, settling the answers.
+//!
+//! Attempts are counted in the store before they are made, and every outcome
+//! is stored before the records of its call are sent again, so that a crash
+//! anywhere leaves each record saying whether it may have been accepted. Two
+//! submitters at once are safe: each counts its attempt on the record's
+//! version, and one of them loses.
+//!
+//! A run keeps a few calls under way, a tenth of a second apart, and prepares
+//! the next one meanwhile: it counts the attempts of records that are due and
+//! freezes just as many slots as the call takes. After a failed call nothing
+//! more is frozen or sent.
+
+mod call;
+mod carrying;
+mod freezing;
+mod holds;
+mod prepared;
+mod settling;
+mod work;
+mod zeros;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::pin;
+
+use domain::hour::{Hour, after, before};
+use domain::ids::LicenseId;
+use domain::ledger::controls::Controls;
+use domain::ledger::slot::LicenseTerms;
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::rules::Rules;
+use crate::step::{RecordName, StepError};
+use crate::steps::Steps;
+
+use call::{CallEnd, make_call};
+use prepared::{Call, Ready};
+pub use zeros::begin_zeros;
+
+/// How many steps of one kind are under way at once.
+const CONCURRENCY: usize = 25;
+
+/// AWS takes ten calls a second (Metering API model).
+const BETWEEN_CALLS: SignedDuration = SignedDuration::from_millis(100);
+
+/// The longest that a call to AWS takes before it counts as unanswered, and a
+/// second to store what came of it: none is begun later before the deadline.
+const LONGEST_CALL: SignedDuration = SignedDuration::from_secs(21);
+
+/// Time until a run that left something behind is due again.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// How many calls a run spends on finding the records that make calls fail.
+/// Ten find one among 25: two for each time that the call is halved.
+const MAX_EXTRA_CALLS: usize = 10;
+
+/// What a run of [`submit_due`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SubmissionRun {
+    /// Slots frozen.
+    pub frozen: usize,
+    /// Slots whose entries went into a later one.
+    pub carried: usize,
+    /// Calls made.
+    pub calls: usize,
+    /// Records that AWS accepted.
+    pub billed: usize,
+    /// Records closed without having been accepted, and slots closed unsent.
+    pub closed: usize,
+    /// Records and slots that could not be dealt with for a fault of the store.
+    pub failed: usize,
+    /// Whether a call failed, so that the run stopped sending.
+    pub stopped: bool,
+    /// When there is something to do next, as far as this run knows.
+    pub next: Option<Timestamp>,
+}
+
+/// One run and what it has looked at.
+struct Submitter<'a> {
+    steps: &'a Steps,
+    rules: &'a Rules,
+    run: SubmissionRun,
+    controls: Controls,
+    held: BTreeSet<LicenseId>,
+    /// Frozen and counted, to be sent in the next calls.
+    ready: VecDeque<Ready>,
+    /// Due, in the order of sending.
+    records: VecDeque<RecordName>,
+    /// Due to be frozen, in the order of freezing.
+    slots: VecDeque<(LicenseId, Hour)>,
+    /// Whether the work list may know more that is due.
+    ask: bool,
+    terms: BTreeMap<LicenseId, Option<LicenseTerms>>,
+    /// When the next thing will be due, by the work list and what was settled since.
+    next: Option<Timestamp>,
+    /// Calls spent on finding the records that make calls fail.
+    extra_calls: usize,
+    /// A due slot waits for its accounts to be posted.
+    waiting: bool,
+    seen_slots: BTreeSet<(LicenseId, Hour)>,
+    seen_records: BTreeSet<RecordName>,
+    /// No call is begun before this instant, nor from `last_call` on.
+    next_call: Timestamp,
+    last_call: Timestamp,
+}
+
+/// Sends what is due until nothing is, a call fails, or `deadline` comes.
+///
+/// # Errors
+/// [`StepError`] when the work list cannot be read. A record or slot that
+/// fails by itself does not hold up the others.
+pub async fn submit_due(
+    steps: &Steps,
+    rules: &Rules,
+    deadline: Timestamp,
+) -> Result<SubmissionRun, StepError> {
+    let mut submitter = Submitter::begin(steps, rules, deadline).await?;
+    let mut calls: VecDeque<Call> = VecDeque::new();
+    let mut under_way = FuturesUnordered::new();
+    let mut ended: Vec<CallEnd> = Vec::new();
+    let mut broken: Option<StepError> = None;
+    loop {
+        for end in ended.drain(..) {
+            calls.extend(submitter.take_in(end).await);
+        }
+        while under_way.len() < rules.calls_at_once
+            && let Some(call) = calls.pop_front()
+        {
+            match submitter.may_send_at() {
+                Some(at) => {
+                    submitter.run.calls += 1;
+                    under_way.push(make_call(steps, call, at, submitter.halves_left()));
+                }
+                None => submitter.put_back(call.records).await,
+            }
+        }
+        if calls.is_empty() && submitter.has_work() {
+            let prepared = submitter.prepare();
+            match alongside(prepared, &mut under_way, &mut ended).await {
+                Ok(call) => calls.extend(call),
+                // What is under way is still taken in, and what is counted put back.
+                Err(error) => {
+                    submitter.run.stopped = true;
+                    broken = Some(error);
+                }
+            }
+        } else if let Some(end) = under_way.next().await {
+            ended.push(end);
+        } else if calls.is_empty() {
+            break;
+        }
+    }
+    let not_sent = submitter.ready.drain(..).collect();
+    submitter.put_back(not_sent).await;
+    match broken {
+        Some(error) => Err(error),
+        None => Ok(submitter.finish()),
+    }
+}
+
+/// Does some work while calls are under way; what of them ended meanwhile.
+async fn alongside<T, C: Future>(
+    work: impl Future<Output = T>,
+    under_way: &mut FuturesUnordered<C>,
+    ended: &mut Vec<C::Output>,
+) -> T {
+    let mut work = pin!(work);
+    while !under_way.is_empty() {
+        match select(work.as_mut(), under_way.next()).await {
+            Either::Left((done, _)) => return done,
+            Either::Right((end, _)) => ended.extend(end),
+        }
+    }
+    work.await
+}
+
+impl<'a> Submitter<'a> {
+    async fn begin(
+        steps: &'a Steps,
+        rules: &'a Rules,
+        deadline: Timestamp,
+    ) -> Result<Self, StepError> {
+        let held = steps.holds().await?.into_iter().collect();
+        Ok(Self {
+            steps,
+            rules,
+            run: SubmissionRun::default(),
+            controls: Controls::default(),
+            held,
+            ready: VecDeque::new(),
+            records: VecDeque::new(),
+            slots: VecDeque::new(),
+            ask: true,
+            terms: BTreeMap::new(),
+            next: None,
+            extra_calls: 0,
+            waiting: false,
+            seen_slots: BTreeSet::new(),
+            seen_records: BTreeSet::new(),
+            next_call: steps.now(),
+            last_call: before(deadline, LONGEST_CALL),
+        })
+    }
+
+    /// Whether another call may be prepared.
+    fn has_work(&self) -> bool {
+        let left = self.ask
+            || !self.records.is_empty()
+            || !self.slots.is_empty()
+            || !self.ready.is_empty();
+        left && !self.run.stopped && self.steps.now() < self.last_call
+    }
+
+    /// When the next call may begin: a tenth of a second after the one before.
+    /// `None` after a failed call, and when the time does not suffice.
+    fn may_send_at(&mut self) -> Option<Timestamp> {
+        let at = self.next_call.max(self.steps.now());
+        if self.run.stopped || at >= self.last_call {
+            return None;
+        }
+        self.next_call = after(at, BETWEEN_CALLS);
+        Some(at)
+    }
+
+    fn halves_left(&self) -> bool {
+        self.extra_calls < MAX_EXTRA_CALLS
+    }
+
+    /// A license's terms, read once a run.
+    async fn terms(&mut self, license: &LicenseId) -> Result<Option<LicenseTerms>, StepError> {
+        if let Some(terms) = self.terms.get(license) {
+            return Ok(terms.clone());
+        }
+        let terms = crate::posting::terms(self.steps, license).await?;
+        self.terms.insert(license.clone(), terms.clone());
+        Ok(terms)
+    }
+
+    fn due_next(&mut self, at: Timestamp) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+
+    /// Adds when there is something to do next: soon, when something that is
+    /// due was left behind, else when the work list says.
+    fn finish(mut self) -> SubmissionRun {
+        if self.run.stopped || self.run.failed > 0 || self.waiting {
+            self.due_next(after(self.steps.now(), AGAIN_AFTER));
+        }
+        self.run.next = self.next;
+        self.run
+    }
+}

@@ -1,0 +1,218 @@
+//! What is due, and preparing the next call of it.
+
+use std::collections::BTreeSet;
+
+use domain::hour::{Hour, after};
+use domain::ids::LicenseId;
+use domain::ledger::record::{RETRY_AFTER, Record, RecordState, SET_ASIDE_FOR};
+use domain::ledger::slot::SlotState;
+use domain::metering::MAX_RECORDS_PER_CALL;
+use domain::mutant;
+use futures_util::stream::{self, StreamExt};
+
+use super::prepared::{Call, Ready, name_of, next_call};
+use super::{CONCURRENCY, Submitter};
+use crate::notice::{Notice, chain};
+use crate::posting::last_hours;
+use crate::step::{RecordName, StepError, Written};
+
+/// What looking at a due record came to.
+enum Looked {
+    /// Its attempt is counted.
+    Counted(Record),
+    /// Its deadline has passed, or a restored table forgot what became of it.
+    Over(Record),
+    /// Nothing is to be done, or somebody else did it.
+    Nothing,
+    /// Its license is on hold, or its product is stopped.
+    Waits(Record),
+    /// What was stored is not what was frozen.
+    Changed,
+}
+
+impl Submitter<'_> {
+    /// Fills the next call; `None` when nothing can be sent now.
+    pub(super) async fn prepare(&mut self) -> Result<Option<Call>, StepError> {
+        self.controls = self.steps.controls().await?;
+        if self.records.is_empty() && self.slots.is_empty() && self.ask {
+            self.ask_for_work().await?;
+        }
+        while self.ready.len() < MAX_RECORDS_PER_CALL && !self.records.is_empty() {
+            self.take_up_records().await;
+        }
+        while self.ready.len() < MAX_RECORDS_PER_CALL && !self.slots.is_empty() {
+            self.take_up_slots().await;
+        }
+        Ok(next_call(&mut self.ready))
+    }
+
+    /// Asks the work list what is due; again later, if it did not say all. The
+    /// licenses that are ending first, then by the hour, and so by deadline.
+    async fn ask_for_work(&mut self) -> Result<(), StepError> {
+        let due = self.steps.due_work(self.steps.now()).await?;
+        if let Some(next) = due.next {
+            self.due_next(next);
+        }
+        self.ask = due.more;
+        for key in due.unreadable {
+            self.run.failed += 1;
+            self.steps.tell(Notice::WorkUnreadable { key });
+        }
+        let ending: BTreeSet<LicenseId> = self.steps.final_usage().await?.into_iter().collect();
+        let mut records = due.records;
+        let last = self.final_slots(&ending, &mut records).await;
+        self.slots.extend(last);
+        self.slots.extend(due.slots);
+        self.slots.retain(|slot| !self.seen_slots.contains(slot));
+        self.slots
+            .make_contiguous()
+            .sort_by_key(|(license, hour)| (!ending.contains(license), *hour));
+        records.retain(|record| !self.seen_records.contains(record));
+        records.sort_by(|a, b| {
+            let order = |name: &RecordName| (!ending.contains(&name.0), name.1);
+            order(a).cmp(&order(b)).then_with(|| a.cmp(b))
+        });
+        records.dedup();
+        self.records.extend(records);
+        if self.records.is_empty() && self.slots.is_empty() {
+            self.ask = false;
+        }
+        self.try_held().await
+    }
+
+    /// The open slots of licenses that are ending, which do not wait for their
+    /// usual time, and their frozen records, however long they were put off.
+    async fn final_slots(
+        &mut self,
+        ending: &BTreeSet<LicenseId>,
+        records: &mut Vec<RecordName>,
+    ) -> Vec<(LicenseId, Hour)> {
+        let mut slots = Vec::new();
+        for license in ending {
+            if let Err(error) = self.add_final_slots(license, &mut slots, records).await {
+                self.run.failed += 1;
+                self.steps.tell(Notice::FinalUsageFailed {
+                    license: license.clone(),
+                    reason: chain(&error),
+                });
+            }
+        }
+        slots
+    }
+
+    async fn add_final_slots(
+        &mut self,
+        license: &LicenseId,
+        slots: &mut Vec<(LicenseId, Hour)>,
+        records: &mut Vec<RecordName>,
+    ) -> Result<(), StepError> {
+        let end = self.terms(license).await?.and_then(|terms| terms.end);
+        for hour in end.iter().flat_map(last_hours) {
+            let Some(slot) = self.steps.slot(license.clone(), hour).await? else {
+                continue;
+            };
+            if slot.head.state == SlotState::Open {
+                slots.push((license.clone(), hour));
+            }
+            let frozen = |r: &&Record| matches!(r.state, RecordState::Frozen { .. });
+            records.extend(slot.records.iter().filter(frozen).map(name_of));
+        }
+        Ok(())
+    }
+
+    /// Counts another attempt of the next due records, as many as the call takes.
+    async fn take_up_records(&mut self) {
+        let missing = MAX_RECORDS_PER_CALL - self.ready.len();
+        let names: Vec<RecordName> = self
+            .records
+            .drain(..missing.min(self.records.len()))
+            .filter(|name| self.seen_records.insert(name.clone()))
+            .collect();
+        let this = &*self;
+        let looks: Vec<_> = names.iter().map(|name| this.look_at(name)).collect();
+        let looked: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
+        for (name, looked) in names.into_iter().zip(looked) {
+            match looked {
+                Ok(looked) => self.took_up(name, looked).await,
+                Err(error) => self.passed_over(name, &error),
+            }
+        }
+    }
+
+    async fn took_up(&mut self, name: RecordName, looked: Looked) {
+        match looked {
+            Looked::Counted(record) => match self.terms(&name.0).await {
+                Ok(terms) => self.ready.push_back(Ready {
+                    record,
+                    end: terms.and_then(|terms| terms.end),
+                }),
+                // Counted and not sent: it stays unanswered, and is sent again.
+                Err(error) => self.passed_over(name, &error),
+            },
+            Looked::Over(record) => self.close(record).await,
+            Looked::Waits(record) => {
+                self.warn_if_stopped(&record.product, &name.0, name.1, record.deadline);
+            }
+            Looked::Changed => {
+                self.run.failed += 1;
+                self.steps.tell(Notice::RecordChanged { record: name });
+            }
+            Looked::Nothing => {}
+        }
+    }
+
+    /// Reads a record that the index named, and counts another attempt of it.
+    async fn look_at(&self, name: &RecordName) -> Result<Looked, StepError> {
+        let steps = self.steps;
+        let (license, slot, dimension) = name.clone();
+        let Some(record) = steps.record(license.clone(), slot, dimension).await? else {
+            return Ok(Looked::Nothing);
+        };
+        let now = steps.now();
+        let RecordState::Frozen { due, .. } = record.state else {
+            return Ok(Looked::Nothing);
+        };
+        if !record.is_intact() {
+            return Ok(Looked::Changed);
+        }
+        let end = match self.terms.get(&license) {
+            Some(terms) => terms.clone(),
+            None => crate::posting::terms(steps, &license).await?,
+        }
+        .and_then(|terms| terms.end);
+        // One that was put off for longer is tried every minute once its license ends.
+        let soon = after(now, RETRY_AFTER);
+        if due > now && (end.is_none() || due <= soon) {
+            return Ok(Looked::Nothing);
+        }
+        let in_doubt = self.controls.slot_in_doubt(slot) && !mutant!(RestoredSlotIsSent);
+        if in_doubt || record.past_deadline(end.as_ref(), now).is_some() {
+            return Ok(Looked::Over(record));
+        }
+        if self.controls.stopped.contains(&record.product) {
+            return Ok(Looked::Waits(record));
+        }
+        if self.held.contains(&license) && end.is_none() {
+            let later = record.put_off(after(now, SET_ASIDE_FOR));
+            let _ = steps.replace_record(later, steps.nonce()).await?;
+            return Ok(Looked::Waits(record));
+        }
+        let Some(attempted) = record.attempted_again(now) else {
+            return Ok(Looked::Nothing);
+        };
+        let counted = steps.replace_record(attempted.clone(), steps.nonce());
+        Ok(match counted.await? {
+            Written::Committed => Looked::Counted(attempted),
+            Written::Lost => Looked::Nothing,
+        })
+    }
+
+    /// A record that cannot be read does not hold up the others.
+    pub(super) fn passed_over(&mut self, record: RecordName, error: &StepError) {
+        self.run.failed += 1;
+        self.steps.tell(Notice::RecordFailed {
+            record,
+            reason: chain(error),
+        });
+    }
+}

@@ -1,0 +1,44 @@
+//! What contracts cover, period by period.
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use domain::ids::LicenseId;
+use domain::ledger::included::Included;
+use ledger::Written;
+
+use super::keys;
+use super::mapping::{IncludedRow, Item, read, write};
+use super::table::{Replaces, Sorted};
+use crate::{Store, StoreError};
+
+impl Store {
+    /// What a license's contract covers, every period.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
+    pub async fn included(&self, license: &LicenseId) -> Result<Vec<Included>, StoreError> {
+        let periods = Sorted::BeginningWith(keys::INCLUDED.to_owned());
+        self.usage_items(keys::license(license), periods)
+            .await?
+            .into_iter()
+            .map(|item| Ok(read::<IncludedRow>(item)?.into()))
+            .collect()
+    }
+
+    /// Stores a period of a contract on the version before its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer; it may then be stored.
+    pub async fn put_included(&self, period: &Included) -> Result<Written, StoreError> {
+        self.usage_put(item(period)?, Replaces::before(period.version))
+            .await
+    }
+
+    /// Stores a period from which a freeze took.
+    pub(super) fn take_included(&self, period: &Included) -> Result<TransactWriteItem, StoreError> {
+        self.put_action(item(period)?, Replaces::before(period.version))
+    }
+}
+
+fn item(period: &Included) -> Result<Item, StoreError> {
+    write(&keys::included(period), IncludedRow::from(period))
+}

@@ -1,0 +1,86 @@
+//! The records of slots.
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use domain::hour::Hour;
+use domain::ids::{Dimension, LicenseId};
+use domain::ledger::record::Record;
+use ledger::Written;
+
+use super::keys;
+use super::mapping::{Item, RecordRow, listed, number, read, text, work_of, write};
+use super::table::Replaces;
+use crate::{Store, StoreError};
+
+impl Store {
+    /// One record of a slot.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer or the item is unreadable.
+    pub async fn record(
+        &self,
+        license: &LicenseId,
+        slot: Hour,
+        dimension: &Dimension,
+    ) -> Result<Option<Record>, StoreError> {
+        let key = keys::record(license, slot, dimension);
+        let item = self.usage_item(&key).await?;
+        item.map(|item| read::<RecordRow>(item).map(Into::into))
+            .transpose()
+    }
+
+    /// Stores a record for the first time.
+    pub(super) fn create_record(&self, record: &Record) -> Result<TransactWriteItem, StoreError> {
+        self.put_action(record_item(record)?, Replaces::Nothing)
+    }
+
+    /// Replaces a record if the stored one has the version before its own.
+    ///
+    /// `nonce` names this write: when the SDK repeats a write whose answer was
+    /// lost, the condition fails on what the first attempt wrote, and the nonce
+    /// tells that from somebody else's write.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer; the write may then have been made.
+    pub async fn replace_record(
+        &self,
+        record: &Record,
+        nonce: &str,
+    ) -> Result<Written, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.tables.usage)
+            .set_item(Some(record_item(record)?))
+            .item("written", text(nonce))
+            .condition_expression("version = :before")
+            .expression_attribute_values(":before", number(record.version.saturating_sub(1)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match put {
+            Ok(_) => return Ok(Written::Committed),
+            Err(error) => error,
+        };
+        let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error()
+        else {
+            return Err(error.into());
+        };
+        let ours = failed.item().and_then(|item| item.get("written")) == Some(&text(nonce));
+        Ok(if ours {
+            Written::Committed
+        } else {
+            Written::Lost
+        })
+    }
+}
+
+fn record_item(record: &Record) -> Result<Item, StoreError> {
+    let license = record.usage.license.id();
+    let key = keys::record(license, record.slot, &record.usage.dimension);
+    let mut item = write(&key, RecordRow::from(record))?;
+    if let Some((kind, due)) = work_of(record) {
+        listed(&mut item, kind, license, due);
+    }
+    Ok(item)
+}
