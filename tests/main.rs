@@ -14,6 +14,7 @@ mod events;
 mod kill;
 mod layers;
 mod linking;
+mod lockstep;
 mod project;
 mod readme;
 mod reads;

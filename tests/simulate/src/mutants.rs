@@ -1,0 +1,148 @@
+//! The faults of `ledger-faults.md`, one switched on at a time: each must be
+//! noticed.
+
+use clap::Args;
+use domain::mutant::{ALL, Mutant, switch_on};
+use simulator::draw::schedule;
+use simulator::run::run;
+
+use crate::model::{explore, scenarios};
+
+/// How long to look for each.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How many schedules each mutant may survive before it counts as alive.
+    #[arg(long, default_value_t = 20_000)]
+    count: u64,
+    /// Only the mutants of this fault's number.
+    #[arg(long)]
+    fault: Option<u8>,
+}
+
+/// The clauses of the design's section 4 that a model of it found to lose or
+/// double usage when left out, and the scenario whose exploration must find each.
+const CLAUSES: &[(Mutant, &str)] = &[
+    (Mutant::RepeatedReportReturnsEarly, LATE_REPORT),
+    (Mutant::CursorReadBeforeStoring, LATE_REPORT),
+    (Mutant::ListedBeforeSealed, LATE_REPORT),
+    (Mutant::MarkerDeletedWithoutNonce, "another's marker"),
+    (Mutant::AccountHourWithoutVersion, "between two posters"),
+    (Mutant::AccountHourReadAfterReports, "between two posters"),
+    (Mutant::EntryAddedTo, "between two posters"),
+    (Mutant::EntryOfTheNewOnly, "between two posters"),
+    (Mutant::LateIntoFrozenSlot, "freeze against posting"),
+    (Mutant::FreezeWithoutVersion, "freeze against posting"),
+    (Mutant::LinksPinnedByFirstPosting, "unbillable"),
+    (Mutant::NoNewReportNothingDone, "unbillable"),
+    (Mutant::AttemptNotCounted, "lost answers"),
+    (Mutant::DuplicateIsBilled, "somebody else"),
+    (Mutant::LateSuccessIgnored, "slow submitter"),
+    (
+        Mutant::CarriedEntryIsTheNextHoursOwn,
+        "carry against posting",
+    ),
+    (Mutant::CarryWithoutVersion, "carry against posting"),
+];
+
+const LATE_REPORT: &str = "delivered twice";
+
+/// Faults that cannot be switched on here, and what holds them off.
+const NOT_EXPRESSED: &[(u8, &str)] = &[
+    (
+        26,
+        "slots are kept per license (27): two records for one license, dimension and hour have one key",
+    ),
+    (
+        28,
+        "account-hours outlive their reports, so a report that comes again is replayed; that one older than \
+          48 h is refused is a test of domain::usage::report",
+    ),
+    (
+        29,
+        "no identifier may contain the separator: tests of domain::ids and store's keys",
+    ),
+    (
+        59,
+        "a stale read: store's tests refuse any read of a base table that is not consistent, in the source and on the wire",
+    ),
+    (
+        63,
+        "the target slot's deadline is looked at: mutant 17; the carry before it: mutant 53",
+    ),
+    (
+        66,
+        "a license's end is domain::license's: its tests over facts",
+    ),
+];
+
+/// What noticed a mutant, and after how much.
+struct Killed {
+    by: &'static str,
+    after: String,
+}
+
+/// Prints the table of mutants; whether all died.
+#[expect(clippy::print_stdout, reason = "a command that prints")]
+pub(crate) fn run_all(arguments: &Arguments) -> bool {
+    let wanted: Vec<Mutant> = ALL
+        .iter()
+        .copied()
+        .filter(|mutant| arguments.fault.is_none_or(|fault| mutant.fault() == fault))
+        .collect();
+    let mut killed = 0;
+    for mutant in &wanted {
+        let clause = CLAUSES.iter().find(|(of, _)| of == mutant);
+        switch_on(Some(*mutant));
+        let by_schedules = by_schedules(arguments.count);
+        let by_model = clause.and_then(|(_, scenario)| by_model(scenario));
+        switch_on(None);
+        let enough = match clause {
+            Some(_) => by_model.is_some(),
+            None => by_schedules.is_some(),
+        };
+        killed += usize::from(enough);
+        println!(
+            "{:3}  {:<31} {}",
+            mutant.fault(),
+            format!("{mutant:?}"),
+            mutant.what()
+        );
+        for found in [&by_schedules, &by_model].into_iter().flatten() {
+            println!("       killed after {} by: {}", found.after, found.by);
+        }
+        if !enough {
+            println!("       ALIVE");
+        }
+    }
+    for (fault, reason) in NOT_EXPRESSED {
+        if arguments.fault.is_none_or(|wanted| wanted == *fault) {
+            println!("{fault:3}  not a mutant: {reason}");
+        }
+    }
+    println!("{killed} of {} mutants killed", wanted.len());
+    killed == wanted.len() && killed > 0
+}
+
+/// The first random schedule that notices.
+fn by_schedules(most: u64) -> Option<Killed> {
+    (0..most).find_map(|seed| {
+        let found = run(&schedule(seed)).into_iter().next()?;
+        Some(Killed {
+            by: found.check,
+            after: format!("{} schedules", seed + 1),
+        })
+    })
+}
+
+/// The exploration that must notice.
+fn by_model(scenario: &str) -> Option<Killed> {
+    let scenario = scenarios::all()
+        .into_iter()
+        .find(|s| s.name.contains(scenario))?;
+    let explored = explore(&scenario);
+    let (violation, _) = explored.violation?;
+    Some(Killed {
+        by: violation.check,
+        after: format!("{} states of \"{}\"", explored.states, scenario.name),
+    })
+}

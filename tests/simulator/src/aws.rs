@@ -1,0 +1,296 @@
+//! AWS Marketplace's metering as the simulator plays it, written from
+//! `aws-marketplace.md` alone. It remembers every call and the one record that
+//! it accepted for each license, dimension and hour.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
+
+use domain::hour::Hour;
+use domain::ids::{AwsAccountId, Dimension, LicenseArn, LicenseId};
+use domain::metering::{
+    CallAnswer, CallFailure, MAX_RECORDS_PER_CALL, NoAnswer, Refusal, UsageRecord, Verdict,
+};
+use domain::quantity::Quantity;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+/// What AWS tells one usage from another by.
+pub type DedupKey = (LicenseId, Dimension, Hour);
+
+/// AWS's side.
+#[derive(Debug, Clone, Default)]
+pub struct Aws {
+    /// What it accepted, the first for ever.
+    pub accepted: BTreeMap<DedupKey, UsageRecord>,
+    /// When each call came, and how many records it held.
+    pub calls: Vec<(Timestamp, usize)>,
+    /// What was sent first under each key, accepted or not.
+    pub first_sent: BTreeMap<DedupKey, UsageRecord>,
+    /// Sends that were not what was sent first under their key.
+    pub changed: Vec<UsageRecord>,
+    /// Calls that no seller may make: too many records, or of two products.
+    pub malformed: usize,
+    /// Faults to come, one a call.
+    pub faults: VecDeque<CallFault>,
+    /// Every call fails with 500 until this instant.
+    pub down_until: Option<Timestamp>,
+    /// When each license became active.
+    pub active_since: BTreeMap<LicenseId, Timestamp>,
+    /// When each license that ended was deprovisioned.
+    pub ended: BTreeMap<LicenseId, Timestamp>,
+    /// Licenses whose buyer's account is suspended.
+    pub suspended: BTreeSet<LicenseId>,
+    /// Licenses of another product.
+    pub second_product: BTreeSet<LicenseId>,
+    /// Dimensions that do not exist yet.
+    pub missing: BTreeSet<Dimension>,
+    /// Licenses that it has not propagated yet.
+    pub unpropagated: BTreeSet<LicenseId>,
+    /// A license whose records make every call fail with 500.
+    pub always_fails: BTreeSet<LicenseId>,
+    /// What a call held that was not answered.
+    pub unanswered: BTreeSet<DedupKey>,
+    /// What was answered as accepted.
+    pub answered: BTreeSet<DedupKey>,
+    /// What somebody else metered.
+    pub foreign: BTreeSet<DedupKey>,
+    /// Whether an identical retry answers DuplicateRecord instead of Success.
+    pub retry_is_duplicate: bool,
+}
+
+/// A fault of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallFault {
+    /// Refused as too many.
+    Throttle,
+    /// Failed before anything was done.
+    ServerError,
+    /// Done, and the answer lost.
+    LostAnswer,
+    /// So many records, from the last, are left unprocessed.
+    Unprocessed(u8),
+    /// Refused with a code that nobody knows.
+    UnknownRefusal,
+    /// Access denied.
+    AccessDenied,
+}
+
+impl Hash for Aws {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for (key, record) in &self.accepted {
+            (key, record).hash(state);
+        }
+        self.faults.hash(state);
+        self.changed.len().hash(state);
+        self.ended.hash(state);
+        self.suspended.hash(state);
+        self.foreign.hash(state);
+    }
+}
+
+impl Aws {
+    /// Answers a call.
+    ///
+    /// # Errors
+    /// [`CallFailure`] as AWS fails it.
+    pub fn send(
+        &mut self,
+        records: &[UsageRecord],
+        now: Timestamp,
+    ) -> Result<CallAnswer, CallFailure> {
+        self.calls.push((now, records.len()));
+        self.remember(records);
+        let answer = self.answer(records, now);
+        if let Err(CallFailure::NoAnswer(_)) = answer {
+            self.unanswered.extend(records.iter().map(key_of));
+        }
+        answer
+    }
+
+    fn answer(
+        &mut self,
+        records: &[UsageRecord],
+        now: Timestamp,
+    ) -> Result<CallAnswer, CallFailure> {
+        let products: BTreeSet<bool> = records
+            .iter()
+            .map(|record| self.second_product.contains(record.license.id()))
+            .collect();
+        if records.len() > MAX_RECORDS_PER_CALL || products.len() > 1 || records.is_empty() {
+            self.malformed += 1;
+            return Err(CallFailure::Refused(Refusal::Unrecognized(
+                "ValidationException".to_owned(),
+            )));
+        }
+        if self.down_until.is_some_and(|until| now < until) {
+            return Err(CallFailure::NoAnswer(NoAnswer::ServerError(500)));
+        }
+        let fault = self.faults.pop_front();
+        match fault {
+            Some(CallFault::Throttle) => return Err(CallFailure::Refused(Refusal::Throttled)),
+            Some(CallFault::ServerError) => {
+                return Err(CallFailure::NoAnswer(NoAnswer::ServerError(500)));
+            }
+            Some(CallFault::AccessDenied) => {
+                return Err(CallFailure::Refused(Refusal::AccessDenied));
+            }
+            Some(CallFault::UnknownRefusal) => {
+                return Err(CallFailure::Refused(Refusal::Unrecognized(
+                    "NewException".to_owned(),
+                )));
+            }
+            Some(CallFault::LostAnswer | CallFault::Unprocessed(_)) | None => {}
+        }
+        self.check(records, now)?;
+        let left = match fault {
+            Some(CallFault::Unprocessed(left)) => usize::from(left),
+            Some(
+                CallFault::Throttle
+                | CallFault::ServerError
+                | CallFault::LostAnswer
+                | CallFault::UnknownRefusal
+                | CallFault::AccessDenied,
+            )
+            | None => 0,
+        };
+        let processed = records.len().saturating_sub(left);
+        let mut verdicts = Vec::with_capacity(records.len());
+        for (place, record) in records.iter().enumerate() {
+            let verdict = if place < processed {
+                self.judge(record, now)
+            } else {
+                Verdict::Unprocessed
+            };
+            verdicts.push((record.key(), verdict));
+        }
+        if fault == Some(CallFault::LostAnswer) {
+            return Err(CallFailure::NoAnswer(NoAnswer::TimedOut));
+        }
+        let accepted = records.iter().zip(&verdicts);
+        let accepted =
+            accepted.filter(|(_, (_, verdict))| matches!(verdict, Verdict::Success { .. }));
+        self.answered
+            .extend(accepted.map(|(record, _)| key_of(record)));
+        // The order of results is not documented.
+        verdicts.reverse();
+        Ok(CallAnswer { verdicts })
+    }
+
+    /// Somebody else meters an hour of a license.
+    pub fn meter_elsewhere(&mut self, license: LicenseArn, dimension: Dimension, now: Timestamp) {
+        let hour = Hour::of(now);
+        let key = (license.id().clone(), dimension.clone(), hour);
+        let (Ok(buyer), Ok(quantity)) = (AwsAccountId::parse("000000000042"), Quantity::new(7_777))
+        else {
+            return;
+        };
+        if !self.accepted.contains_key(&key) {
+            self.foreign.insert(key.clone());
+            let record = UsageRecord {
+                buyer,
+                license,
+                dimension,
+                timestamp: hour.start(),
+                quantity,
+                allocations: Vec::new(),
+            };
+            self.accepted.insert(key, record);
+        }
+    }
+
+    fn remember(&mut self, records: &[UsageRecord]) {
+        for record in records {
+            match self.first_sent.get(&key_of(record)) {
+                None => {
+                    self.first_sent.insert(key_of(record), record.clone());
+                }
+                Some(first) if first == record => {}
+                Some(_) => self.changed.push(record.clone()),
+            }
+        }
+    }
+
+    /// What refuses, or fails, a whole call.
+    fn check(&self, records: &[UsageRecord], now: Timestamp) -> Result<(), CallFailure> {
+        for record in records {
+            let license = record.license.id();
+            if self.always_fails.contains(license) {
+                return Err(CallFailure::NoAnswer(NoAnswer::ServerError(500)));
+            }
+            let early = self
+                .active_since
+                .get(license)
+                .is_none_or(|since| record.timestamp < *since);
+            let refusal = if self.missing.contains(&record.dimension) {
+                Refusal::InvalidUsageDimension
+            } else if early || self.unpropagated.contains(license) {
+                Refusal::InvalidLicense
+            } else if record.timestamp > now || too_old(record.timestamp, now) {
+                Refusal::TimestampOutOfBounds
+            } else if !adds_up(record) {
+                Refusal::InvalidUsageAllocations
+            } else {
+                continue;
+            };
+            return Err(CallFailure::Refused(refusal));
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, record: &UsageRecord, now: Timestamp) -> Verdict {
+        let key = key_of(record);
+        if let Some(accepted) = self.accepted.get(&key) {
+            return if accepted == record && !self.retry_is_duplicate {
+                success(record)
+            } else {
+                Verdict::DuplicateRecord
+            };
+        }
+        let over = self.ended.get(record.license.id()).is_some_and(|ended| {
+            now >= ended
+                .saturating_add(SignedDuration::from_mins(60))
+                .unwrap_or(Timestamp::MAX)
+                || record.timestamp > *ended
+        });
+        if over || self.suspended.contains(record.license.id()) {
+            return Verdict::CustomerNotSubscribed;
+        }
+        self.accepted.insert(key, record.clone());
+        success(record)
+    }
+}
+
+fn success(record: &UsageRecord) -> Verdict {
+    Verdict::Success {
+        metering_record_id: Some(format!("m-{}", record.timestamp)),
+    }
+}
+
+/// What AWS tells one usage from another by.
+pub fn key_of(record: &UsageRecord) -> DedupKey {
+    (
+        record.license.id().clone(),
+        record.dimension.clone(),
+        Hour::of(record.timestamp),
+    )
+}
+
+/// Older than 24 hours, or of last month after 06:00 on the 1st.
+fn too_old(timestamp: Timestamp, now: Timestamp) -> bool {
+    let day = now.duration_since(timestamp) >= SignedDuration::from_hours(24);
+    let month = |instant| Offset::UTC.to_datetime(instant).date().first_of_month();
+    let next = month(timestamp).checked_add(1.month());
+    let cut_off = next.map(|first| first.at(6, 0, 0, 0));
+    day || cut_off.is_ok_and(|cut_off| Offset::UTC.to_datetime(now) >= cut_off)
+}
+
+/// Whether the allocations are none, or as many as the quantity, at most 2,500.
+fn adds_up(record: &UsageRecord) -> bool {
+    let sum: u64 = record
+        .allocations
+        .iter()
+        .map(|allocation| u64::from(allocation.quantity.get()))
+        .sum();
+    record.allocations.is_empty()
+        || (record.allocations.len() <= 2_500 && sum == u64::from(record.quantity.get()))
+}

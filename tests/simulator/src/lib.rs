@@ -1,0 +1,25 @@
+//! A simulator of the ledger: schedules of recorders, posters and submitters,
+//! interleaved at every step, crashing between any two, against AWS's and the
+//! store's faults; and what must hold after each.
+//!
+//! It runs the project's own procedures (`ledger`) and rules (`domain`); what
+//! performs their steps is a table in memory and a fake of AWS, both of its own.
+//! Deterministic: a seed gives a schedule, a schedule gives a world, bit for bit.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "most matches pick a few of forty steps or of thirty actions"
+)]
+
+pub mod aws;
+pub mod cast;
+pub mod check;
+pub mod conservation;
+pub mod draw;
+pub mod run;
+pub mod schedule;
+pub mod shrink;
+pub mod tables;
+mod truth;
+pub mod words;
+pub mod world;

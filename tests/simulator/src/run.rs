@@ -1,0 +1,128 @@
+//! Running a schedule to its verdict.
+
+use crate::cast;
+use crate::check::{Violation, violations};
+use crate::schedule::{Action, LIVENESS_HOURS, Schedule, Story};
+use crate::world::{Job, World};
+
+/// Plays a schedule, lets everything settle, and says what does not hold.
+pub fn run(schedule: &Schedule) -> Vec<Violation> {
+    let (world, story) = settled(schedule);
+    violations(&world, schedule, &story)
+}
+
+/// Plays a schedule and lets everything settle.
+pub fn settled(schedule: &Schedule) -> (World, Story) {
+    settled_with(schedule, |_| {})
+}
+
+/// The same, with something done to the world before anything is in it.
+pub fn settled_with(schedule: &Schedule, prepare: impl FnOnce(&mut World)) -> (World, Story) {
+    let mut world = schedule.world_with(prepare);
+    let mut story = Story::default();
+    let mut sent: Vec<Job> = Vec::new();
+    for action in &schedule.actions {
+        world.act(action, &mut story);
+        if let Some(task) = world.tasks.last()
+            && matches!(action, Action::Report { .. })
+        {
+            sent.push(task.job.clone());
+        }
+    }
+    let again = unacknowledged(&world, sent);
+    let hours = LIVENESS_HOURS + schedule.hours_more();
+    world.settle(&mut story, &again, hours, schedule.setting.poison_stays);
+    (world, story)
+}
+
+/// What the product sends again, for it was not told that it arrived. Of
+/// several reports with one id each is: one of them may be stored, and all
+/// others are refused for it.
+fn unacknowledged(world: &World, sent: Vec<Job>) -> Vec<Job> {
+    sent.into_iter()
+        .filter(|job| match job {
+            Job::Record(report) => {
+                let id = (
+                    report.account.clone(),
+                    report.hour,
+                    report.report_id.to_string(),
+                );
+                !world.acknowledged.contains_key(&id)
+            }
+            Job::Post | Job::Submit => false,
+        })
+        .collect()
+}
+
+impl Schedule {
+    /// Zeros are sent up to 22 hours after their hour: time for one of them. A
+    /// submitter whose clock was ahead put its records off until then.
+    fn hours_more(&self) -> i64 {
+        let ahead = self.actions.iter().any(|action| match action {
+            Action::Submit { ahead } => *ahead > 0,
+            _ => false,
+        });
+        i64::from(self.setting.zeros) * 24 + i64::from(ahead) * 3
+    }
+
+    /// Whether no two submitters ever overlap, so that AWS's limit of calls holds.
+    pub fn is_of_one_submitter(&self) -> bool {
+        let mut under_way = 0;
+        for action in &self.actions {
+            match action {
+                Action::Submit { .. } => under_way += 1,
+                Action::Finish | Action::Minutes { .. } => under_way = 0,
+                Action::Advance { .. }
+                | Action::Report { .. }
+                | Action::Post { .. }
+                | Action::Go { .. }
+                | Action::StoreFails { .. }
+                | Action::Crash { .. }
+                | Action::Link { .. }
+                | Action::Unlink { .. }
+                | Action::End { .. }
+                | Action::Learn { .. }
+                | Action::CallFails(_)
+                | Action::Foreign { .. }
+                | Action::Outage { .. }
+                | Action::Suspend { .. }
+                | Action::Missing { .. }
+                | Action::Unpropagated { .. }
+                | Action::AlwaysFails { .. }
+                | Action::Switch { .. }
+                | Action::Grant { .. }
+                | Action::BackUp
+                | Action::Restore
+                | Action::Resend => {}
+            }
+            if under_way > 1 {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// The name of an account in a schedule told in words.
+pub fn account_name(number: u8) -> &'static str {
+    cast::ACCOUNT_NAMES[usize::from(number % cast::ACCOUNTS)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::schedule;
+
+    #[test]
+    fn a_seed_gives_the_same_world_bit_for_bit() {
+        for seed in 0..20 {
+            let schedule = schedule(seed);
+            let worlds = [settled(&schedule).0, settled(&schedule).0];
+            let [first, second] = worlds.map(|world| {
+                let sent = (world.aws.accepted, world.aws.calls);
+                format!("{:?} {sent:?} {:?}", world.tables, world.notices)
+            });
+            assert_eq!(first, second, "seed {seed}");
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! A schedule: what happens in a world, one action after another, and playing
+//! it. A schedule is data: it repeats bit for bit, and can be cut shorter.
+
+use std::sync::Arc;
+
+use domain::hour::{Hour, after, before};
+use domain::ids::Dimension;
+use domain::ledger::controls::Forgotten;
+use domain::ledger::included::Included;
+use domain::ledger::slot::AllocationLimit;
+use jiff::{SignedDuration, Timestamp};
+use ledger::{Rules, Step, ZeroRecords};
+
+use crate::aws::CallFault;
+use crate::cast::{self, LICENSES, Seen};
+use crate::tables::Tables;
+use crate::world::{Job, StoreFault, World};
+
+/// Hours until everything that can still be billed must be.
+pub const LIVENESS_HOURS: i64 = 2;
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Time goes by.
+    Advance {
+        /// So many minutes.
+        minutes: u16,
+    },
+    /// The product sends a report; its recording begins.
+    Report {
+        /// The account.
+        account: u8,
+        /// Of the hour so many before the running one.
+        hours_back: u8,
+        /// The report's id.
+        id: u8,
+        /// What it saw.
+        seen: Vec<Seen>,
+    },
+    /// A run of posting begins, on a clock that is so many minutes ahead.
+    Post {
+        /// Minutes ahead of time; behind when negative.
+        ahead: i16,
+    },
+    /// A run of submission begins, on a clock that is so many minutes ahead.
+    Submit {
+        /// Minutes ahead of time; behind when negative.
+        ahead: i16,
+    },
+    /// A task goes on for some steps.
+    Go {
+        /// Which of those under way.
+        task: u8,
+        /// How many steps.
+        steps: u8,
+        /// Which of several that it waits for comes first.
+        pick: u8,
+    },
+    /// The store fails in a task's next step.
+    StoreFails {
+        /// Which of those under way.
+        task: u8,
+        /// Whether the step was made all the same.
+        made: bool,
+    },
+    /// A task crashes.
+    Crash {
+        /// Which of those under way.
+        task: u8,
+    },
+    /// All tasks go on to their ends, one after another.
+    Finish,
+    /// Runs of posting and submission, every minute, for so many minutes.
+    Minutes {
+        /// So many.
+        minutes: u8,
+    },
+    /// A license is linked to an account.
+    Link {
+        /// The license.
+        license: u8,
+        /// The account.
+        account: u8,
+    },
+    /// A license is unlinked.
+    Unlink {
+        /// The license.
+        license: u8,
+    },
+    /// AWS ends a license.
+    End {
+        /// The license.
+        license: u8,
+    },
+    /// We learn of a license's end, or of its second event.
+    Learn {
+        /// The license.
+        license: u8,
+    },
+    /// Somebody else meters a license's running hour at AWS.
+    Foreign {
+        /// The license.
+        license: u8,
+        /// The tier.
+        tier: u8,
+    },
+    /// AWS's next call goes wrong.
+    CallFails(CallFault),
+    /// AWS fails every call.
+    Outage {
+        /// For so many minutes from now.
+        minutes: u16,
+    },
+    /// AWS suspends a license's buyer, or takes it back.
+    Suspend {
+        /// The license.
+        license: u8,
+        /// Whether it is suspended.
+        is: bool,
+    },
+    /// AWS does not know a dimension, or is told of it.
+    Missing {
+        /// The tier's dimension: 0 medium, 1 large, 2 xlarge.
+        tier: u8,
+        /// Whether it is missing.
+        is: bool,
+    },
+    /// AWS has not propagated a license, or has.
+    Unpropagated {
+        /// The license.
+        license: u8,
+        /// Whether it is not.
+        is: bool,
+    },
+    /// A license's records make every call fail with 500, or no more.
+    AlwaysFails {
+        /// The license.
+        license: u8,
+        /// Whether they do.
+        is: bool,
+    },
+    /// Sending of the first product is stopped, or goes on.
+    Switch {
+        /// Whether it is stopped.
+        stopped: bool,
+    },
+    /// A contract covers so many computer-hours of medium of the first license.
+    Grant {
+        /// Computer-hours.
+        computer_hours: u8,
+    },
+    /// The ledger's table is backed up.
+    BackUp,
+    /// The table is lost and restored from its last backup; everything under
+    /// way ends, and the operator gives the interval.
+    Restore,
+    /// The product sends every report again that was acknowledged.
+    Resend,
+}
+
+/// How a world is before anything happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// When it begins.
+    pub start: Timestamp,
+    /// Whether hours without usage are reported.
+    pub zeros: bool,
+    /// Whether contracts with consumption are sold.
+    pub contracts: bool,
+    /// Whether an identical retry answers DuplicateRecord.
+    pub retry_is_duplicate: bool,
+    /// How many computers an account's part holds.
+    pub computers_per_part: usize,
+    /// How many hours usage may be carried.
+    pub carry_hours: i32,
+    /// How many allocations a record holds.
+    pub allocations: usize,
+    /// Whether what AWS refuses or fails on stays so when the other faults stop.
+    pub poison_stays: bool,
+}
+
+/// A whole schedule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    /// How the world is.
+    pub setting: Setting,
+    /// What happens in it.
+    pub actions: Vec<Action>,
+}
+
+/// What the checks need to know of how a schedule went.
+#[derive(Debug, Clone, Default)]
+pub struct Story {
+    /// The backup, and when it was made.
+    backup: Option<(Timestamp, Tables)>,
+    /// What was restored.
+    pub forgotten: Vec<Forgotten>,
+    /// When the schedule's faults stopped.
+    pub settled_from: Option<Timestamp>,
+}
+
+impl Setting {
+    /// The rules of the seller in this world.
+    pub fn rules(&self) -> Rules {
+        let mut rules = Rules::new(cast::catalog(self.contracts));
+        rules.zeros = if self.zeros {
+            ZeroRecords::Sent
+        } else {
+            ZeroRecords::Off
+        };
+        rules.carry.hours = self.carry_hours;
+        rules.computers_per_part = self.computers_per_part;
+        rules.allocations = AllocationLimit::new(self.allocations).unwrap_or_default();
+        rules
+    }
+}
+
+impl Schedule {
+    /// Plays the actions; the world after the last, and how it went.
+    pub fn play(&self) -> (World, Story) {
+        let mut world = self.world();
+        let mut story = Story::default();
+        for action in &self.actions {
+            world.act(action, &mut story);
+        }
+        (world, story)
+    }
+
+    /// The world before the first action.
+    pub fn world(&self) -> World {
+        self.world_with(|_| {})
+    }
+
+    /// The same, with something done to the world before anything is in it.
+    pub fn world_with(&self, prepare: impl FnOnce(&mut World)) -> World {
+        let mut world = World::new(self.setting.start, self.setting.rules());
+        prepare(&mut world);
+        world.aws.retry_is_duplicate = self.setting.retry_is_duplicate;
+        world.cast();
+        world.link(0, 0);
+        world.link(2, 2);
+        if self.setting.zeros {
+            let hour = Hour::of(self.setting.start);
+            let due = domain::ledger::deadline::zero_due(hour, self.setting.start);
+            let license = cast::license(0);
+            let _opened = world.make(Step::OpenSlot { license, hour, due });
+        }
+        world
+    }
+}
+
+impl World {
+    /// Makes one action happen.
+    pub fn act(&mut self, action: &Action, story: &mut Story) {
+        let now = self.now();
+        match action {
+            Action::Advance { minutes } => self.advance(i64::from(*minutes)),
+            Action::Report {
+                account,
+                hours_back,
+                id,
+                seen,
+            } => {
+                let hour = Hour::of(now).plus(-i32::from(*hours_back));
+                let report = cast::report(*account, hour, *id, seen);
+                self.start(Job::Record(Arc::new(report)), SignedDuration::ZERO);
+            }
+            Action::Post { ahead } => self.start(Job::Post, minutes(*ahead)),
+            Action::Submit { ahead } => self.start(Job::Submit, minutes(*ahead)),
+            Action::Go { task, steps, pick } => self.go(*task, *steps, *pick),
+            Action::StoreFails { task, made } => {
+                let fault = if *made {
+                    StoreFault::AnswerLost
+                } else {
+                    StoreFault::NotMade
+                };
+                if let Some(task) = self.nth(*task) {
+                    self.step(task, 0, Some(fault));
+                }
+            }
+            Action::Crash { task } => {
+                if let Some(task) = self.nth(*task) {
+                    self.crash(task);
+                }
+            }
+            Action::Finish => self.finish_all(),
+            Action::Minutes { minutes } => self.every_minute(i64::from(*minutes)),
+            Action::Link { license, account } => self.link(*license, *account),
+            Action::Unlink { license } => self.unlink(*license),
+            Action::End { license } => self.end(*license),
+            Action::Learn { license } => self.learn(*license),
+            Action::Switch { .. } | Action::Grant { .. } => self.operate(action),
+            Action::BackUp => story.backup = Some((now, self.tables.clone())),
+            Action::Restore => self.restore(story),
+            Action::Resend => self.resend(),
+            Action::CallFails(_)
+            | Action::Foreign { .. }
+            | Action::Outage { .. }
+            | Action::Suspend { .. }
+            | Action::Missing { .. }
+            | Action::Unpropagated { .. }
+            | Action::AlwaysFails { .. } => {
+                self.healthy.trouble(now);
+                self.disturb(action, now);
+            }
+        }
+    }
+
+    /// What happens at AWS.
+    fn disturb(&mut self, action: &Action, now: Timestamp) {
+        match action {
+            Action::CallFails(fault) => self.aws.faults.push_back(*fault),
+            Action::Foreign { license, tier } => {
+                self.aws
+                    .meter_elsewhere(cast::arn(*license), dimension(*tier), now);
+            }
+            Action::Outage { minutes } => {
+                let until = after(now, SignedDuration::from_mins(i64::from(*minutes)));
+                self.aws.down_until = Some(until);
+                self.healthy.trouble(until);
+            }
+            Action::Suspend { license, is } => {
+                set(&mut self.aws.suspended, cast::license(*license), *is);
+            }
+            Action::Missing { tier, is } => set(&mut self.aws.missing, dimension(*tier), *is),
+            Action::Unpropagated { license, is } => {
+                set(&mut self.aws.unpropagated, cast::license(*license), *is);
+            }
+            Action::AlwaysFails { license, is } => {
+                set(&mut self.aws.always_fails, cast::license(*license), *is);
+            }
+            _ => {}
+        }
+    }
+
+    /// What an operator does.
+    fn operate(&mut self, action: &Action) {
+        match action {
+            Action::Switch { stopped } => {
+                self.healthy.trouble(self.now());
+                let controls = self.controls();
+                if let Some(controls) = controls.switched(&cast::product(0), *stopped) {
+                    let _alone = self.make(Step::PutControls { controls });
+                }
+            }
+            Action::Grant { computer_hours } => {
+                let start = before(self.now(), SignedDuration::from_hours(24));
+                let until = after(start, SignedDuration::from_hours(24 * 31));
+                let period = Included::new(cast::license(0), dimension(0), start, until, 0);
+                if let Some(included) = period.regranted(until, u64::from(*computer_hours)) {
+                    let _alone = self.make(Step::PutIncluded { included });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether sending of the first product is stopped.
+    pub fn is_stopped(&mut self) -> bool {
+        self.controls().stopped.contains(&cast::product(0))
+    }
+
+    fn controls(&mut self) -> domain::ledger::controls::Controls {
+        match self.make(Step::ReadControls {}) {
+            Some(ledger::Answer::ReadControls(controls)) => controls,
+            Some(_) | None => domain::ledger::controls::Controls::default(),
+        }
+    }
+
+    fn restore(&mut self, story: &mut Story) {
+        let Some((at, backup)) = story.backup.take() else {
+            return;
+        };
+        let now = self.now();
+        self.tasks.clear();
+        self.healthy.trouble(now);
+        self.tables = self.tables.restored_to(&backup);
+        if let Ok(forgotten) = Forgotten::new(at, now) {
+            story.forgotten.push(forgotten);
+            if let Some(controls) = self.controls().forgetting(forgotten) {
+                let _alone = self.make(Step::PutControls { controls });
+            }
+        }
+    }
+
+    /// The product sends again what it was told has arrived.
+    fn resend(&mut self) {
+        let known: Vec<_> = self
+            .acknowledged
+            .values()
+            .map(|(_, report)| report)
+            .cloned()
+            .collect();
+        for report in known {
+            self.run(Job::Record(report));
+        }
+    }
+
+    /// The faults stop, and for `hours` everything goes its way: what was not
+    /// acknowledged is sent again, every minute at first, then every five.
+    pub fn settle(
+        &mut self,
+        story: &mut Story,
+        unacknowledged: &[Job],
+        hours: i64,
+        poison_stays: bool,
+    ) {
+        story.settled_from = Some(self.now());
+        self.healthy.trouble(self.now());
+        self.finish_all();
+        self.aws.faults.clear();
+        self.aws.down_until = None;
+        if !poison_stays {
+            self.aws.missing.clear();
+            self.aws.unpropagated.clear();
+            self.aws.always_fails.clear();
+        }
+        self.aws.suspended.clear();
+        self.operate(&Action::Switch { stopped: false });
+        for license in 0..LICENSES {
+            self.learn(license);
+        }
+        for job in unacknowledged {
+            self.run(job.clone());
+        }
+        let until = after(self.now(), SignedDuration::from_hours(hours));
+        while self.now() < until && (hours > LIVENESS_HOURS || !self.is_settled()) {
+            self.run(Job::Post);
+            self.run(Job::Submit);
+            self.advance(7);
+        }
+        self.run(Job::Post);
+        self.run(Job::Submit);
+    }
+
+    /// Whether no usage waits for anything: every reported hour is posted, no
+    /// slot with usage is open, no record to be sent.
+    fn is_settled(&self) -> bool {
+        let reported = self.tables.last_reported_hour();
+        let posted = reported.is_none_or(|hour| self.tables.all_posted(hour));
+        posted && self.tables.marker_count() == 0 && !self.tables.is_anything_waiting()
+    }
+
+    fn every_minute(&mut self, minutes: i64) {
+        self.finish_all();
+        for _ in 0..minutes {
+            self.advance(1);
+            self.run(Job::Post);
+            self.run(Job::Submit);
+        }
+    }
+
+    fn advance(&self, minutes: i64) {
+        self.set_now(after(self.now(), SignedDuration::from_mins(minutes)));
+    }
+
+    fn go(&mut self, task: u8, steps: u8, pick: u8) {
+        let Some(number) = self.nth(task).map(|task| self.tasks[task].number) else {
+            return;
+        };
+        for _ in 0..steps {
+            match self.tasks.iter().position(|task| task.number == number) {
+                Some(task) => self.step(task, usize::from(pick), None),
+                None => return,
+            }
+        }
+    }
+
+    fn finish_all(&mut self) {
+        while let Some(first) = self.tasks.first() {
+            self.finish(first.number);
+        }
+    }
+
+    fn nth(&self, task: u8) -> Option<usize> {
+        (!self.tasks.is_empty()).then(|| usize::from(task) % self.tasks.len())
+    }
+}
+
+fn minutes(ahead: i16) -> SignedDuration {
+    SignedDuration::from_mins(i64::from(ahead))
+}
+
+/// A tier's dimension.
+pub fn dimension(tier: u8) -> Dimension {
+    let rates = cast::catalog(false);
+    let place = usize::from(tier) % rates.rates().len();
+    rates.rates()[place].dimension.clone()
+}
+
+fn set<T: Ord>(of: &mut std::collections::BTreeSet<T>, value: T, is: bool) {
+    if is {
+        of.insert(value);
+    } else {
+        of.remove(&value);
+    }
+}

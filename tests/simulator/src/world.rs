@@ -1,0 +1,470 @@
+//! The world of a schedule: tables, AWS, a clock, and the procedures that are
+//! under way in it, each stopped between two of its steps.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use domain::hour::{Hour, after};
+use domain::ids::AccountId;
+use domain::ledger::deadline::{FROZEN_AFTER, slot_deadline};
+use domain::ledger::hold::Hold;
+use domain::ledger::record::SET_ASIDE_FOR;
+use domain::ledger::slot::LicenseTerms;
+use domain::license::License;
+use domain::usage::UsageReport;
+use jiff::{SignedDuration, Timestamp};
+use ledger::posting::PostingRun;
+use ledger::recording::{RecordError, Recorded};
+use ledger::step::{Freeze, SlotPosting};
+use ledger::submission::SubmissionRun;
+use ledger::{Answer, Clock, Notice, Rules, Step, StepError, Steps, Ticket};
+
+use crate::aws::Aws;
+use crate::check::Violation;
+use crate::tables::Tables;
+
+/// How long a run of posting may take, and one of submission.
+const POSTING: SignedDuration = SignedDuration::from_secs(50);
+const SUBMISSION: SignedDuration = SignedDuration::from_secs(80);
+
+/// More steps than any procedure takes: one that does not end is a fault.
+const MOST_STEPS: usize = 200_000;
+
+/// The world's clock, moved by the schedule alone, and its random numbers.
+#[derive(Debug)]
+pub struct WorldClock {
+    nanos: AtomicI64,
+    drawn: AtomicU64,
+}
+
+impl WorldClock {
+    fn new(now: Timestamp) -> Self {
+        let clock = Self {
+            nanos: AtomicI64::new(0),
+            drawn: AtomicU64::new(0),
+        };
+        clock.set(now);
+        clock
+    }
+
+    fn set(&self, now: Timestamp) {
+        let nanos = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
+        self.nanos.store(nanos, Ordering::Relaxed);
+    }
+}
+
+impl Clock for WorldClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_nanosecond(self.nanos.load(Ordering::Relaxed).into())
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    fn random(&self) -> u128 {
+        self.drawn.fetch_add(1, Ordering::Relaxed).into()
+    }
+}
+
+/// A clock that goes wrong by so many seconds.
+#[derive(Debug)]
+struct SkewedClock {
+    clock: Arc<WorldClock>,
+    ahead: SignedDuration,
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> Timestamp {
+        domain::hour::after(self.clock.now(), self.ahead)
+    }
+
+    fn random(&self) -> u128 {
+        self.clock.random()
+    }
+}
+
+/// A procedure to be started.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Job {
+    /// Record this report.
+    Record(Arc<UsageReport>),
+    /// Close and post.
+    Post,
+    /// Freeze and submit.
+    Submit,
+}
+
+/// How a procedure ended.
+#[derive(Debug)]
+pub enum JobEnd {
+    /// A report was recorded or refused.
+    Recorded(Result<Recorded, RecordError>),
+    /// A run of posting.
+    Posted(Result<PostingRun, StepError>),
+    /// A run of submission.
+    Submitted(Result<SubmissionRun, StepError>),
+}
+
+/// A procedure under way.
+pub struct Task {
+    /// Its number in the schedule, from 1.
+    pub number: usize,
+    /// What it is.
+    pub job: Job,
+    /// When it began.
+    began: Timestamp,
+    steps: Steps,
+    future: Pin<Box<dyn Future<Output = JobEnd>>>,
+    /// The steps that it has asked for.
+    pub waiting: Vec<(Ticket, Box<Step>)>,
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.number, self.job)
+    }
+}
+
+/// What the store does with a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// It is not made.
+    NotMade,
+    /// It is made, and the answer lost.
+    AnswerLost,
+}
+
+/// Reports whose recording was acknowledged, and when, by account, hour and id.
+pub type Acknowledged = BTreeMap<(AccountId, Hour, String), (Timestamp, Arc<UsageReport>)>;
+
+/// Whoever wants to see every step of the tables and its answer, before the
+/// procedure does.
+pub type Observer = Box<dyn FnMut(&Step, &Answer)>;
+
+/// The world.
+pub struct World {
+    /// The clock.
+    pub clock: Arc<WorldClock>,
+    /// The two tables.
+    pub tables: Tables,
+    /// AWS.
+    pub aws: Aws,
+    /// What the seller chose.
+    pub rules: Rules,
+    /// What is under way.
+    pub tasks: Vec<Task>,
+    /// When each report's recording was acknowledged, by account, hour and id.
+    pub acknowledged: Acknowledged,
+    /// What was told.
+    pub notices: Vec<Notice>,
+    /// When runs of posting and of submission ended well, AWS being well.
+    pub healthy: Healthy,
+    /// What to write down of every step, if anything.
+    pub observer: Option<Observer>,
+    /// What was seen to be wrong at the moment when it happened.
+    pub caught: Vec<Violation>,
+    /// Whether a procedure ran on a clock that was wrong.
+    pub is_skewed: bool,
+    started: usize,
+}
+
+/// When runs ended well.
+#[derive(Debug, Clone, Default)]
+pub struct Healthy {
+    /// Runs of posting.
+    pub posts: Vec<Timestamp>,
+    /// Runs of submission that AWS answered.
+    pub submits: Vec<Timestamp>,
+    /// When something was wrong with AWS or a run, the latest last.
+    pub troubles: Vec<Timestamp>,
+}
+
+impl World {
+    /// A world at an instant.
+    pub fn new(now: Timestamp, rules: Rules) -> Self {
+        Self {
+            clock: Arc::new(WorldClock::new(now)),
+            tables: Tables::default(),
+            aws: Aws::default(),
+            rules,
+            tasks: Vec::new(),
+            acknowledged: BTreeMap::new(),
+            notices: Vec::new(),
+            healthy: Healthy::default(),
+            observer: None,
+            caught: Vec::new(),
+            is_skewed: false,
+            started: 0,
+        }
+    }
+
+    /// The current instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Moves the clock.
+    pub fn set_now(&self, now: Timestamp) {
+        self.clock.set(now);
+    }
+
+    /// Starts a procedure, whose clock is so far ahead; it runs up to its first step.
+    pub fn start(&mut self, job: Job, ahead: SignedDuration) {
+        let clock: Arc<dyn Clock> = if ahead.is_zero() {
+            Arc::clone(&self.clock) as Arc<dyn Clock>
+        } else {
+            self.is_skewed = true;
+            Arc::new(SkewedClock {
+                clock: Arc::clone(&self.clock),
+                ahead,
+            })
+        };
+        let steps = Steps::new(clock);
+        self.started += 1;
+        let future = future_of(&job, &steps, &self.rules);
+        self.tasks.push(Task {
+            number: self.started,
+            job,
+            began: self.clock.now(),
+            steps,
+            future,
+            waiting: Vec::new(),
+        });
+        self.resume(self.tasks.len() - 1);
+    }
+
+    /// Makes one of the steps that a task waits for, the one that `pick` says.
+    pub fn step(&mut self, task: usize, pick: usize, fault: Option<StoreFault>) {
+        let Some(of) = self.tasks.get_mut(task) else {
+            return;
+        };
+        if of.waiting.is_empty() {
+            return;
+        }
+        let (ticket, step) = of.waiting.remove(pick % of.waiting.len());
+        let held_up = of.began < self.clock.now();
+        let answer = self.perform(*step, fault, held_up);
+        if let Some(of) = self.tasks.get(task) {
+            of.steps.answer(ticket, answer);
+        }
+        self.resume(task);
+    }
+
+    /// Makes every step of a task until it ends.
+    pub fn finish(&mut self, number: usize) {
+        for _ in 0..MOST_STEPS {
+            match self.tasks.iter().position(|task| task.number == number) {
+                Some(task) => self.step(task, 0, None),
+                None => return,
+            }
+        }
+    }
+
+    /// Starts a procedure and runs it to its end, alone.
+    pub fn run(&mut self, job: Job) {
+        self.start(job, SignedDuration::ZERO);
+        self.finish(self.started);
+    }
+
+    /// Ends a task where it is.
+    pub fn crash(&mut self, task: usize) {
+        if task < self.tasks.len() {
+            let crashed = self.tasks.remove(task);
+            self.healthy.trouble(self.clock.now());
+            drop(crashed);
+        }
+    }
+
+    /// Makes a step; `held_up` when time went by since its task began.
+    ///
+    /// # Errors
+    /// [`StepError`] when the fault says so.
+    pub fn perform(
+        &mut self,
+        step: Step,
+        fault: Option<StoreFault>,
+        held_up: bool,
+    ) -> Result<Answer, StepError> {
+        let lost = || StepError::Unavailable("the connection broke".to_owned());
+        if fault.is_some() {
+            self.healthy.trouble(self.clock.now());
+        }
+        let answer = match step {
+            Step::Send { records } => Answer::Send(self.aws.send(&records, self.clock.now())),
+            Step::Wait { until } => {
+                self.clock.set(until.max(self.clock.now()));
+                Answer::Wait(())
+            }
+            step => {
+                if fault == Some(StoreFault::NotMade) {
+                    return Err(lost());
+                }
+                match &step {
+                    Step::FreezeSlot { freeze } if !held_up => self.watch_freeze(freeze),
+                    Step::Post { slots, .. } if !held_up => self.watch_post(slots),
+                    _ => {}
+                }
+                self.make(step).ok_or_else(lost)?
+            }
+        };
+        match fault {
+            Some(StoreFault::AnswerLost) if !matches!(answer, Answer::Send(_)) => Err(lost()),
+            Some(StoreFault::AnswerLost | StoreFault::NotMade) | None => Ok(answer),
+        }
+    }
+
+    /// Makes a step of the tables at once and shows it to the observer: there
+    /// is no other way to them, so that whoever follows a world misses nothing.
+    /// `None` for a step that is not the tables'.
+    pub fn make(&mut self, step: Step) -> Option<Answer> {
+        let seen = self.observer.is_some().then(|| step.clone());
+        let answer = self.tables.perform(step)?;
+        if let (Some(observer), Some(step)) = (&mut self.observer, seen) {
+            observer(&step, &answer);
+        }
+        Some(answer)
+    }
+
+    /// Usage goes only into slots that can still be sent in time.
+    fn watch_post(&mut self, slots: &[SlotPosting]) {
+        let now = self.clock.now();
+        for posting in slots {
+            let terms = self
+                .tables
+                .license(&posting.license)
+                .and_then(LicenseTerms::of);
+            let Some(terms) = terms.filter(|terms| terms.end.is_none() && !self.is_skewed) else {
+                continue;
+            };
+            let deadline = slot_deadline(posting.slot, terms.active_since, None);
+            if after(now, self.rules.carry.room) > deadline {
+                let what = format!("{} {} at {now}", posting.license, posting.slot);
+                self.caught.push(Violation {
+                    check: "too late for its slot",
+                    what,
+                });
+            }
+        }
+    }
+
+    /// A slot is frozen only when its accounts are posted or it was waited for,
+    /// and none of a license on hold but the one that is tried.
+    fn watch_freeze(&mut self, freeze: &Freeze) {
+        let (license, hour, now) = (&freeze.head.license, freeze.head.hour, self.clock.now());
+        let ended = self.tables.license(license).is_some_and(License::has_ended);
+        if ended || self.is_skewed {
+            return;
+        }
+        let waited = after(hour.end(), FROZEN_AFTER) <= now;
+        if !waited && !self.tables.is_posted(license, hour) {
+            let what = format!("{license} {hour} at {now}");
+            self.caught.push(Violation {
+                check: "frozen before posted",
+                what,
+            });
+        }
+        let long = |hold: &&Hold| after(hold.since, SignedDuration::from_mins(45)) <= now;
+        let mut holds = self.tables.holds().filter(|hold| hold.license == *license);
+        let Some(hold) = holds.find(long) else {
+            return;
+        };
+        let newer = self.tables.open_slots_used(license);
+        let newer = newer
+            .into_iter()
+            .any(|slot| slot > hour && slot.end() <= now);
+        if hold.next_try != after(now, SET_ASIDE_FOR) || newer {
+            let what = format!("{license} {hour} at {now}");
+            self.caught.push(Violation {
+                check: "frozen on hold",
+                what,
+            });
+        }
+    }
+
+    /// Lets a task go on with the answers that it has.
+    fn resume(&mut self, task: usize) {
+        let Some(of) = self.tasks.get_mut(task) else {
+            return;
+        };
+        let polled = of
+            .future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        of.waiting.extend(of.steps.take());
+        self.notices.extend(of.steps.take_notices());
+        if let Poll::Ready(end) = polled {
+            let ended = self.tasks.remove(task);
+            self.ended(&ended.job, &end);
+        }
+    }
+
+    /// Takes in how a procedure ended.
+    pub fn ended(&mut self, job: &Job, end: &JobEnd) {
+        let now = self.clock.now();
+        let well = self.aws.is_well(now) && !self.tables.is_anything_stopped();
+        match (job, end) {
+            (Job::Record(report), JobEnd::Recorded(Ok(_))) => {
+                let key = (
+                    report.account.clone(),
+                    report.hour,
+                    report.report_id.to_string(),
+                );
+                self.acknowledged
+                    .entry(key)
+                    .or_insert_with(|| (now, Arc::clone(report)));
+            }
+            (Job::Post, JobEnd::Posted(Ok(run))) if run.failed == 0 => {
+                self.healthy.posts.push(now);
+            }
+            (Job::Submit, JobEnd::Submitted(Ok(run))) if well && run.failed == 0 => {
+                if run.stopped {
+                    self.healthy.trouble(now);
+                } else {
+                    self.healthy.submits.push(now);
+                }
+            }
+            (Job::Record(_) | Job::Post | Job::Submit, _) => self.healthy.trouble(now),
+        }
+    }
+}
+
+impl Healthy {
+    /// Notes that something is wrong.
+    pub fn trouble(&mut self, at: Timestamp) {
+        if self.troubles.last() != Some(&at) {
+            self.troubles.push(at);
+        }
+    }
+}
+
+impl Aws {
+    /// Whether it would now answer a call as it should.
+    pub fn is_well(&self, now: Timestamp) -> bool {
+        self.faults.is_empty()
+            && self.down_until.is_none_or(|until| until <= now)
+            && self.missing.is_empty()
+            && self.unpropagated.is_empty()
+            && self.always_fails.is_empty()
+            && self.suspended.is_empty()
+    }
+}
+
+/// A procedure, from its beginning.
+pub fn future_of(job: &Job, steps: &Steps, rules: &Rules) -> Pin<Box<dyn Future<Output = JobEnd>>> {
+    let within = |limit| domain::hour::after(steps.now(), limit);
+    let (posting, submission) = (within(POSTING), within(SUBMISSION));
+    let (steps, rules) = (steps.clone(), rules.clone());
+    match job.clone() {
+        Job::Record(report) => Box::pin(async move {
+            JobEnd::Recorded(ledger::recording::record_usage(&steps, &report).await)
+        }),
+        Job::Post => Box::pin(async move {
+            JobEnd::Posted(ledger::posting::post_due(&steps, &rules, posting).await)
+        }),
+        Job::Submit => Box::pin(async move {
+            JobEnd::Submitted(ledger::submission::submit_due(&steps, &rules, submission).await)
+        }),
+    }
+}
