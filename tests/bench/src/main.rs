@@ -11,6 +11,7 @@ mod million;
 mod posting;
 mod print;
 mod stopwatch;
+mod submitter;
 mod world;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +36,8 @@ enum Measurement {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
         tiers: u8,
     },
+    /// Records that one worker sends in a simulated hour within AWS's ten calls a second
+    Submitter(submitter::Latencies),
 }
 
 /// On one thread: what is measured is one core's work.
@@ -48,5 +51,6 @@ async fn main() -> anyhow::Result<()> {
         Measurement::Posting => posting::run(),
         Measurement::Million(scale) => million::run(scale).await,
         Measurement::Growth { tiers } => growth::run(tiers).await,
+        Measurement::Submitter(latencies) => submitter::run(latencies),
     }
 }
