@@ -1,0 +1,189 @@
+//! The command line, parsed into the domain's types.
+
+use clap::{Args, Parser, Subcommand};
+use domain::hour::Hour;
+use domain::ids::{Dimension, InvalidId, LicenseArn, LicenseId, ProductCode};
+use domain::ledger::record::Finding;
+use jiff::Timestamp;
+
+/// What an operator decides about the usage ledger.
+///
+/// Settings come from the same environment variables as the functions'.
+/// Exit codes: 0 done, or so already; 1 refused or failed; 2 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "admin", version)]
+pub struct Arguments {
+    /// Work on the stack that `cargo run` serves, by its clock
+    #[arg(long, global = true)]
+    pub local: bool,
+    /// The fake AWS's port, with --local
+    #[arg(long, global = true, value_name = "PORT", default_value_t = 8090)]
+    pub aws_port: u16,
+    /// How far a change may go.
+    #[command(flatten)]
+    pub consent: ConsentFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How far a change may go.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ConsentFlags {
+    /// Change without asking
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Say what would be done and change nothing
+    #[arg(long, global = true, conflicts_with = "yes")]
+    pub dry_run: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Stop freezing and sending a product's usage; posting goes on
+    Stop {
+        /// The product's code
+        #[arg(value_parser = product)]
+        product: ProductCode,
+    },
+    /// Let the sending of a product's usage go on
+    Go {
+        /// The product's code
+        #[arg(value_parser = product)]
+        product: ProductCode,
+    },
+    /// Tell the ledger that its table was restored to an earlier point
+    Restored {
+        /// The point to which the table was restored
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        from: Timestamp,
+        /// When the last call was made by what worked on the lost table
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        until: Timestamp,
+    },
+    /// List the records whose outcome is unknown
+    Unknown,
+    /// Settle a record whose outcome is unknown; it is never sent again
+    Resolve {
+        /// Which record.
+        #[command(flatten)]
+        record: RecordArguments,
+        /// What was found out.
+        #[command(flatten)]
+        found: Found,
+    },
+    /// Close a record that AWS refuses
+    GiveUp {
+        /// Which record.
+        #[command(flatten)]
+        record: RecordArguments,
+    },
+    /// Licenses whose buyer AWS does not know as subscribed
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// List what would be sent now; freezes nothing and sends nothing
+    DryRun,
+    /// Set what a contract with consumption covers in a period
+    Include {
+        /// The license's id or ARN
+        #[arg(value_parser = license)]
+        license: LicenseId,
+        /// The metered dimension
+        #[arg(value_parser = dimension)]
+        dimension: Dimension,
+        /// The period's first instant
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        from: Timestamp,
+        /// The first instant after the period
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        until: Timestamp,
+        /// How much of the dimension the period covers
+        #[arg(long, value_name = "N")]
+        computer_hours: u64,
+    },
+}
+
+/// What to do about holds.
+#[derive(Debug, Clone, Subcommand)]
+pub enum HoldCommand {
+    /// List the licenses on hold
+    List,
+    /// End a license's hold: its usage is sent again
+    End {
+        /// The license's id or ARN
+        #[arg(value_parser = license)]
+        license: LicenseId,
+    },
+}
+
+/// A record by its license, slot and dimension.
+#[derive(Debug, Clone, Args)]
+pub struct RecordArguments {
+    /// The license's id or ARN
+    #[arg(value_parser = license)]
+    pub license: LicenseId,
+    /// The hour as which it was sent, such as 2026-11-22T10:00:00Z
+    #[arg(value_parser = hour)]
+    pub slot: Hour,
+    /// The metered dimension
+    #[arg(value_parser = dimension)]
+    pub dimension: Dimension,
+}
+
+/// What was found out about a record.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Found {
+    /// AWS had accepted it, as this metering record if that is known
+    #[arg(long, value_name = "METERING_RECORD_ID", num_args = 0..=1, value_parser = metering_record_id)]
+    accepted: Option<Option<String>>,
+    /// AWS had not accepted it: it is written off
+    #[arg(long)]
+    not_accepted: bool,
+}
+
+impl Found {
+    /// The same in the ledger's words.
+    pub fn finding(&self) -> Finding {
+        match &self.accepted {
+            Some(metering_record_id) => Finding::Accepted {
+                metering_record_id: metering_record_id.clone(),
+            },
+            None => Finding::NotAccepted,
+        }
+    }
+}
+
+fn product(text: &str) -> Result<ProductCode, InvalidId> {
+    ProductCode::parse(text)
+}
+
+fn dimension(text: &str) -> Result<Dimension, InvalidId> {
+    Dimension::parse(text)
+}
+
+/// An id or an ARN: AWS's pages and events show both.
+fn license(text: &str) -> Result<LicenseId, InvalidId> {
+    if text.contains(':') {
+        LicenseArn::parse(text).map(|arn| arn.id().clone())
+    } else {
+        LicenseId::parse(text)
+    }
+}
+
+fn instant(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse()
+        .map_err(|_| "must be an RFC 3339 instant, such as 2026-11-22T10:30:00Z")
+}
+
+fn hour(text: &str) -> Result<Hour, String> {
+    Hour::starting_at(instant(text)?).map_err(|error| error.to_string())
+}
+
+/// AWS's own ids are UUIDs; what is kept is only shown.
+fn metering_record_id(text: &str) -> Result<String, &'static str> {
+    let valid = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    let rule = "must be 1 to 255 visible ASCII characters without spaces";
+    valid.then(|| text.to_owned()).ok_or(rule)
+}

@@ -1,0 +1,113 @@
+//! The operator's command line: the decisions that no schedule takes.
+//!
+//! Invariants:
+//!
+//! - A command parses, makes one call into `app` and says what came of it
+//!   ([`run`]); what may be done is decided there.
+//! - Nothing is changed that was not said before and agreed to ([`Consent`]).
+//! - Every command may be given again: it then says that it is so already.
+//! - AWS account ids and ARNs are shown in full: an operator looks them up in
+//!   AWS. Tokens are never read here.
+
+pub mod arguments;
+pub mod surroundings;
+
+mod change;
+mod refused;
+mod words;
+
+use app::App;
+use arguments::{Arguments, Command, ConsentFlags, HoldCommand};
+use change::Change;
+
+pub use refused::Refused;
+
+/// Whether the operator agrees to a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// They said yes.
+    Given,
+    /// They said something else.
+    Declined,
+    /// There is no terminal to ask at.
+    NobodyToAsk,
+}
+
+/// Does what the command says; the text that tells what came of it.
+///
+/// `ask` shows what will be done and asks whether it shall.
+///
+/// # Errors
+/// [`Refused`] says what is in the way and what to do next.
+pub async fn run(
+    app: &App,
+    arguments: &Arguments,
+    ask: impl FnOnce(&str) -> Consent,
+) -> Result<String, Refused> {
+    let change = match arguments.command.clone() {
+        Command::Unknown => return Ok(words::unknown(&app.unknown().await?)),
+        Command::Hold(HoldCommand::List) => return Ok(words::held(&app.held().await?)),
+        Command::DryRun => {
+            let (records, controls) = (app.dry_run().await?, app.controls().await?);
+            return Ok(words::to_be_sent(&records, &controls));
+        }
+        Command::Stop { product } => Change::Switch {
+            product,
+            stopped: true,
+        },
+        Command::Go { product } => Change::Switch {
+            product,
+            stopped: false,
+        },
+        Command::Restored { from, until } => Change::Restored { from, until },
+        Command::Resolve { record, found } => Change::Resolve {
+            record: (record.license, record.slot, record.dimension),
+            finding: found.finding(),
+        },
+        Command::GiveUp { record } => Change::GiveUp {
+            record: (record.license, record.slot, record.dimension),
+        },
+        Command::Hold(HoldCommand::End { license }) => Change::EndHold { license },
+        Command::Include {
+            license,
+            dimension,
+            from,
+            until,
+            computer_hours,
+        } => Change::Include {
+            license,
+            dimension,
+            period: (from, until),
+            computer_hours,
+        },
+    };
+    changed(app, &change, arguments.consent, ask).await
+}
+
+async fn changed(
+    app: &App,
+    change: &Change,
+    flags: ConsentFlags,
+    ask: impl FnOnce(&str) -> Consent,
+) -> Result<String, Refused> {
+    let plan = match change.plan(app).await? {
+        change::Plan::Already(text) => return Ok(format!("Already so: {text}")),
+        change::Plan::Will(text) => text,
+    };
+    if flags.dry_run {
+        return Ok(format!("{plan}\n--dry-run: nothing was changed."));
+    }
+    let consent = if flags.yes {
+        Consent::Given
+    } else {
+        ask(&plan)
+    };
+    match consent {
+        Consent::Given => change.carry_out(app).await,
+        Consent::Declined => Err(Refused::Declined),
+        Consent::NobodyToAsk => Err(Refused::NobodyToAsk { plan }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

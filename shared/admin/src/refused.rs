@@ -1,0 +1,90 @@
+//! Why a command was not carried out.
+
+use app::{OperationError, StepError};
+use domain::ids::{Dimension, LicenseId, ProductCode};
+
+/// Why a command was not carried out, and what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The operator did not agree.
+    #[error("the answer was not `yes`: nothing was changed")]
+    Declined,
+    /// There is no terminal, and no `--yes`.
+    #[error(
+        "{plan}\nthere is no terminal to ask at: nothing was changed; give --yes to do it without being asked"
+    )]
+    NobodyToAsk {
+        /// What would have been done.
+        plan: String,
+    },
+    /// The product is not one of those sold here.
+    #[error("{product} is not sold here: nothing was changed; PRODUCT_CODES names {sold}")]
+    NotSold {
+        /// What was asked for.
+        product: ProductCode,
+        /// What is sold.
+        sold: String,
+    },
+    /// The instants cannot be what they should be.
+    #[error("{0}: nothing was changed")]
+    Instants(&'static str),
+    /// AWS told of no such license.
+    #[error(
+        "AWS told of no license {0}: nothing was changed; look its id up in its agreement's page"
+    )]
+    NoLicense(LicenseId),
+    /// The dimension is not metered.
+    #[error("{dimension} is not metered: nothing was changed; the catalog's are {metered}")]
+    NotMetered {
+        /// What was asked for.
+        dimension: Dimension,
+        /// What is metered.
+        metered: String,
+    },
+    /// The catalog maps no contract's dimension, so nothing would be taken from the period.
+    #[error(
+        "the catalog names no contract, so nothing would be covered: nothing was changed; add `contracts` to CATALOG, of the functions too"
+    )]
+    NoContracts,
+    /// Another period covers the same hours.
+    #[error(
+        "{0} overlaps: nothing was changed; give that period's --from to amend it, or a period beside it"
+    )]
+    Overlaps(String),
+    /// The record's state does not allow it.
+    #[error("{0}: nothing was changed; `admin unknown` lists what can be resolved")]
+    State(String),
+    /// There is no such record.
+    #[error(
+        "there is no such record: nothing was changed; compare license, slot and dimension with `admin unknown` or the billing page"
+    )]
+    NoRecord,
+    /// The store failed before anything was written.
+    #[error("the ledger could not be read: give the command again")]
+    Unread(#[source] StepError),
+    /// The store failed, perhaps after it wrote.
+    #[error("it may or may not have been done: give the same command again, it says which")]
+    Unanswered(#[source] StepError),
+    /// The ledger refused.
+    #[error("the ledger refused: nothing was changed; look again and give the command again")]
+    Operation(#[source] OperationError),
+}
+
+impl From<StepError> for Refused {
+    fn from(error: StepError) -> Self {
+        Self::Unread(error)
+    }
+}
+
+impl From<OperationError> for Refused {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Store(error) => Self::Unanswered(error),
+            OperationError::NoRecord => Self::NoRecord,
+            OperationError::NotUnknown(_)
+            | OperationError::NotFrozen
+            | OperationError::TooLarge(..)
+            | OperationError::Contended => Self::Operation(error),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a command works with: the functions' settings, AWS or the local stack.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::{App, Clock};
+use domain::hour::after;
+use jiff::{SignedDuration, Timestamp};
+use runtime::aws::Clients;
+use runtime::clock::SystemClock;
+use runtime::settings::{self, InvalidSettings, Reader, Signing};
+use serde::Deserialize;
+use store::Store;
+
+/// Why a command has nothing to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Settings are missing or wrong.
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
+    /// The local stack does not answer.
+    #[error("the local stack does not answer on port {port}: start it with `cargo run`")]
+    Local {
+        /// The fake AWS's port.
+        port: u16,
+        /// What happened.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The use cases over AWS, with the settings of the environment.
+///
+/// # Errors
+/// [`StartError::Settings`]
+pub fn aws() -> Result<App, StartError> {
+    over(
+        &settings::variable,
+        Signing::FromEnvironment,
+        Arc::new(SystemClock),
+    )
+}
+
+/// The use cases over the local stack, with its settings and by its clock.
+///
+/// # Errors
+/// [`StartError`]
+pub fn local(port: u16) -> Result<App, StartError> {
+    let ahead = ahead(port).map_err(|source| StartError::Local { port, source })?;
+    let url = format!("http://127.0.0.1:{port}");
+    let variable = |name: &str| match name {
+        "AWS_ENDPOINT_URL" => Some(url.clone()),
+        name => local_setting(name).map(ToOwned::to_owned),
+    };
+    over(&variable, Signing::None, Arc::new(MovedClock { ahead }))
+}
+
+/// The settings of the stack that `cargo run` serves.
+pub(crate) fn local_setting(name: &str) -> Option<&'static str> {
+    match name {
+        "AWS_REGION" => Some("us-east-1"),
+        "SUBSCRIPTIONS_TABLE" => Some("Subscriptions"),
+        "USAGE_TABLE" => Some("Usage"),
+        "SELLER_ACCOUNT" => Some("111122223333"),
+        "PRODUCT_CODES" => Some("8k2m4n6p7q9r1s3t5v7w9x0yz"),
+        _ => None,
+    }
+}
+
+fn over(
+    variable: &dyn Fn(&str) -> Option<String>,
+    signing: Signing,
+    clock: Arc<dyn Clock>,
+) -> Result<App, StartError> {
+    let mut reader = Reader::new(variable);
+    let settings = reader.settings();
+    let mut settings = reader.finish(settings)?;
+    settings.aws.signing = signing;
+    let clients = Clients::new(&settings.aws);
+    Ok(App {
+        store: Store::new(clients.dynamodb.clone(), settings.tables),
+        marketplace: clients.marketplace(),
+        clock,
+        settings: settings.app,
+    })
+}
+
+/// The machine's clock, moved as the local stack's was.
+struct MovedClock {
+    ahead: SignedDuration,
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        after(SystemClock.now(), self.ahead)
+    }
+
+    fn random(&self) -> u128 {
+        SystemClock.random()
+    }
+
+    fn wait(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        SystemClock.wait(after(until, -self.ahead))
+    }
+}
+
+/// How far the local stack's clock is ahead of the machine's.
+fn ahead(port: u16) -> io::Result<SignedDuration> {
+    #[derive(Deserialize)]
+    struct State {
+        now: Timestamp,
+    }
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(b"GET /_fake/state HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let state: State = serde_json::from_str(body)?;
+    Ok(state.now.duration_since(SystemClock.now()))
+}

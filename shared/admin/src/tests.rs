@@ -1,0 +1,289 @@
+//! Every command on the embedded DynamoDB, without a terminal.
+
+mod world;
+
+use std::sync::Arc;
+
+use clap::Parser as _;
+use domain::catalog::Catalog;
+use domain::hour::Hour;
+use fake_aws::{Fault, FaultKind};
+use jiff::{SignedDuration, Timestamp};
+use runtime::settings::Reader;
+use serde_json::json;
+
+use crate::arguments::Arguments;
+use crate::surroundings::local_setting;
+use crate::{Consent, Refused};
+use world::{PRODUCT, World};
+
+const LICENSE: &str = "l-0123456789abcdef0123456789abcdef";
+const HOUR: &str = "2026-11-22T10:00:00Z";
+
+/// What is wrong with a command line.
+fn usage_error(line: &str) -> String {
+    let words = std::iter::once("admin").chain(line.split(' '));
+    let error = Arguments::try_parse_from(words).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{line}");
+    error.to_string()
+}
+
+#[test]
+fn a_wrong_argument_is_named_with_its_rule() {
+    for (line, argument, rule) in [
+        ("stop a/b".to_owned(), "<PRODUCT>", "product code"),
+        ("hold end l-1".to_owned(), "<LICENSE>", "32 hexadecimal"),
+        (
+            format!("give-up {LICENSE} {HOUR} a/b"),
+            "<DIMENSION>",
+            "dimension",
+        ),
+        (
+            format!("give-up {LICENSE} 2026-11-22T10:01:00Z large"),
+            "<SLOT>",
+            "start of a UTC hour",
+        ),
+        (
+            format!("restored --from then --until {HOUR}"),
+            "--from",
+            "RFC 3339",
+        ),
+        (
+            format!("resolve {LICENSE} {HOUR} large"),
+            "--accepted",
+            "required",
+        ),
+        (
+            format!("resolve {LICENSE} {HOUR} large --accepted --not-accepted"),
+            "--not-accepted",
+            "cannot be used",
+        ),
+        (
+            format!("stop {PRODUCT} --yes --dry-run"),
+            "--dry-run",
+            "cannot be used",
+        ),
+    ] {
+        let error = usage_error(&line);
+        assert!(
+            error.contains(argument) && error.contains(rule),
+            "{line}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_local_stacks_settings_are_whole_and_the_fakes() {
+    let variable = |name: &str| local_setting(name).map(ToOwned::to_owned);
+    let mut reader = Reader::new(&variable);
+    let settings = reader.settings();
+    reader.finish(settings).unwrap();
+    let fake = fake_aws::Config::default();
+    assert_eq!(local_setting("SELLER_ACCOUNT"), Some(&*fake.seller_account));
+    assert_eq!(local_setting("PRODUCT_CODES"), Some(&*fake.product_code));
+}
+
+#[tokio::test]
+async fn nothing_changes_without_a_yes() {
+    let world = World::new().await;
+    let stop = format!("stop {PRODUCT}");
+    let refused = world.asked(&stop, Consent::Declined).await.unwrap_err();
+    assert!(matches!(refused, Refused::Declined));
+    let refused = world.asked(&stop, Consent::NobodyToAsk).await.unwrap_err();
+    assert!(refused.to_string().contains("--yes"), "{refused}");
+    let shown = world.said(&format!("{stop} --dry-run")).await;
+    assert!(shown.contains("Stops the sending") && shown.contains("nothing was changed"));
+    assert!(world.app.controls().await.unwrap().stopped.is_empty());
+}
+
+#[tokio::test]
+async fn a_product_is_stopped_and_goes_on_and_an_unknown_one_is_refused() {
+    let world = World::new().await;
+    let done = world
+        .asked(&format!("stop {PRODUCT}"), Consent::Given)
+        .await;
+    assert!(done.unwrap().starts_with("Done: "));
+    assert!(
+        world
+            .yes(&format!("stop {PRODUCT}"))
+            .await
+            .starts_with("Already so: ")
+    );
+    assert!(
+        world
+            .yes(&format!("go {PRODUCT}"))
+            .await
+            .starts_with("Done: ")
+    );
+    assert!(
+        world
+            .yes(&format!("go {PRODUCT}"))
+            .await
+            .starts_with("Already so: ")
+    );
+    let refused = world.refused("stop another").await;
+    assert!(refused.contains(PRODUCT), "{refused}");
+}
+
+#[tokio::test]
+async fn after_a_lost_confirmation_the_same_command_says_that_it_is_so() {
+    let world = World::new().await;
+    let lost = Fault::new("PutItem", FaultKind::LostAnswer, 3);
+    world.aws.inject_fault(lost).unwrap();
+    let refused = world.refused(&format!("stop {PRODUCT}")).await;
+    assert!(refused.contains("same command again"), "{refused}");
+    world.aws.clear_faults();
+    assert!(
+        world
+            .yes(&format!("stop {PRODUCT}"))
+            .await
+            .starts_with("Already so: ")
+    );
+}
+
+#[tokio::test]
+async fn what_a_restored_table_forgot_is_listed_as_unknown_and_resolved() {
+    let world = World::new().await;
+    let (license, hour) = world.sent_without_an_answer().await;
+    let from = world.aws.now();
+    world.advance(SignedDuration::from_hours(1)).await;
+    let until = world.aws.now();
+    let restored = format!("restored --from {from} --until {until}");
+    let shown = world.said(&format!("{restored} --dry-run")).await;
+    assert!(shown.contains("closes as unknown") && shown.contains("never carried"));
+    assert!(world.said("unknown").await.starts_with("No record"));
+    assert!(world.yes(&restored).await.starts_with("Done: "));
+    assert!(world.yes(&restored).await.starts_with("Already so: "));
+    let calls = world.submit().await;
+    assert_eq!(calls, 0, "what may have been sent is not sent again");
+
+    let listed = world.said("unknown").await;
+    let name = format!("{license}  {hour}  large  quantity 3  attempts 1 (unanswered 1)");
+    assert!(listed.contains(&name), "{listed}");
+    let record = format!("{license} {hour} large");
+    let given_up = world.yes(&format!("give-up {record}")).await;
+    assert!(given_up.starts_with("Already so: "), "{given_up}");
+    let resolve = format!("resolve {record} --accepted found-1");
+    let resolved = world.yes(&resolve).await;
+    assert!(
+        resolved.contains("billed as metering record found-1"),
+        "{resolved}"
+    );
+    assert!(world.yes(&resolve).await.starts_with("Already so: "));
+    let refused = world
+        .refused(&format!("resolve {record} --not-accepted"))
+        .await;
+    assert!(refused.contains("nothing was changed"), "{refused}");
+    assert!(world.said("unknown").await.starts_with("No record"));
+
+    // Usage of the interval that is reported again is kept, and never sent.
+    world.post(hour.next()).await;
+    world.advance(SignedDuration::from_hours(1)).await;
+    assert_eq!(world.submit().await, 0);
+    assert_eq!(
+        world.aws.accepted_records().len(),
+        1,
+        "the first, whose answer was lost"
+    );
+    // What comes after it is sent as ever.
+    world.post(Hour::of(world.aws.now())).await;
+    assert_eq!(world.submit().await, 1);
+    assert_eq!(world.aws.accepted_records().len(), 2);
+
+    let refused = world
+        .refused(&format!("restored --from {until} --until {from}"))
+        .await;
+    assert!(refused.contains("--until"), "{refused}");
+    let ahead = world.aws.now() + SignedDuration::from_hours(1);
+    let refused = world
+        .refused(&format!("restored --from {from} --until {ahead}"))
+        .await;
+    assert!(refused.contains("ahead"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_record_without_an_answer_that_is_given_up_is_unknown_and_written_off() {
+    let world = World::new().await;
+    let (license, hour) = world.sent_without_an_answer().await;
+    let record = format!("{license} {hour} large");
+    let refused = world
+        .refused(&format!("resolve {record} --not-accepted"))
+        .await;
+    assert!(refused.contains("waiting to be sent"), "{refused}");
+    let given_up = world.yes(&format!("give-up {record}")).await;
+    assert!(given_up.contains("of unknown outcome"), "{given_up}");
+    let resolved = world.yes(&format!("resolve {record} --not-accepted")).await;
+    assert!(resolved.contains("written off"), "{resolved}");
+    let again = world.yes(&format!("resolve {record} --not-accepted")).await;
+    assert!(again.starts_with("Already so: "), "{again}");
+    let none = world
+        .refused(&format!("give-up {license} {hour} medium"))
+        .await;
+    assert!(none.contains("no such record"), "{none}");
+}
+
+#[tokio::test]
+async fn a_hold_is_listed_and_ended() {
+    let world = World::new().await;
+    let (license, hour) = world.posted().await;
+    assert_eq!(world.said("hold list").await, "No license is on hold.");
+    world.aws.suspend_buyer(world::BUYER).unwrap();
+    world.submit().await;
+    let listed = world.said("hold list").await;
+    assert!(listed.contains(license.as_str()), "{listed} {hour}");
+    let end = format!("hold end {license}");
+    assert!(world.yes(&end).await.starts_with("Done: "));
+    assert!(world.yes(&end).await.starts_with("Already so: "));
+}
+
+#[tokio::test]
+async fn a_dry_run_lists_what_would_be_sent_and_freezes_nothing() {
+    let world = World::new().await;
+    assert_eq!(world.said("dry-run").await, "Nothing would be sent now.");
+    let (license, hour) = world.posted().await;
+    world.yes(&format!("stop {PRODUCT}")).await;
+    let shown = world.said("dry-run").await;
+    assert!(
+        shown.contains(&format!(
+            "{license}  {hour}  large  quantity 3  allocations "
+        )),
+        "{shown}"
+    );
+    assert!(shown.contains("is stopped"), "{shown}");
+    let slot = world.app.store.slot(&license, hour).await.unwrap().unwrap();
+    assert_eq!(slot.records, []);
+}
+
+#[tokio::test]
+async fn what_a_contract_covers_is_set_amended_and_not_set_twice() {
+    let mut world = World::new().await;
+    let (license, _) = world.posted().await;
+    let include = |license: &str, dimension: &str, from: &str, hours: u32| {
+        format!(
+            "include {license} {dimension} --from {from} --until 2026-12-01T00:00:00Z --computer-hours {hours}"
+        )
+    };
+    let november = "2026-11-01T00:00:00Z";
+    let grant = include(license.as_str(), "large", november, 2);
+    let refused = world.refused(&grant).await;
+    assert!(refused.contains("CATALOG"), "{refused}");
+    let mut catalog = serde_json::to_value(Catalog::workload_security()).unwrap();
+    catalog["contracts"] = json!([{"contract": "large_hours", "metered": "large"}]);
+    world.app.settings.rules.catalog = Arc::new(serde_json::from_value(catalog).unwrap());
+    assert!(world.yes(&grant).await.starts_with("Done: "));
+    assert!(world.yes(&grant).await.contains("Already so: "));
+    let amended = world
+        .yes(&include(license.as_str(), "large", november, 5))
+        .await;
+    assert!(amended.contains("covers 5"), "{amended}");
+    let overlaps = include(license.as_str(), "large", "2026-11-15T00:00:00Z", 5);
+    assert!(world.refused(&overlaps).await.contains("overlaps"));
+    let unmetered = include(license.as_str(), "huge", november, 5);
+    assert!(world.refused(&unmetered).await.contains("medium, large"));
+    let unknown = include(LICENSE, "large", november, 5);
+    assert!(world.refused(&unknown).await.contains("no license"));
+    let backwards = include(license.as_str(), "large", "2026-12-02T00:00:00Z", 5);
+    assert!(world.refused(&backwards).await.contains("--until"));
+    let run = world.app.submit_due(Timestamp::MAX).await.unwrap();
+    assert_eq!(run.billed, 0, "all 3 are covered: {run:?}");
+}

@@ -1,0 +1,197 @@
+//! A fake AWS, the use cases over it, and command lines.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use app::marketplace_events::parse_event;
+use app::{App, Clock, Rules, Settings};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use clap::Parser as _;
+use domain::account::AccountName;
+use domain::audit::Actor;
+use domain::catalog::Catalog;
+use domain::hour::Hour;
+use domain::ids::{AccountId, AwsAccountId, LicenseArn, LicenseId, ProductCode, UserEmail};
+use domain::member::Role;
+use domain::policy::SubscriptionPolicy;
+use domain::sign_in::{SignInMethod, SignedIn, Subject};
+use fake_aws::{Config, FakeAws, Fault, FaultKind, OfferKind};
+use jiff::{SignedDuration, Timestamp};
+use runtime::aws::Clients;
+use runtime::settings::{AwsSettings, Signing};
+use serde_json::json;
+use store::{Store, Tables};
+
+use crate::arguments::Arguments;
+use crate::{Consent, Refused, run};
+
+pub(crate) const PRODUCT: &str = "8k2m4n6p7q9r1s3t5v7w9x0yz";
+pub(crate) const BUYER: &str = "200000000001";
+const TEMPLATE: &str = include_str!("../../../../template.yaml");
+
+/// A fake AWS, and the use cases over it.
+pub(crate) struct World {
+    pub(crate) aws: FakeAws,
+    pub(crate) app: App,
+}
+
+struct FakeClock {
+    aws: FakeAws,
+    drawn: AtomicU64,
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        self.aws.now()
+    }
+
+    fn random(&self) -> u128 {
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
+        u128::from(drawn).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+    }
+
+    fn wait(&self, _until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let config = Config {
+            template: TEMPLATE.to_owned(),
+            start: Some("2026-11-22T10:00:00Z".parse().unwrap()),
+            ..Config::default()
+        };
+        let policy = SubscriptionPolicy::new(
+            AwsAccountId::parse(config.seller_account.clone()).unwrap(),
+            [ProductCode::parse(config.product_code.clone()).unwrap()],
+        );
+        let aws = FakeAws::start(config).await.unwrap();
+        let settings = AwsSettings {
+            region: "us-east-1".to_owned(),
+            endpoint_url: None,
+            signing: Signing::None,
+        };
+        let clients = Clients::over(SharedHttpClient::new(aws.in_process()), &settings);
+        let tables = Tables {
+            subscriptions: "Subscriptions".to_owned(),
+            usage: "Usage".to_owned(),
+        };
+        let app = App {
+            store: Store::new(clients.dynamodb.clone(), tables),
+            marketplace: clients.marketplace(),
+            clock: Arc::new(FakeClock {
+                aws: aws.clone(),
+                drawn: AtomicU64::new(1),
+            }),
+            settings: Settings {
+                subscriptions: Arc::new(policy),
+                rules: Rules::new(Arc::new(Catalog::workload_security())),
+            },
+        };
+        let taking = app.clone();
+        aws.on_event(Arc::new(move |event| {
+            let app = taking.clone();
+            Box::pin(async move {
+                let event = parse_event(event.to_string().as_bytes()).unwrap();
+                app.record_marketplace_event(event).await.unwrap();
+                Ok(())
+            })
+        }));
+        app.start_cursors().await.unwrap();
+        Self { aws, app }
+    }
+
+    /// A command, and what the operator answers.
+    pub(crate) async fn asked(&self, line: &str, consent: Consent) -> Result<String, Refused> {
+        let words = std::iter::once("admin").chain(line.split(' '));
+        let arguments = Arguments::try_parse_from(words).unwrap();
+        run(&self.app, &arguments, |_| consent).await
+    }
+
+    /// What a command says that must not ask.
+    pub(crate) async fn said(&self, line: &str) -> String {
+        self.asked(line, Consent::NobodyToAsk).await.unwrap()
+    }
+
+    pub(crate) async fn yes(&self, line: &str) -> String {
+        self.said(&format!("{line} --yes")).await
+    }
+
+    pub(crate) async fn refused(&self, line: &str) -> String {
+        let refused = self.asked(line, Consent::Given).await;
+        refused.unwrap_err().to_string()
+    }
+
+    pub(crate) async fn advance(&self, duration: SignedDuration) {
+        self.aws.advance_by(duration).await.unwrap();
+    }
+
+    /// Submits what is due; how many calls that took.
+    pub(crate) async fn submit(&self) -> usize {
+        self.app.submit_due(Timestamp::MAX).await.unwrap().calls
+    }
+
+    /// A linked license, and an hour's usage of 3 computers in its slot.
+    pub(crate) async fn posted(&self) -> (LicenseId, Hour) {
+        let license = self.linked().await;
+        let hour = Hour::of(self.aws.now());
+        self.post(hour).await;
+        (license, hour)
+    }
+
+    /// Reports 3 computers' usage of an hour, and posts it when it is over.
+    pub(crate) async fn post(&self, hour: Hour) {
+        let computers: Vec<_> = (0..3)
+            .map(|n| {
+                json!({"agent_id": format!("a-{n}"), "connector": {"kind": "aws"},
+                       "size": {"instance_type": "m5.large"}})
+            })
+            .collect();
+        let report = json!({"account": "acme", "hour": hour, "report_id": "r",
+                            "computers": computers});
+        let report = serde_json::from_value(report).unwrap();
+        self.app.record_usage(&report).await.unwrap();
+        let posted_at = hour.end() + SignedDuration::from_mins(11);
+        self.aws.advance_to(posted_at).await.unwrap();
+        self.app.post_due(Timestamp::MAX).await.unwrap();
+    }
+
+    /// The same, sent to AWS, which accepted it and whose answer was lost.
+    pub(crate) async fn sent_without_an_answer(&self) -> (LicenseId, Hour) {
+        let posted = self.posted().await;
+        let lost = Fault::new("BatchMeterUsage", FaultKind::LostAnswer, 1);
+        self.aws.inject_fault(lost).unwrap();
+        assert_eq!(self.submit().await, 1);
+        posted
+    }
+
+    async fn linked(&self) -> LicenseId {
+        let (app, by) = (&self.app, Actor::Product);
+        let account = AccountId::parse("acme").unwrap();
+        let name = AccountName::parse("Acme").unwrap();
+        app.open_account(&account, &name, None, &by).await.unwrap();
+        let email = UserEmail::parse("ann@example.com").unwrap();
+        let member = app.put_member(&account, &email, Role::FullAccess, &by);
+        member.await.unwrap();
+        let bought = self.aws.create_agreement(OfferKind::Public, BUYER).await;
+        let bought = bought.unwrap();
+        let begun = app.begin_registration(bought.registration_token.into(), false);
+        let (session, _) = begun.await.unwrap();
+        let user = SignedIn {
+            subject: Subject::parse("sub-ann").unwrap(),
+            email,
+            method: SignInMethod::Credentials,
+            at: self.aws.now(),
+            email_verified: true,
+            support: false,
+        };
+        let choices = app.link_choices(&session, &user).await.unwrap();
+        let basis = choices.accounts[0].outcome.clone().unwrap().basis;
+        let confirmed = app.confirm_link(&session, &user, &account, &basis).await;
+        confirmed.unwrap();
+        let license = LicenseArn::parse(bought.license_arn).unwrap();
+        license.id().clone()
+    }
+}
