@@ -137,7 +137,6 @@ struct State {
     acknowledged: Vec<usize>,
     /// What was acknowledged in the prologue.
     before: Arc<Acknowledged>,
-    caught: Vec<Violation>,
     torn: Vec<Notice>,
     path: Option<Arc<Trace>>,
 }
@@ -249,7 +248,6 @@ fn first(scenario: &Scenario) -> State {
         lost: scenario.lost,
         acknowledged: Vec::new(),
         before: Arc::new(world.acknowledged),
-        caught: Vec::new(),
         torn: Vec::new(),
         path: None,
     }
@@ -485,7 +483,6 @@ fn verdict(scenario: &Scenario, state: &State) -> Option<Violation> {
     let mut end = state.clone();
     let mut world = end.world(scenario);
     world.acknowledged.clone_from(&state.before);
-    world.caught.clone_from(&state.caught);
     world.notices.clone_from(&state.torn);
     for number in &state.acknowledged {
         if let Some((Actor::Runs { job, .. }, _)) = state.tasks.get(*number) {
@@ -496,8 +493,8 @@ fn verdict(scenario: &Scenario, state: &State) -> Option<Violation> {
         setting: scenario.setting(),
         actions: scenario.as_actions(),
     };
-    let mut story = Story::default();
-    world.settle(&mut story, &[], scenario.settle_hours, false);
+    let story = Story::default();
+    world.settle(&[], scenario.settle_hours, false);
     violations(&world, &schedule, &story).into_iter().next()
 }
 

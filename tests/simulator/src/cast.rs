@@ -11,7 +11,6 @@ use domain::ids::{
     AccountId, AgentId, AwsAccountId, CloudAccountId, InstanceId, LicenseArn, LicenseId,
     ProductCode, ReportId,
 };
-use domain::ledger::account_hour::Unbillable;
 use domain::license::{License, LicenseEnd, LicenseStatus};
 use domain::linking::{Link, UnlinkCause, Unlinked};
 use domain::tiers::{Connector, ConnectorKind, Size};
@@ -313,6 +312,3 @@ fn new_license(number: u8, now: Timestamp) -> License {
         former: None,
     }
 }
-
-/// The reason for which nobody pays while no license is linked here.
-pub const UNLINKED: Unbillable = Unbillable::Trial;

@@ -31,7 +31,7 @@ pub fn settled_with(schedule: &Schedule, prepare: impl FnOnce(&mut World)) -> (W
     }
     let again = unacknowledged(&world, sent);
     let hours = LIVENESS_HOURS + schedule.hours_more();
-    world.settle(&mut story, &again, hours, schedule.setting.poison_stays);
+    world.settle(&again, hours, schedule.setting.poison_stays);
     (world, story)
 }
 

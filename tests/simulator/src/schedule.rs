@@ -196,8 +196,6 @@ pub struct Story {
     backup: Option<(Timestamp, Tables)>,
     /// What was restored.
     pub forgotten: Vec<Forgotten>,
-    /// When the schedule's faults stopped.
-    pub settled_from: Option<Timestamp>,
 }
 
 impl Setting {
@@ -356,11 +354,6 @@ impl World {
         }
     }
 
-    /// Whether sending of the first product is stopped.
-    pub fn is_stopped(&mut self) -> bool {
-        self.controls().stopped.contains(&cast::product(0))
-    }
-
     fn controls(&mut self) -> domain::ledger::controls::Controls {
         match self.make(Step::ReadControls {}) {
             Some(ledger::Answer::ReadControls(controls)) => controls,
@@ -397,16 +390,10 @@ impl World {
         }
     }
 
-    /// The faults stop, and for `hours` everything goes its way: what was not
-    /// acknowledged is sent again, every minute at first, then every five.
-    pub fn settle(
-        &mut self,
-        story: &mut Story,
-        unacknowledged: &[Job],
-        hours: i64,
-        poison_stays: bool,
-    ) {
-        story.settled_from = Some(self.now());
+    /// The faults stop, and for at most `hours` everything goes its way: what
+    /// was not acknowledged is sent again, and a poster and a submitter run
+    /// every seven minutes.
+    pub fn settle(&mut self, unacknowledged: &[Job], hours: i64, poison_stays: bool) {
         self.healthy.trouble(self.now());
         self.finish_all();
         self.aws.faults.clear();
