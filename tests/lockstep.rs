@@ -127,10 +127,14 @@ fn in_order(mut answer: Answer) -> Answer {
             due.records.sort();
         }
         Answer::ReadMarkers(markers) => {
-            markers.sort_by_key(|marker| (marker.account.clone(), marker.part, marker.hour));
+            markers
+                .items
+                .sort_by_key(|marker| (marker.account.clone(), marker.part, marker.hour));
         }
-        Answer::ListUnknown(records) => records.sort(),
-        Answer::ListFinalUsage(licenses) | Answer::ListHolds(licenses) => licenses.sort(),
+        Answer::ListUnknown(records) => records.items.sort(),
+        Answer::ListFinalUsage(licenses) | Answer::ListHolds(licenses) => {
+            licenses.items.sort();
+        }
         _ => {}
     }
     answer

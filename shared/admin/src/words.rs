@@ -1,16 +1,19 @@
 //! What an operator reads.
 
+use app::{Listed, Unreadable};
 use domain::ledger::controls::Controls;
 use domain::ledger::hold::Hold;
 use domain::ledger::record::{CloseReason, Record, RecordState};
 
 /// The records whose outcome is unknown, and how to settle them.
-pub(crate) fn unknown(records: &[Record]) -> String {
-    if records.is_empty() {
-        return "No record's outcome is unknown.".to_owned();
+pub(crate) fn unknown(records: &Listed<Record>) -> String {
+    let mut lines = cannot_be_read(&records.unreadable);
+    if records.items.is_empty() {
+        lines.push("No record's outcome is unknown.".to_owned());
+        return lines.join("\n");
     }
-    let mut lines = vec![heading(records.len(), "record of unknown outcome")];
-    lines.extend(records.iter().map(|record| {
+    lines.push(heading(records.items.len(), "record of unknown outcome"));
+    lines.extend(records.items.iter().map(|record| {
         let since = match &record.state {
             RecordState::Closed { at, .. } | RecordState::Billed { at, .. } => at.to_string(),
             RecordState::Frozen { .. } => "-".to_owned(),
@@ -34,18 +37,24 @@ pub(crate) fn unknown(records: &[Record]) -> String {
 }
 
 /// The licenses on hold.
-pub(crate) fn held(holds: &[Hold]) -> String {
-    if holds.is_empty() {
-        return "No license is on hold.".to_owned();
+pub(crate) fn held(holds: &Listed<Hold>) -> String {
+    let mut lines = cannot_be_read(&holds.unreadable);
+    if holds.items.is_empty() {
+        lines.push("No license is on hold.".to_owned());
+        return lines.join("\n");
     }
-    let mut lines = vec![heading(holds.len(), "license on hold")];
-    lines.extend(holds.iter().map(|hold| {
+    lines.push(heading(holds.items.len(), "license on hold"));
+    lines.extend(holds.items.iter().map(|hold| {
         format!(
             "{}  since {}  next try {}",
             hold.license, hold.since, hold.next_try
         )
     }));
     lines.join("\n")
+}
+
+fn cannot_be_read(unreadable: &[Unreadable]) -> Vec<String> {
+    unreadable.iter().map(ToString::to_string).collect()
 }
 
 /// What would be sent now.

@@ -1,6 +1,7 @@
 //! What the check of conservation found, in the log: each difference is an alarm.
 
 use ledger::conservation::{AccountHourKey, CursorFault, Difference, SlotFault};
+use ledger::step::Unreadable;
 
 /// Logs a difference.
 pub(crate) fn log(difference: &Difference) {
@@ -67,7 +68,7 @@ pub(crate) fn log(difference: &Difference) {
                 &format!("its late marker has been waiting for {lag_seconds} s"),
             );
         }
-        Difference::Unreadable { key, reason } => tracing::error!(
+        Difference::Unreadable(Unreadable { key, reason }) => tracing::error!(
             alarm = "ItemUnreadable",
             store.key = %key,
             error = %reason,

@@ -35,7 +35,7 @@ pub use ledger::conservation::{Conservation, Difference, hours_to_check};
 pub use ledger::operations::{Done, OperationError};
 pub use ledger::posting::PostingRun;
 pub use ledger::recording::{RecordError, Recorded};
-pub use ledger::step::RecordName;
+pub use ledger::step::{Listed, RecordName, Unreadable};
 pub use ledger::submission::SubmissionRun;
 pub use ledger::{Clock, Rules, StepError, ZeroRecords};
 pub use secret::{InvalidSecret, SessionSecret};

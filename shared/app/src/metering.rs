@@ -17,7 +17,7 @@ use ledger::conservation::{self, Conservation};
 use ledger::operations::{self, Done, OperationError};
 use ledger::posting::{self, PostingRun};
 use ledger::recording::{self, RecordError, Recorded};
-use ledger::step::RecordName;
+use ledger::step::{Listed, RecordName};
 use ledger::submission::{self, SubmissionRun};
 use ledger::{Answer, Step, StepError, Steps, drive};
 use store::Unanswered;
@@ -135,7 +135,7 @@ impl App {
     ///
     /// # Errors
     /// [`StepError`]
-    pub async fn unknown(&self) -> Result<Vec<Record>, StepError> {
+    pub async fn unknown(&self) -> Result<Listed<Record>, StepError> {
         let steps = self.steps();
         self.run(&steps, operations::unknown(&steps)).await
     }
@@ -177,7 +177,7 @@ impl App {
     ///
     /// # Errors
     /// [`StepError`]
-    pub async fn held(&self) -> Result<Vec<Hold>, StepError> {
+    pub async fn held(&self) -> Result<Listed<Hold>, StepError> {
         let steps = self.steps();
         self.run(&steps, operations::held(&steps)).await
     }

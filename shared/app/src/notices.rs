@@ -7,16 +7,16 @@ use domain::ledger::account_hour::WriteOff;
 use domain::ledger::record::{Alarm, CloseReason, Record, RecordState};
 use domain::metering::{CallFailure, Refusal};
 use ledger::Notice;
-use ledger::step::RecordName;
+use ledger::step::{RecordName, Unreadable};
 
 /// Logs a notice.
 pub(crate) fn log(notice: Notice) {
     match notice {
-        Notice::ReportUnreadable { key, reason } => tracing::error!(
-            alarm = "ReportUnreadable",
+        Notice::ItemUnreadable(Unreadable { key, reason }) => tracing::error!(
+            alarm = "ItemUnreadable",
             store.key = %key,
             error = %reason,
-            "a stored report cannot be read; it is kept, and the others are posted"
+            "a stored item cannot be read; it is kept, and the rest goes on"
         ),
         Notice::AccountHourFailed {
             account,
@@ -53,11 +53,6 @@ pub(crate) fn log(notice: Notice) {
             reason,
             computer_hours,
         } => written_off(&license, hour, reason, computer_hours),
-        Notice::WorkUnreadable { key } => tracing::error!(
-            alarm = "WorkUnreadable",
-            store.key = %key,
-            "an entry of the work list is not readable; the rest goes on"
-        ),
         Notice::SlotFailed {
             license,
             slot,
@@ -82,15 +77,13 @@ pub(crate) fn log(notice: Notice) {
         ),
         Notice::StoppedBeforeDeadline {
             product,
-            license,
-            slot,
-            deadline,
+            waiting,
+            earliest,
         } => tracing::error!(
             alarm = "StoppedBeforeDeadline",
             marketplace.product = %product,
-            license.id = %license,
-            usage.slot = %slot,
-            usage.deadline = %deadline,
+            usage.waiting = waiting,
+            usage.deadline = %earliest,
             "sending is stopped, and a deadline is less than 6 hours away"
         ),
     }

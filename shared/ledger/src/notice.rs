@@ -8,19 +8,12 @@ use domain::metering::CallFailure;
 use domain::usage::Part;
 use jiff::Timestamp;
 
-use crate::step::RecordName;
+use crate::step::{RecordName, Unreadable};
 
 /// Something worth telling. The reason, where there is one, is a whole chain
 /// of errors as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// A stored report cannot be read; it is kept, and the others are posted.
-    ReportUnreadable {
-        /// Its key.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// An account-hour could not be posted; a marker keeps it for a later run.
     AccountHourFailed {
         /// The account.
@@ -59,11 +52,8 @@ pub enum Notice {
         /// How many.
         computer_hours: u64,
     },
-    /// An entry of the work list is not readable; the rest goes on.
-    WorkUnreadable {
-        /// Its key.
-        key: String,
-    },
+    /// A stored item, or an entry of an index, cannot be read; the rest goes on.
+    ItemUnreadable(Unreadable),
     /// A slot could not be frozen, carried or closed; it stays open and is tried again.
     SlotFailed {
         /// The license.
@@ -115,12 +105,10 @@ pub enum Notice {
     StoppedBeforeDeadline {
         /// The product.
         product: ProductCode,
-        /// The license.
-        license: LicenseId,
-        /// The slot.
-        slot: Hour,
-        /// The deadline.
-        deadline: Timestamp,
+        /// How many of its slots and records that a run looked at are so near.
+        waiting: usize,
+        /// The earliest of their deadlines.
+        earliest: Timestamp,
     },
 }
 

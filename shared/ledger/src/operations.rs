@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use crate::notice::Notice;
 use crate::posting::terms;
 use crate::rules::Rules;
-use crate::step::{RecordName, Slot, StepError, Written};
+use crate::step::{Listed, RecordName, Slot, StepError, Written};
 use crate::steps::Steps;
 
 /// How often a decision that lost to another is made again.
@@ -93,10 +93,14 @@ async fn change_controls(
 ///
 /// # Errors
 /// [`StepError`]
-pub async fn unknown(steps: &Steps) -> Result<Vec<Record>, StepError> {
-    let mut records = Vec::new();
-    for (license, slot, dimension) in steps.unknown_records().await? {
-        records.extend(steps.record(license, slot, dimension).await?);
+pub async fn unknown(steps: &Steps) -> Result<Listed<Record>, StepError> {
+    let named = steps.unknown_records().await?;
+    let mut records = Listed {
+        items: Vec::new(),
+        unreadable: named.unreadable,
+    };
+    for (license, slot, dimension) in named.items {
+        records.add(steps.record(license, slot, dimension).await)?;
     }
     Ok(records)
 }
@@ -171,10 +175,14 @@ pub async fn end_hold(steps: &Steps, license: &LicenseId) -> Result<Done, StepEr
 ///
 /// # Errors
 /// [`StepError`]
-pub async fn held(steps: &Steps) -> Result<Vec<Hold>, StepError> {
-    let mut holds = Vec::new();
-    for license in steps.holds().await? {
-        holds.extend(steps.hold(license).await?);
+pub async fn held(steps: &Steps) -> Result<Listed<Hold>, StepError> {
+    let named = steps.holds().await?;
+    let mut holds = Listed {
+        items: Vec::new(),
+        unreadable: named.unreadable,
+    };
+    for license in named.items {
+        holds.add(steps.hold(license).await)?;
     }
     Ok(holds)
 }

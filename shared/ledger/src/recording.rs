@@ -4,6 +4,7 @@ use domain::mutant;
 use domain::usage::report::{AcceptedReport, InvalidReport};
 use domain::usage::{Part, Shard, UsageReport};
 
+use crate::notice::Notice;
 use crate::step::{Marker, PutReport, ReportPart, StepError};
 use crate::steps::Steps;
 
@@ -102,10 +103,17 @@ async fn store(steps: &Steps, report: &AcceptedReport) -> Result<Recorded, Recor
     Ok(recorded)
 }
 
-/// Whether the report's hour is sealed for the part.
+/// Whether the report's hour is sealed for the part. If the cursor cannot be
+/// read it may be: the shard is posted by its markers until somebody mends it.
 async fn is_late(steps: &Steps, report: &AcceptedReport, part: Part) -> Result<bool, StepError> {
-    let cursor = steps.cursor(Shard::of(&report.account, part)).await?;
-    Ok(cursor.is_some_and(|cursor| report.hour <= cursor.sealed))
+    match steps.cursor(Shard::of(&report.account, part)).await {
+        Ok(cursor) => Ok(cursor.is_some_and(|cursor| report.hour <= cursor.sealed)),
+        Err(StepError::Corrupt(unreadable)) => {
+            steps.tell(Notice::ItemUnreadable(unreadable));
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn marker(steps: &Steps, report: &AcceptedReport, part: Part) -> Marker {

@@ -40,13 +40,8 @@ pub enum StepError {
     #[error("the store refused the request: {0}")]
     Refused(String),
     /// A stored item is not of the form this version writes.
-    #[error("the stored item {key} cannot be read: {reason}")]
-    Corrupt {
-        /// The item's key.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Corrupt(#[from] Unreadable),
 }
 
 /// The answer to a conditional write.
@@ -66,6 +61,59 @@ pub struct Cursor {
     pub sealed: Hour,
     /// Every report listed in this hour and the earlier ones is posted or has a marker.
     pub posted: Hour,
+}
+
+/// What a list of several items' contents or names gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// Those that can be read.
+    pub items: Vec<T>,
+    /// Those that cannot: kept as they are, for a version that can.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A stored item that is not of the form this version writes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("the stored item {key} cannot be read: {reason}")]
+pub struct Unreadable {
+    /// Its key.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl<T> Listed<T> {
+    /// Adds what reading one more item gave.
+    ///
+    /// # Errors
+    /// [`StepError`] when the store did not answer.
+    pub(crate) fn add(&mut self, read: Result<Option<T>, StepError>) -> Result<(), StepError> {
+        match read {
+            Ok(item) => self.items.extend(item),
+            Err(StepError::Corrupt(unreadable)) => self.unreadable.push(unreadable),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+impl<T> From<Vec<T>> for Listed<T> {
+    fn from(items: Vec<T>) -> Self {
+        Self {
+            items,
+            unreadable: Vec::new(),
+        }
+    }
+}
+
+/// The cursor of every shard, `None` for one that has none yet. One that
+/// cannot be read is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cursors {
+    /// By shard.
+    pub by_shard: BTreeMap<Shard, Option<Cursor>>,
+    /// Those that cannot be read.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// Which of a cursor's two hours.
@@ -153,7 +201,7 @@ pub struct ReadReports {
     /// Those that can be read.
     pub reports: Vec<StoredReport>,
     /// Those that cannot: kept as they are, for a version that can.
-    pub unreadable: Vec<StepError>,
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// An entry to be set in a license's slot, if the slot is open.
@@ -181,6 +229,15 @@ pub struct Slot {
 /// A record by its license, slot and dimension.
 pub type RecordName = (LicenseId, Hour, Dimension);
 
+/// What an entry of the work list stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Work {
+    /// An open slot, or one that is being carried.
+    Slot(LicenseId, Hour),
+    /// A record that is to be sent.
+    Record(RecordName),
+}
+
 /// What the work list suggests is due, and when the next thing will be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DueWork {
@@ -192,8 +249,8 @@ pub struct DueWork {
     pub next: Option<Timestamp>,
     /// There may be more that is due than what was asked for.
     pub more: bool,
-    /// Keys of entries that stand for nothing this version knows.
-    pub unreadable: Vec<String>,
+    /// Entries that stand for nothing this version knows.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// A slot to be frozen, on the version that it was decided on.
@@ -261,13 +318,13 @@ steps! {
     /// Reads the cursor of a shard.
     cursor(shard: Shard) -> ReadCursor(Option<Cursor>);
     /// Reads the cursor of every shard.
-    cursors() -> ReadCursors(BTreeMap<Shard, Option<Cursor>>);
+    cursors() -> ReadCursors(Cursors);
     /// Raises one edge of these shards' cursors to an hour, all or none; lost
     /// when one is there or beyond. A shard without a cursor gets one that is
     /// posted up to `posted_before`.
     raise_cursors(edge: Edge, shards: Vec<Shard>, hour: Hour, posted_before: Hour) -> RaiseCursors(Written);
     /// Reads every late marker.
-    markers() -> ReadMarkers(Vec<Marker>);
+    markers() -> ReadMarkers(Listed<Marker>);
     /// Whether an account-hour has a late marker.
     has_marker(account: AccountId, part: Part, hour: Hour) -> HasMarker(bool);
     /// Puts a late marker, over any that is there.
@@ -310,17 +367,21 @@ steps! {
     replace_record(record: Record, nonce: String) -> ReplaceRecord(Written);
     /// Asks the work list what is due. An index: what it names is read again.
     due_work(now: Timestamp) -> ReadDueWork(DueWork);
+    /// Has an entry of the work list that is due at `now` looked at from `until`
+    /// on, and not before: for what waits, so that it is not in the way of the
+    /// rest. Lost when it is not due, or not listed any more.
+    put_off(work: Work, now: Timestamp, until: Timestamp) -> PutOff(Written);
     /// Lists the records whose outcome is unknown. An index: what it names is read again.
-    unknown_records() -> ListUnknown(Vec<RecordName>);
+    unknown_records() -> ListUnknown(Listed<RecordName>);
 
     /// Lists the licenses whose final usage is looked after. An index.
-    final_usage() -> ListFinalUsage(Vec<LicenseId>);
+    final_usage() -> ListFinalUsage(Listed<LicenseId>);
     /// Has an ended license's final usage looked after.
     begin_final_usage(license: LicenseId, now: Timestamp) -> BeginFinalUsage(());
     /// The final usage of a license is over.
     end_final_usage(license: LicenseId) -> EndFinalUsage(());
     /// Lists the licenses on hold. An index.
-    holds() -> ListHolds(Vec<LicenseId>);
+    holds() -> ListHolds(Listed<LicenseId>);
     /// Reads a license's hold.
     hold(license: LicenseId) -> ReadHold(Option<Hold>);
     /// Stores a hold: a first one if there is none, else on the version before its own.

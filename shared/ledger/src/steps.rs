@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::notice::Notice;
-use crate::step::{Answer, Step, StepError};
+use crate::step::{Answer, Step, StepError, Unreadable};
 
 /// Where a procedure asks for its steps. Cheap to clone.
 ///
@@ -62,6 +62,14 @@ impl Steps {
     /// Tells what a person or a log must hear of.
     pub fn tell(&self, notice: Notice) {
         self.lock().notices.push(notice);
+    }
+
+    /// Tells of items that cannot be read; how many.
+    pub(crate) fn tell_unreadable(&self, unreadable: Vec<Unreadable>) -> usize {
+        let count = unreadable.len();
+        let notices = unreadable.into_iter().map(Notice::ItemUnreadable);
+        self.lock().notices.extend(notices);
+        count
     }
 
     /// Takes what was told since the last time.

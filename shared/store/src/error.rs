@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use ledger::StepError;
+use ledger::step::Unreadable;
 
 /// A request to the store that did not end in an answer.
 #[derive(Debug, thiserror::Error)]
@@ -17,22 +18,17 @@ pub enum StoreError {
     #[error("DynamoDB refused the request: {0}")]
     Refused(String),
     /// A stored item is not of the form this version writes.
-    #[error("the stored item {key} cannot be read: {reason}")]
-    Corrupt {
-        /// The item's key, `pk | sk`.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Corrupt(#[from] Unreadable),
 }
 
 impl StoreError {
     /// An unreadable item.
     pub(crate) fn corrupt(key: impl Into<String>, reason: impl ToString) -> Self {
-        Self::Corrupt {
+        Self::Corrupt(Unreadable {
             key: key.into(),
             reason: reason.to_string(),
-        }
+        })
     }
 }
 
@@ -67,7 +63,7 @@ impl From<StoreError> for StepError {
             StoreError::Throttled => Self::Throttled,
             StoreError::Unavailable(why) => Self::Unavailable(why),
             StoreError::Refused(why) => Self::Refused(why),
-            StoreError::Corrupt { key, reason } => Self::Corrupt { key, reason },
+            StoreError::Corrupt(unreadable) => Self::Corrupt(unreadable),
         }
     }
 }

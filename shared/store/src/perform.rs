@@ -96,6 +96,9 @@ impl Store {
                 Answer::ReplaceRecord(self.replace_record(&record, &nonce).await?)
             }
             Step::ReadDueWork { now } => Answer::ReadDueWork(self.due_work(now).await?),
+            Step::PutOff { work, now, until } => {
+                Answer::PutOff(self.put_off(&work, now, until).await?)
+            }
             Step::ListUnknown {} => Answer::ListUnknown(self.unknown_records().await?),
             Step::ListFinalUsage {} => Answer::ListFinalUsage(self.final_usage().await?),
             Step::BeginFinalUsage { license, now } => {

@@ -25,8 +25,8 @@ use domain::usage::report::Fingerprint;
 use domain::usage::{Observation, Part, Shard, packed};
 use jiff::Timestamp;
 use ledger::step::{
-    Answer, Carry, Cursor, DueWork, Edge, Freeze, Marker, PutReport, ReadReports, ReportPart, Slot,
-    SlotPosting, Step, StoredReport, Written,
+    Answer, Carry, Cursor, Cursors, DueWork, Edge, Freeze, Marker, PutReport, ReadReports,
+    RecordName, ReportPart, Slot, SlotPosting, Step, StoredReport, Work, Written,
 };
 
 /// Identifies an entry in its slot: origin, account, part, hour of use.
@@ -51,6 +51,8 @@ pub struct Tables {
     account_hours: BTreeMap<(AccountId, Part, Hour), AccountHour>,
     slots: BTreeMap<(LicenseId, Hour), SlotItems>,
     work: BTreeSet<Due>,
+    /// Where in the work list a record is that was put off.
+    put_off: BTreeMap<RecordName, Timestamp>,
     finals: BTreeMap<LicenseId, Timestamp>,
     holds: BTreeMap<LicenseId, Hold>,
     controls: Controls,
@@ -102,6 +104,7 @@ impl Hash for Tables {
         }
         self.account_hours.hash(state);
         self.slots.hash(state);
+        self.put_off.hash(state);
         self.finals.hash(state);
         self.holds.hash(state);
         self.controls.hash(state);
@@ -120,18 +123,22 @@ impl Tables {
     pub fn perform(&mut self, step: Step) -> Option<Answer> {
         Some(match step {
             Step::ReadCursor { shard } => Answer::ReadCursor(self.cursors.get(&shard).copied()),
-            Step::ReadCursors {} => Answer::ReadCursors(
-                Shard::all()
+            Step::ReadCursors {} => Answer::ReadCursors(Cursors {
+                by_shard: Shard::all()
                     .map(|shard| (shard, self.cursors.get(&shard).copied()))
                     .collect(),
-            ),
+                unreadable: Vec::new(),
+            }),
             Step::RaiseCursors {
                 edge,
                 shards,
                 hour,
                 posted_before,
             } => Answer::RaiseCursors(self.raise(edge, &shards, hour, posted_before)),
-            Step::ReadMarkers {} => Answer::ReadMarkers(self.markers.values().cloned().collect()),
+            Step::ReadMarkers {} => {
+                let markers: Vec<Marker> = self.markers.values().cloned().collect();
+                Answer::ReadMarkers(markers.into())
+            }
             Step::HasMarker {
                 account,
                 part,
@@ -190,12 +197,14 @@ impl Tables {
                 Answer::ReplaceRecord(self.replace_record(record))
             }
             Step::ReadDueWork { now } => Answer::ReadDueWork(self.due_work(now)),
+            Step::PutOff { work, now, until } => Answer::PutOff(self.put_off(&work, now, until)),
             Step::ListUnknown {} => {
                 let unknown = self.records().filter(|record| is_unknown(record));
-                Answer::ListUnknown(unknown.map(name_of).collect())
+                Answer::ListUnknown(unknown.map(name_of).collect::<Vec<_>>().into())
             }
             Step::ListFinalUsage {} => {
-                Answer::ListFinalUsage(self.finals.keys().cloned().collect())
+                let licenses: Vec<LicenseId> = self.finals.keys().cloned().collect();
+                Answer::ListFinalUsage(licenses.into())
             }
             Step::BeginFinalUsage { license, now } => {
                 self.finals.insert(license, now);
@@ -205,7 +214,10 @@ impl Tables {
                 self.finals.remove(&license);
                 Answer::EndFinalUsage(())
             }
-            Step::ListHolds {} => Answer::ListHolds(self.holds.keys().cloned().collect()),
+            Step::ListHolds {} => {
+                let licenses: Vec<LicenseId> = self.holds.keys().cloned().collect();
+                Answer::ListHolds(licenses.into())
+            }
             Step::ReadHold { license } => Answer::ReadHold(self.holds.get(&license).cloned()),
             Step::PutHold { hold } => Answer::PutHold(self.put_hold(hold)),
             Step::EndHold { license } => {
@@ -525,8 +537,12 @@ impl Tables {
             Some(stored)
                 if stored.version + 1 == record.version || mutant!(SettledWithoutVersion) =>
             {
-                if let Some(due) = due_of(stored) {
-                    self.work.remove(&due);
+                let listed = due_of(stored).map(|due| {
+                    let put_off = self.put_off.remove(&name_of(stored));
+                    (put_off.unwrap_or(due.0), due.1, due.2, due.3)
+                });
+                if let Some(listed) = listed {
+                    self.work.remove(&listed);
                 }
                 self.work.extend(due_of(&record));
                 *stored = record;
@@ -534,6 +550,36 @@ impl Tables {
             }
             Some(_) | None => Written::Lost,
         }
+    }
+
+    /// Has a due entry of the work list looked at later.
+    fn put_off(&mut self, work: &Work, now: Timestamp, until: Timestamp) -> Written {
+        let (now, until) = (whole_seconds(now), whole_seconds(until));
+        match work {
+            Work::Slot(license, hour) => {
+                let slot = self.slots.get_mut(&(license.clone(), *hour));
+                let Some(slot) = slot.filter(|slot| slot.due.is_some_and(|due| due <= now)) else {
+                    return Written::Lost;
+                };
+                reschedule(&mut self.work, &mut slot.due, Some(until), license, *hour);
+            }
+            Work::Record(name) => {
+                let slot = self.slots.get(&(name.0.clone(), name.1));
+                let record = slot.and_then(|slot| slot.records.get(&name.2));
+                let Some((due, license, slot, dimension)) = record.and_then(due_of) else {
+                    return Written::Lost;
+                };
+                let due = self.put_off.get(name).copied().unwrap_or(due);
+                if due > now {
+                    return Written::Lost;
+                }
+                self.work
+                    .remove(&(due, license.clone(), slot, dimension.clone()));
+                self.work.insert((until, license, slot, dimension));
+                self.put_off.insert(name.clone(), until);
+            }
+        }
+        Written::Committed
     }
 
     /// What is due, as many entries of the work list as are asked for at once.

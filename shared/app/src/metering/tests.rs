@@ -6,6 +6,7 @@ mod contracts;
 mod holds;
 mod operations;
 mod unreadable;
+mod waiting;
 mod zeros;
 
 use std::collections::{BTreeMap, HashMap};

@@ -45,6 +45,11 @@ pub const FINAL_USAGE: SignedDuration = SignedDuration::from_mins(60);
 /// The least time for final usage after we learned of an end.
 pub const FINAL_USAGE_AFTER_LEARNING: SignedDuration = SignedDuration::from_mins(15);
 
+/// What missed its deadline is no longer sent, but closed or written off only so
+/// much later: the clock that says so may be an hour ahead, and what is closed
+/// is never sent again.
+pub const CLOSED_AFTER_DEADLINE: SignedDuration = SignedDuration::from_mins(70);
+
 /// Hours that were over when a license's end became known are frozen this long
 /// after that at the latest, so that they are sent within 10 minutes.
 pub const FROZEN_AFTER_LEARNING: SignedDuration = SignedDuration::from_mins(8);
@@ -60,6 +65,19 @@ pub fn final_usage_until(end: &LicenseEnd) -> Timestamp {
         return end.learned_at;
     }
     after(end.last_event_at, FINAL_USAGE).max(after(end.learned_at, FINAL_USAGE_AFTER_LEARNING))
+}
+
+/// When what missed a deadline is closed.
+pub fn closed_at(deadline: Timestamp) -> Timestamp {
+    if mutant!(ClosedAtTheDeadline) {
+        return deadline;
+    }
+    after(deadline, CLOSED_AFTER_DEADLINE)
+}
+
+/// Whether a deadline has passed even if this clock is an hour ahead.
+pub fn surely_past(deadline: Timestamp, now: Timestamp) -> bool {
+    now >= closed_at(deadline)
 }
 
 /// The instant from which AWS no longer accepts usage with this timestamp.
@@ -128,6 +146,23 @@ impl Default for CarryRules {
     }
 }
 
+/// Until when slots come that may take an hour's usage.
+pub fn carry_until(hour: Hour, rules: CarryRules) -> Timestamp {
+    hour.plus(rules.hours).end()
+}
+
+/// Whether an open slot of a license takes usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakesUsage {
+    /// It does.
+    Yes,
+    /// It does not by this clock, which may be ahead; the license has ended, and
+    /// no later slot will.
+    Perhaps,
+    /// It does not.
+    No,
+}
+
 /// Whether usage may still be put into an open slot.
 pub fn takes_usage(
     slot: Hour,
@@ -135,11 +170,19 @@ pub fn takes_usage(
     end: Option<&LicenseEnd>,
     room: SignedDuration,
     now: Timestamp,
-) -> bool {
+) -> TakesUsage {
     let deadline = slot_deadline(slot, active_since, end);
-    match end {
-        Some(end) => (slot <= last_hour(end) || mutant!(SlotAfterLastHour)) && now < deadline,
+    let in_time = match end {
+        Some(end) if slot > last_hour(end) && !mutant!(SlotAfterLastHour) => return TakesUsage::No,
+        Some(_) => now < deadline,
         None => after(now, room) <= deadline || mutant!(TargetDeadlineIgnored),
+    };
+    if in_time {
+        TakesUsage::Yes
+    } else if end.is_some() && !surely_past(deadline, now) {
+        TakesUsage::Perhaps
+    } else {
+        TakesUsage::No
     }
 }
 
@@ -148,6 +191,9 @@ pub fn takes_usage(
 pub enum OpenSlot {
     /// It waits for its usage, or for its license.
     Wait,
+    /// Its deadline has passed by this clock, which may be ahead: it is neither
+    /// frozen nor closed.
+    PastDeadline,
     /// It may be frozen, if everything that can belong to it is posted.
     FreezeIfPosted,
     /// It may be frozen.
@@ -162,7 +208,7 @@ pub enum OpenSlot {
 ///
 /// A license that has ended is waited for less: for hours that were over when
 /// the end became known, 8 minutes from then; for the hour in which it ended,
-/// 45 minutes from the end.
+/// 45 minutes from the end. Past its deadline it is closed [`CLOSED_AFTER_DEADLINE`].
 pub fn open_slot(
     slot: Hour,
     active_since: Timestamp,
@@ -173,7 +219,8 @@ pub fn open_slot(
     let deadline = slot_deadline(slot, active_since, end);
     let over = before(deadline, CARRIED_BEFORE_DEADLINE);
     match end {
-        Some(_) if now >= deadline => return OpenSlot::Close(WriteOff::LicenseEnded),
+        Some(_) if surely_past(deadline, now) => return OpenSlot::Close(WriteOff::LicenseEnded),
+        Some(_) if now >= deadline => return OpenSlot::PastDeadline,
         None if now >= over => return OpenSlot::Carry,
         Some(_) | None => {}
     }
@@ -268,20 +315,27 @@ mod tests {
         let hour = Hour::of(at("2026-11-22T10:00:00Z"));
         let since = at("2026-11-01T00:00:00Z");
         let room = ROOM_BEFORE_DEADLINE;
-        assert!(takes_usage(
-            hour,
-            since,
-            None,
-            room,
-            at("2026-11-23T09:30:00Z")
-        ));
-        assert!(!takes_usage(
-            hour,
-            since,
-            None,
-            room,
-            at("2026-11-23T09:30:01Z")
-        ));
+        let takes = |now| takes_usage(hour, since, None, room, at(now));
+        assert_eq!(takes("2026-11-23T09:30:00Z"), TakesUsage::Yes);
+        assert_eq!(takes("2026-11-23T09:30:01Z"), TakesUsage::No);
+    }
+
+    #[test]
+    fn an_ended_licenses_slot_is_not_given_up_while_a_clock_may_be_an_hour_ahead() {
+        let hour = Hour::of(at("2026-11-22T10:00:00Z"));
+        let since = at("2026-11-01T00:00:00Z");
+        let end = LicenseEnd {
+            ended_at: at("2026-11-22T10:20:00Z"),
+            last_event_at: at("2026-11-22T10:21:00Z"),
+            learned_at: at("2026-11-22T10:22:00Z"),
+        };
+        let room = ROOM_BEFORE_DEADLINE;
+        let takes = |hour, now| takes_usage(hour, since, Some(&end), room, at(now));
+        assert_eq!(takes(hour, "2026-11-22T11:20:59Z"), TakesUsage::Yes);
+        assert_eq!(takes(hour, "2026-11-22T11:21:00Z"), TakesUsage::Perhaps);
+        assert_eq!(takes(hour, "2026-11-22T12:30:59Z"), TakesUsage::Perhaps);
+        assert_eq!(takes(hour, "2026-11-22T12:31:00Z"), TakesUsage::No);
+        assert_eq!(takes(hour.next(), "2026-11-22T11:00:00Z"), TakesUsage::No);
     }
 
     #[test]
@@ -301,7 +355,10 @@ mod tests {
         assert_eq!(slot(running, "2026-11-22T11:50:00Z"), OpenSlot::Freeze);
         let ended = OpenSlot::Close(WriteOff::LicenseEnded);
         assert_eq!(slot(running, "2026-11-22T12:05:59Z"), OpenSlot::Freeze);
-        assert_eq!(slot(running, "2026-11-22T12:06:00Z"), ended);
+        let past = OpenSlot::PastDeadline;
+        assert_eq!(slot(running, "2026-11-22T12:06:00Z"), past);
+        assert_eq!(slot(running, "2026-11-22T13:15:59Z"), past);
+        assert_eq!(slot(running, "2026-11-22T13:16:00Z"), ended);
     }
 
     #[test]

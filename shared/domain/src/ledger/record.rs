@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hour::{Hour, after};
 use crate::ids::ProductCode;
-use crate::ledger::deadline::accepted_until;
+use crate::ledger::deadline::{accepted_until, surely_past};
 use crate::license::LicenseEnd;
 use crate::metering::{CallFailure, Refusal, UsageRecord, Verdict};
 use crate::mutant;
@@ -88,6 +88,18 @@ pub enum CloseReason {
     /// It was unknown, and an operator or AWS's own reports found that AWS had
     /// not accepted it. It is too late to send it again.
     WrittenOff,
+}
+
+/// Whether a record's deadline has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeLeft {
+    /// It lies ahead.
+    Some,
+    /// It has passed by this clock, which may be an hour ahead: the record is
+    /// neither sent nor closed.
+    PerhapsNone,
+    /// It has passed: the record is closed.
+    None,
 }
 
 /// What was found out about a record whose outcome was unknown.
@@ -182,17 +194,6 @@ impl Record {
         self.close(CloseReason::Unknown, Alarm::Unknown, now)
     }
 
-    /// The record, to be looked at again at `due`.
-    #[must_use]
-    pub fn put_off(&self, due: Timestamp) -> Self {
-        let mut later = self.clone();
-        later.version += 1;
-        if let RecordState::Frozen { due: before, .. } = &mut later.state {
-            *before = due;
-        }
-        later
-    }
-
     /// Whether what would be sent is what was frozen.
     pub fn is_intact(&self) -> bool {
         self.fingerprint == fingerprint(&self.usage)
@@ -234,13 +235,16 @@ impl Record {
         }
     }
 
-    /// Closes a record whose deadline has passed; `None` while it has not.
-    pub fn past_deadline(&self, end: Option<&LicenseEnd>, now: Timestamp) -> Option<Settlement> {
-        let RecordState::Frozen { .. } = self.state else {
-            return None;
-        };
+    /// Whether AWS may still accept the record.
+    pub fn time_left(&self, end: Option<&LicenseEnd>, now: Timestamp) -> TimeLeft {
         let deadline = accepted_until(self.usage.timestamp, end);
-        (now >= deadline).then(|| self.given_up(now))
+        if now < deadline {
+            TimeLeft::Some
+        } else if surely_past(deadline, now) {
+            TimeLeft::None
+        } else {
+            TimeLeft::PerhapsNone
+        }
     }
 
     /// Closes a record that is not to be sent again: refused when every attempt
@@ -667,11 +671,8 @@ mod tests {
             (refused, CloseReason::Refused),
             (unknown, CloseReason::Unknown),
         ] {
-            let almost = at("2026-11-23T09:59:59Z");
-            assert!(record.past_deadline(None, almost).is_none());
-            let closed = record.past_deadline(None, deadline).unwrap().record;
             assert_eq!(
-                closed.state,
+                record.given_up(deadline).record.state,
                 RecordState::Closed {
                     reason,
                     at: deadline
@@ -681,12 +682,19 @@ mod tests {
     }
 
     #[test]
+    fn a_record_is_not_sent_after_its_deadline_and_not_closed_while_the_clock_may_be_an_hour_ahead()
+    {
+        let left = |now| record().time_left(None, at(now));
+        assert_eq!(left("2026-11-23T09:59:59Z"), TimeLeft::Some);
+        assert_eq!(left("2026-11-23T10:00:00Z"), TimeLeft::PerhapsNone);
+        assert_eq!(left("2026-11-23T11:09:59Z"), TimeLeft::PerhapsNone);
+        assert_eq!(left("2026-11-23T11:10:00Z"), TimeLeft::None);
+    }
+
+    #[test]
     fn a_late_success_overrules_a_close_and_nothing_overrules_success() {
         let deadline = at("2026-11-23T10:00:00Z");
-        let unknown = after_all(&[lost()])
-            .past_deadline(None, deadline)
-            .unwrap()
-            .record;
+        let unknown = after_all(&[lost()]).given_up(deadline).record;
         let billed = unknown.settle(&success(), None, deadline).record;
         assert!(matches!(billed.state, RecordState::Billed { .. }));
         for outcome in [
@@ -703,10 +711,7 @@ mod tests {
     #[test]
     fn only_an_unknown_outcome_is_found_out_and_then_it_is_final() {
         let deadline = at("2026-11-23T10:00:00Z");
-        let unknown = after_all(&[lost()])
-            .past_deadline(None, deadline)
-            .unwrap()
-            .record;
+        let unknown = after_all(&[lost()]).given_up(deadline).record;
         let accepted = Finding::Accepted {
             metering_record_id: Some("m-9".into()),
         };

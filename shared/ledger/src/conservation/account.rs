@@ -111,7 +111,9 @@ impl Check<'_> {
             }
         }
         for unreadable in read.unreadable {
-            let _none = readable::<()>(Err(unreadable), &mut looked.differences)?;
+            looked
+                .differences
+                .insert(Difference::Unreadable(unreadable));
         }
         Ok(Some(stored))
     }

@@ -8,6 +8,8 @@ use domain::hour::Hour;
 use domain::ids::{AccountId, Dimension, LicenseId, ReportId};
 use domain::usage::{Part, Shard};
 
+use crate::step::Unreadable;
+
 /// How many differences a check names; more are only counted.
 const MOST_NAMED: usize = 100;
 
@@ -83,13 +85,8 @@ pub enum Difference {
         lag_seconds: u64,
     },
     /// An item cannot be read. What depends on it was not compared.
-    #[error("the stored item {key} cannot be read: {reason}")]
-    Unreadable {
-        /// Its key.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 impl Difference {
@@ -106,7 +103,7 @@ impl Difference {
             Self::AccountHour { .. }
             | Self::Entry { .. }
             | Self::License { .. }
-            | Self::Unreadable { .. } => false,
+            | Self::Unreadable(_) => false,
         }
     }
 }

@@ -3,9 +3,7 @@
 use domain::hour::after;
 use domain::ledger::deadline::CLOSED_AFTER;
 
-use super::{
-    AccountHourKey, Check, Conservation, CursorFault, Difference, readable, seconds_since,
-};
+use super::{AccountHourKey, Check, Conservation, CursorFault, Difference, seconds_since};
 use crate::step::StepError;
 
 /// Longer than this nothing may be due to be posted, in seconds.
@@ -15,8 +13,10 @@ impl Check<'_> {
     /// A cursor lags for as long as the hour after it has been closed. One that
     /// a clock ahead of ours raised does not.
     pub(super) async fn look_at_cursors(&self, result: &mut Conservation) -> Result<(), StepError> {
-        let cursors = readable(self.steps.cursors().await, &mut result.differences)?;
-        for (shard, cursor) in cursors.into_iter().flatten() {
+        let cursors = self.steps.cursors().await?;
+        let unreadable = cursors.unreadable.into_iter();
+        unreadable.for_each(|item| result.differences.insert(Difference::Unreadable(item)));
+        for (shard, cursor) in cursors.by_shard {
             let Some(cursor) = cursor else {
                 let fault = CursorFault::Missing;
                 result
@@ -42,8 +42,10 @@ impl Check<'_> {
 
     /// A marker lags since it was put, but not before its hour closed.
     pub(super) async fn look_at_markers(&self, result: &mut Conservation) -> Result<(), StepError> {
-        let markers = readable(self.steps.markers().await, &mut result.differences)?;
-        for marker in markers.into_iter().flatten() {
+        let markers = self.steps.markers().await?;
+        let unreadable = markers.unreadable.into_iter();
+        unreadable.for_each(|item| result.differences.insert(Difference::Unreadable(item)));
+        for marker in markers.items {
             let due = after(marker.hour.end(), CLOSED_AFTER).max(marker.put_at);
             let lag_seconds = seconds_since(due, self.now);
             result.marker_lag_seconds = result.marker_lag_seconds.max(lag_seconds);

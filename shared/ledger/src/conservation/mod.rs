@@ -37,7 +37,7 @@ use domain::hour::{Hour, after, before};
 use domain::ids::AccountId;
 use domain::ledger::deadline::CLOSED_AFTER;
 use domain::usage::{Part, Shard};
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::rules::Rules;
@@ -161,8 +161,8 @@ fn readable<T>(
 ) -> Result<Option<T>, StepError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(StepError::Corrupt { key, reason }) => {
-            found.insert(Difference::Unreadable { key, reason });
+        Err(StepError::Corrupt(unreadable)) => {
+            found.insert(Difference::Unreadable(unreadable));
             Ok(None)
         }
         Err(error @ (StepError::Throttled | StepError::Unavailable(_) | StepError::Refused(_))) => {
@@ -183,8 +183,8 @@ impl Check<'_> {
             for shards in shards.chunks(AT_ONCE) {
                 let lists = shards
                     .iter()
-                    .map(|shard| async { Ok(self.steps.reported_parts(*shard, *hour).await) });
-                for list in try_join_all(lists).await? {
+                    .map(|shard| self.steps.reported_parts(*shard, *hour));
+                for list in join_all(lists).await {
                     for (account, part) in readable(list, found)?.into_iter().flatten() {
                         accounts.entry(account).or_default().insert((*hour, part));
                     }

@@ -46,6 +46,13 @@ pub enum PostingError {
     Contended,
 }
 
+impl PostingError {
+    /// Whether nothing is wrong: the account-hour is posted later.
+    pub(super) fn only_waits(&self) -> bool {
+        matches!(self, Self::Target(TargetError::TooEarlyToSay(_)))
+    }
+}
+
 /// What is known of an account-hour before it is posted.
 struct Known {
     before: AccountHour,
@@ -145,17 +152,10 @@ impl Poster<'_> {
             Some(early) => early,
             None => read().await?,
         };
-        for error in &read.unreadable {
-            if let StepError::Corrupt { key, reason } = error {
-                steps.tell(Notice::ReportUnreadable {
-                    key: key.clone(),
-                    reason: reason.clone(),
-                });
-            }
-        }
+        let unreadable = steps.tell_unreadable(read.unreadable);
         Ok(Known {
             before,
-            unreadable: read.unreadable.len(),
+            unreadable,
             reports: read
                 .reports
                 .into_iter()

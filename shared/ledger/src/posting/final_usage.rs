@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use domain::hour::{Hour, after};
 use domain::ids::{AccountId, LicenseId};
-use domain::ledger::deadline::{final_usage_until, last_hour};
+use domain::ledger::deadline::{final_usage_until, last_hour, surely_past};
 use domain::license::{LicenseEnd, LicenseStatus};
 use domain::usage::Part;
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ pub async fn begin_final_usage(steps: &Steps, license: &LicenseId) -> Result<(),
     let now = steps.now();
     let stored = steps.license(license.clone()).await?;
     match stored.as_ref().map(|license| &license.status) {
-        Some(LicenseStatus::Ended { end, .. }) if now < final_usage_until(end) => {
+        Some(LicenseStatus::Ended { end, .. }) if !surely_past(final_usage_until(end), now) => {
             steps.begin_final_usage(license.clone(), now).await
         }
         Some(
@@ -41,7 +41,9 @@ impl Poster<'_> {
     /// Posts what is there of the last hours of every license that has ended.
     /// One that fails does not hold up the others.
     pub(super) async fn post_final_usage(&self, run: &mut PostingRun) -> Result<(), StepError> {
-        for license in self.steps.final_usage().await? {
+        let ending = self.steps.final_usage().await?;
+        run.failed += self.steps.tell_unreadable(ending.unreadable);
+        for license in ending.items {
             let now = self.steps.now();
             run.next = run.next.min(after(now, AGAIN_AFTER));
             if now >= self.deadline {
@@ -67,7 +69,9 @@ impl Poster<'_> {
         let steps = self.steps;
         let stored = steps.license(license.clone()).await?;
         let end = match stored.as_ref().map(|license| &license.status) {
-            Some(LicenseStatus::Ended { end, .. }) if now < final_usage_until(end) => *end,
+            Some(LicenseStatus::Ended { end, .. }) if !surely_past(final_usage_until(end), now) => {
+                *end
+            }
             Some(
                 LicenseStatus::Ended { .. } | LicenseStatus::Pending | LicenseStatus::Active { .. },
             )
@@ -84,7 +88,10 @@ impl Poster<'_> {
                 };
                 for part in Part::all(snapshot.parts.count_at(hour)) {
                     run.account_hours += 1;
-                    self.post_account_hour(&account, part, hour).await?;
+                    match self.post_account_hour(&account, part, hour).await {
+                        Err(error) if !error.only_waits() => return Err(error),
+                        Ok(()) | Err(_) => {}
+                    }
                 }
             }
         }

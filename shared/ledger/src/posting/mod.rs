@@ -29,7 +29,7 @@ use crate::steps::Steps;
 pub use account_hour::PostingError;
 pub use final_usage::begin_final_usage;
 pub(crate) use final_usage::last_hours;
-pub(crate) use target::{first_open, terms};
+pub(crate) use target::{FirstOpen, first_open, terms};
 
 /// How many shards' reports are listed, or account-hours posted, at once.
 const CONCURRENCY: usize = 8;
@@ -51,7 +51,8 @@ type Cursors = BTreeMap<Shard, Option<Cursor>>;
 pub struct PostingRun {
     /// Account-hours looked at.
     pub account_hours: usize,
-    /// Account-hours that failed; a marker makes a later run post them.
+    /// Account-hours that failed or have to wait, which a marker makes a later
+    /// run post, and items that could not be read.
     pub failed: usize,
     /// Up to which hour every shard is posted.
     pub posted: Hour,
@@ -72,8 +73,9 @@ struct Poster<'a> {
 /// nothing after `deadline`; the next run goes on.
 ///
 /// # Errors
-/// [`StepError`] when a cursor or an hour's reports cannot be read or raised.
-/// An account-hour that fails is not an error of the run.
+/// [`StepError`] when the operator's decisions, the cursors or an hour's reports
+/// cannot be read or raised. An account-hour that fails, or an item that cannot
+/// be read, is not an error of the run.
 pub async fn post_due(
     steps: &Steps,
     rules: &Rules,
@@ -87,14 +89,17 @@ pub async fn post_due(
         controls: steps.controls().await?,
         deadline,
     };
-    let cursors = steps.cursors().await?;
+    let read = steps.cursors().await?;
+    let unreadable = steps.tell_unreadable(read.unreadable);
+    let cursors = read.by_shard;
     let markers = steps.markers().await?;
+    let unreadable = unreadable + steps.tell_unreadable(markers.unreadable);
     if !mutant!(ListedBeforeSealed) {
         poster.seal(&cursors, now, closed).await?;
     }
     let mut run = PostingRun {
         account_hours: 0,
-        failed: 0,
+        failed: unreadable,
         posted: first_posted(&cursors, now),
         next: after(closed.next().end(), CLOSED_AFTER),
     };
@@ -115,7 +120,7 @@ pub async fn post_due(
         poster.seal(&cursors, now, closed).await?;
     }
     poster.mark_posted_too_early(&cursors, closed).await?;
-    poster.post_marked(markers, closed, &mut run).await?;
+    poster.post_marked(markers.items, closed, &mut run).await?;
     if run.failed > 0 || run.posted < closed {
         run.next = after(now, AGAIN_AFTER);
     }
@@ -300,6 +305,9 @@ impl Poster<'_> {
     }
 
     fn failed(&self, account: &AccountId, part: Part, hour: Hour, error: &PostingError) {
+        if error.only_waits() {
+            return;
+        }
         self.steps.tell(Notice::AccountHourFailed {
             account: account.clone(),
             part,

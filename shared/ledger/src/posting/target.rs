@@ -3,7 +3,7 @@
 use domain::hour::Hour;
 use domain::ids::LicenseId;
 use domain::ledger::account_hour::{Target, WriteOff};
-use domain::ledger::deadline::takes_usage;
+use domain::ledger::deadline::{TakesUsage, carry_until, surely_past, takes_usage};
 use domain::ledger::slot::{LicenseTerms, SlotState};
 use domain::mutant;
 use jiff::Timestamp;
@@ -25,6 +25,10 @@ pub enum TargetError {
     /// No slot is open up to the running hour.
     #[error("no slot of the license {0} is open")]
     NoSlot(LicenseId),
+    /// By this clock, which may be ahead, the license takes the usage no more:
+    /// what becomes of it is decided later.
+    #[error("it is too early to say that the license {0} takes the usage no more")]
+    TooEarlyToSay(LicenseId),
 }
 
 impl Poster<'_> {
@@ -42,17 +46,28 @@ impl Poster<'_> {
         let terms = terms(self.steps, license)
             .await?
             .ok_or_else(|| TargetError::NoLicense(license.clone()))?;
-        if let Some(slot) = first_open(self.steps, self.rules, &terms, hour, hour, now).await? {
-            return Ok(Target::Slot(slot));
+        match first_open(self.steps, self.rules, &terms, hour, hour, now).await? {
+            FirstOpen::Slot(slot) => Ok(Target::Slot(slot)),
+            FirstOpen::None(reason) => Ok(Target::WrittenOff(reason)),
+            FirstOpen::NotYet
+                if terms.end.is_some() || now >= carry_until(hour, self.rules.carry) =>
+            {
+                Err(TargetError::TooEarlyToSay(license.clone()))
+            }
+            FirstOpen::NotYet => Err(TargetError::NoSlot(license.clone())),
         }
-        if terms.end.is_some() {
-            return Ok(Target::WrittenOff(WriteOff::LicenseEnded));
-        }
-        if hour.plus(self.rules.carry.hours) < Hour::of(now) {
-            return Ok(Target::WrittenOff(WriteOff::TooLate));
-        }
-        Err(TargetError::NoSlot(license.clone()))
     }
+}
+
+/// Which slot takes usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstOpen {
+    /// This one.
+    Slot(Hour),
+    /// None by now; a later one, or this one by another clock, may.
+    NotYet,
+    /// None, and none ever will.
+    None(WriteOff),
 }
 
 /// The earliest open slot of a license, from `first` up to the coming hour,
@@ -64,30 +79,42 @@ pub(crate) async fn first_open(
     hour: Hour,
     first: Hour,
     now: Timestamp,
-) -> Result<Option<Hour>, StepError> {
+) -> Result<FirstOpen, StepError> {
     let last = Hour::of(now).next().min(hour.plus(rules.carry.hours));
     let license = terms.arn.id();
+    let (since, end) = (terms.active_since, terms.end.as_ref());
+    let mut perhaps = false;
     let mut slot = first;
     while slot <= last {
-        let (since, end) = (terms.active_since, terms.end.as_ref());
-        if takes_usage(slot, since, end, rules.carry.room, now) {
-            let head = steps.slot_head(license.clone(), slot).await?;
-            match head.map(|head| head.state) {
-                None | Some(SlotState::Open) => return Ok(Some(slot)),
-                Some(SlotState::Frozen { .. }) if mutant!(LateIntoFrozenSlot) => {
-                    return Ok(Some(slot));
-                }
-                Some(
-                    SlotState::Frozen { .. }
-                    | SlotState::Carrying { .. }
-                    | SlotState::Carried { .. }
-                    | SlotState::Closed { .. },
-                ) => {}
+        let takes = takes_usage(slot, since, end, rules.carry.room, now);
+        if takes != TakesUsage::No && is_open(steps, license, slot).await? {
+            if takes == TakesUsage::Yes {
+                return Ok(FirstOpen::Slot(slot));
             }
+            perhaps = true;
         }
         slot = slot.next();
     }
-    Ok(None)
+    Ok(if perhaps {
+        FirstOpen::NotYet
+    } else if end.is_some() {
+        FirstOpen::None(WriteOff::LicenseEnded)
+    } else if surely_past(carry_until(hour, rules.carry), now) {
+        FirstOpen::None(WriteOff::TooLate)
+    } else {
+        FirstOpen::NotYet
+    })
+}
+
+async fn is_open(steps: &Steps, license: &LicenseId, slot: Hour) -> Result<bool, StepError> {
+    let head = steps.slot_head(license.clone(), slot).await?;
+    Ok(match head.map(|head| head.state) {
+        None | Some(SlotState::Open) => true,
+        Some(SlotState::Frozen { .. }) => mutant!(LateIntoFrozenSlot),
+        Some(SlotState::Carrying { .. } | SlotState::Carried { .. } | SlotState::Closed { .. }) => {
+            false
+        }
+    })
 }
 
 /// What the ledger needs to know of a license; `None` when it is not stored or

@@ -1,13 +1,12 @@
 //! Carrying: usage that missed its own slot goes into the next open one.
 
-use domain::hour::Hour;
 use domain::ledger::account_hour::WriteOff;
 use domain::ledger::slot::{LicenseTerms, SlotEntry, SlotHead, SlotState};
 use domain::mutant;
 
 use super::Submitter;
 use super::freezing::{SlotDone, SlotError, WrittenOff};
-use crate::posting::first_open;
+use crate::posting::{FirstOpen, first_open};
 use crate::step::{Carry, Written};
 
 /// How many entries one transaction moves: two actions each, and one for each
@@ -72,13 +71,12 @@ impl Submitter<'_> {
                 continue;
             }
             if into.is_none() {
-                into = first_open(self.steps, self.rules, terms, entry.hour, first, now).await?;
-                if into.is_none() {
-                    if terms.end.is_some() || horizon < Hour::of(now) {
-                        continue;
-                    }
-                    return Ok(None);
-                }
+                let open = first_open(self.steps, self.rules, terms, entry.hour, first, now);
+                into = match open.await? {
+                    FirstOpen::Slot(slot) => Some(slot),
+                    FirstOpen::None(_) => continue,
+                    FirstOpen::NotYet => return Ok(None),
+                };
             }
             if moved.len() == ENTRIES_AT_ONCE {
                 to_come = true;

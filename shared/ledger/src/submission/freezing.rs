@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::hour::Hour;
 use domain::ids::{AccountId, LicenseId};
 use domain::ledger::account_hour::WriteOff;
-use domain::ledger::deadline::{OpenSlot, open_slot, slot_deadline, zero_due};
+use domain::ledger::deadline::{OpenSlot, closed_at, open_slot, slot_deadline, zero_due};
 use domain::ledger::record::Record;
 use domain::ledger::slot::{
     FreezeTerms, FrozenUsage, LicenseTerms, SlotEntry, SlotHead, SlotState, freeze,
@@ -20,7 +20,12 @@ use jiff::Timestamp;
 use super::prepared::Ready;
 use super::{CONCURRENCY, Submitter};
 use crate::notice::{Notice, chain};
-use crate::step::{Carry, Freeze, Slot, StepError, Written};
+use crate::step::{Carry, Freeze, Slot, StepError, Work, Written};
+
+/// The slot's deadline by the license's terms.
+fn deadline(terms: &LicenseTerms, slot: Hour) -> Timestamp {
+    slot_deadline(slot, terms.active_since, terms.end.as_ref())
+}
 
 /// Why nothing could be done with a slot that is due.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,8 @@ pub(super) enum SlotDone {
     WaitsForUsage,
     /// It waits for its license's hold, or for its product's switch.
     Waits(LicenseTerms),
+    /// It is past its deadline, and it is too early to close it.
+    PastDeadline(LicenseTerms),
     /// Nothing is to be done now, or somebody else did it.
     Nothing,
 }
@@ -79,7 +86,7 @@ impl Submitter<'_> {
         let this = &*self;
         let looks: Vec<_> = names
             .iter()
-            .map(|(license, hour)| this.look_at_slot(license, *hour))
+            .map(|(license, hour)| this.look_at_slot_or_put_off(license, *hour))
             .collect();
         let done: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
         for ((license, slot), done) in names.into_iter().zip(done) {
@@ -121,11 +128,8 @@ impl Submitter<'_> {
                 self.tell_written_off(license, slot, &written_off);
             }
             SlotDone::WaitsForUsage => self.waiting = true,
-            SlotDone::Waits(terms) => {
-                let deadline = slot_deadline(slot, terms.active_since, terms.end.as_ref());
-                self.waiting = true;
-                self.warn_if_stopped(&terms.product, license, slot, deadline);
-            }
+            SlotDone::Waits(terms) => self.waits(&terms.product, deadline(&terms, slot)),
+            SlotDone::PastDeadline(terms) => self.due_next(closed_at(deadline(&terms, slot))),
             SlotDone::Nothing => {}
         }
     }
@@ -139,6 +143,27 @@ impl Submitter<'_> {
                 computer_hours: written_off.computer_hours,
             });
         }
+    }
+
+    /// What waits, or cannot be read, is not to be in the way of the rest.
+    async fn look_at_slot_or_put_off(
+        &self,
+        license: &LicenseId,
+        hour: Hour,
+    ) -> Result<SlotDone, SlotError> {
+        let done = self.look_at_slot(license, hour).await;
+        let work = Work::Slot(license.clone(), hour);
+        if let Ok(SlotDone::Waits(terms)) = &done {
+            let until = self.waits_until(&terms.product, deadline(terms, hour));
+            self.put_off(work, until).await;
+        } else if let Ok(SlotDone::WaitsForUsage | SlotDone::PastDeadline(_) | SlotDone::Nothing) =
+            &done
+        {
+            self.put_off_in_the_way(work).await;
+        } else if let Err(SlotError::Store(error)) = &done {
+            self.put_off_unreadable(work, error).await;
+        }
+        done
     }
 
     async fn look_at_slot(&self, license: &LicenseId, hour: Hour) -> Result<SlotDone, SlotError> {
@@ -161,11 +186,8 @@ impl Submitter<'_> {
             }
         }
         let now = self.steps.now();
-        let Some(mut slot) = self.steps.slot(license.clone(), hour).await? else {
-            return Ok(SlotDone::Nothing);
-        };
-        slot.head = head;
         if self.is_in_doubt(hour) {
+            let slot = self.entries_of(head).await?;
             return self.freeze_in_doubt(&terms, slot, now).await;
         }
         let (since, end) = (terms.active_since, terms.end.as_ref());
@@ -174,23 +196,44 @@ impl Submitter<'_> {
             OpenSlot::Carry if mutant!(SlotIsNotCarried) => Ok(SlotDone::Nothing),
             OpenSlot::Carry => {
                 self.zero_of(&terms, hour).await?;
-                self.carry(&terms, slot.head).await
+                self.carry(&terms, head).await
             }
-            OpenSlot::Close(reason) => self.close_slot(slot, reason, now).await,
+            OpenSlot::Close(reason) => {
+                let slot = self.entries_of(head).await?;
+                self.close_slot(slot, reason, now).await
+            }
             OpenSlot::Wait if held => Ok(SlotDone::Waits(terms)),
             OpenSlot::Wait => Ok(SlotDone::WaitsForUsage),
+            OpenSlot::PastDeadline => Ok(SlotDone::PastDeadline(terms)),
             OpenSlot::Freeze | OpenSlot::FreezeIfPosted if self.is_stopped(&terms) => {
                 Ok(SlotDone::Waits(terms))
             }
-            OpenSlot::Freeze => self.freeze(terms, slot, now).await,
+            OpenSlot::Freeze => {
+                let slot = self.entries_of(head).await?;
+                self.freeze(terms, slot, now).await
+            }
             OpenSlot::FreezeIfPosted => {
                 if self.everything_posted(license, hour).await? {
+                    let slot = self.entries_of(head).await?;
                     self.freeze(terms, slot, now).await
                 } else {
                     Ok(SlotDone::WaitsForUsage)
                 }
             }
         }
+    }
+
+    /// The slot of a head, as it was read, with the entries that are read after it.
+    async fn entries_of(&self, head: SlotHead) -> Result<Slot, StepError> {
+        let slot = self.steps.slot(head.license.clone(), head.hour).await?;
+        Ok(match slot {
+            Some(slot) => Slot { head, ..slot },
+            None => Slot {
+                head,
+                entries: Vec::new(),
+                records: Vec::new(),
+            },
+        })
     }
 
     /// Whether what a restored table shows of a slot may not be all of it.

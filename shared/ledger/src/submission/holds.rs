@@ -1,12 +1,12 @@
-//! Licenses on hold, and products whose sending is stopped.
+//! Licenses on hold: one record of each is tried now and then.
 
-use domain::hour::{Hour, before};
-use domain::ids::{LicenseId, ProductCode};
+use domain::hour::Hour;
+use domain::ids::LicenseId;
 use domain::ledger::deadline::{OpenSlot, open_slot};
-use domain::ledger::record::RecordState;
+use domain::ledger::record::{RecordState, TimeLeft};
 use domain::ledger::slot::{LicenseTerms, SlotState};
 use domain::mutant;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::Submitter;
 use super::freezing::SlotError;
@@ -16,9 +16,6 @@ use crate::step::{Slot, StepError, Written};
 
 /// For how many hours back a held license may have a record or slot to be tried with.
 const TRIED_HOURS_BACK: i32 = 26;
-
-/// How long before a deadline a person must hear that sending is stopped.
-const WARNED_BEFORE: SignedDuration = SignedDuration::from_hours(6);
 
 impl Submitter<'_> {
     /// Tries one record of each license on hold whose time has come.
@@ -81,7 +78,7 @@ impl Submitter<'_> {
         let frozen = slots.iter().flat_map(|slot| &slot.records).find(|record| {
             matches!(record.state, RecordState::Frozen { .. })
                 && record.is_intact()
-                && record.past_deadline(None, now).is_none()
+                && record.time_left(None, now) == TimeLeft::Some
         });
         if let Some(attempted) = frozen.and_then(|record| record.attempted_again(now)) {
             let counted = self
@@ -111,25 +108,6 @@ impl Submitter<'_> {
         }
         Ok(())
     }
-
-    /// Warns of usage that a stopped product keeps until its deadline is near.
-    pub(super) fn warn_if_stopped(
-        &self,
-        product: &ProductCode,
-        license: &LicenseId,
-        slot: Hour,
-        deadline: Timestamp,
-    ) {
-        let near = self.steps.now() >= before(deadline, WARNED_BEFORE);
-        if near && self.controls.stopped.contains(product) {
-            self.steps.tell(Notice::StoppedBeforeDeadline {
-                product: product.clone(),
-                license: license.clone(),
-                slot,
-                deadline,
-            });
-        }
-    }
 }
 
 /// Whether a slot may be frozen to be tried with: it is over and was used, and
@@ -140,6 +118,6 @@ fn is_to_be_tried(slot: &Slot, terms: &LicenseTerms, now: Timestamp) -> bool {
     used && slot.head.state == SlotState::Open
         && match next {
             OpenSlot::Freeze | OpenSlot::FreezeIfPosted => true,
-            OpenSlot::Wait | OpenSlot::Carry | OpenSlot::Close(_) => false,
+            OpenSlot::Wait | OpenSlot::PastDeadline | OpenSlot::Carry | OpenSlot::Close(_) => false,
         }
 }

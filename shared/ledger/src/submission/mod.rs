@@ -17,6 +17,7 @@ mod freezing;
 mod holds;
 mod prepared;
 mod settling;
+mod waiting;
 mod work;
 mod zeros;
 
@@ -24,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::pin;
 
 use domain::hour::{Hour, after, before};
-use domain::ids::LicenseId;
+use domain::ids::{LicenseId, ProductCode};
 use domain::ledger::controls::Controls;
 use domain::ledger::slot::LicenseTerms;
 use futures_util::future::{Either, select};
@@ -37,6 +38,7 @@ use crate::steps::Steps;
 
 use call::{CallEnd, make_call};
 use prepared::{Call, Ready};
+use waiting::StoppedNear;
 pub use zeros::begin_zeros;
 
 /// How many steps of one kind are under way at once.
@@ -99,6 +101,8 @@ struct Submitter<'a> {
     extra_calls: usize,
     /// A due slot waits for its accounts to be posted.
     waiting: bool,
+    /// What of stopped products is near its deadline.
+    stopped_near: BTreeMap<ProductCode, StoppedNear>,
     seen_slots: BTreeSet<(LicenseId, Hour)>,
     seen_records: BTreeSet<RecordName>,
     /// No call is begun before this instant, nor from `last_call` on.
@@ -154,6 +158,7 @@ pub async fn submit_due(
     }
     let not_sent = submitter.ready.drain(..).collect();
     submitter.put_back(not_sent).await;
+    submitter.warn_of_stopped();
     match broken {
         Some(error) => Err(error),
         None => Ok(submitter.finish()),
@@ -182,13 +187,17 @@ impl<'a> Submitter<'a> {
         rules: &'a Rules,
         deadline: Timestamp,
     ) -> Result<Self, StepError> {
-        let held = steps.holds().await?.into_iter().collect();
+        let held = steps.holds().await?;
+        let run = SubmissionRun {
+            failed: steps.tell_unreadable(held.unreadable),
+            ..SubmissionRun::default()
+        };
         Ok(Self {
             steps,
             rules,
-            run: SubmissionRun::default(),
+            run,
             controls: Controls::default(),
-            held,
+            held: held.items.into_iter().collect(),
             ready: VecDeque::new(),
             records: VecDeque::new(),
             slots: VecDeque::new(),
@@ -197,11 +206,17 @@ impl<'a> Submitter<'a> {
             next: None,
             extra_calls: 0,
             waiting: false,
+            stopped_near: BTreeMap::new(),
             seen_slots: BTreeSet::new(),
             seen_records: BTreeSet::new(),
             next_call: steps.now(),
             last_call: before(deadline, LONGEST_CALL),
         })
+    }
+
+    /// Whether there is time for another call.
+    fn has_time(&self) -> bool {
+        self.steps.now() < self.last_call
     }
 
     /// Whether another call may be prepared.
@@ -210,7 +225,7 @@ impl<'a> Submitter<'a> {
             || !self.records.is_empty()
             || !self.slots.is_empty()
             || !self.ready.is_empty();
-        left && !self.run.stopped && self.steps.now() < self.last_call
+        left && !self.run.stopped && self.has_time()
     }
 
     /// When the next call may begin: a tenth of a second after the one before.

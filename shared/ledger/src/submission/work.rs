@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use domain::hour::{Hour, after};
 use domain::ids::LicenseId;
-use domain::ledger::record::{RETRY_AFTER, Record, RecordState, SET_ASIDE_FOR};
+use domain::ledger::deadline::{accepted_until, closed_at};
+use domain::ledger::record::{RETRY_AFTER, Record, RecordState, TimeLeft};
 use domain::ledger::slot::SlotState;
 use domain::metering::MAX_RECORDS_PER_CALL;
-use domain::mutant;
 use futures_util::stream::{self, StreamExt};
+use jiff::Timestamp;
 
 use super::prepared::{Call, Ready, name_of, next_call};
 use super::{CONCURRENCY, Submitter};
 use crate::notice::{Notice, chain};
 use crate::posting::last_hours;
-use crate::step::{RecordName, StepError, Written};
+use crate::step::{RecordName, StepError, Work, Written};
 
 /// What looking at a due record came to.
 enum Looked {
@@ -26,6 +27,8 @@ enum Looked {
     Nothing,
     /// Its license is on hold, or its product is stopped.
     Waits(Record),
+    /// Its deadline, this one, has passed, and it is too early to close it.
+    PastDeadline(Timestamp),
     /// What was stored is not what was frozen.
     Changed,
 }
@@ -37,13 +40,18 @@ impl Submitter<'_> {
         if self.records.is_empty() && self.slots.is_empty() && self.ask {
             self.ask_for_work().await?;
         }
-        while self.ready.len() < MAX_RECORDS_PER_CALL && !self.records.is_empty() {
+        while self.has_room() && !self.records.is_empty() {
             self.take_up_records().await;
         }
-        while self.ready.len() < MAX_RECORDS_PER_CALL && !self.slots.is_empty() {
+        while self.has_room() && !self.slots.is_empty() {
             self.take_up_slots().await;
         }
         Ok(next_call(&mut self.ready))
+    }
+
+    /// Whether the next call takes more, and there is time to look for it.
+    fn has_room(&self) -> bool {
+        self.ready.len() < MAX_RECORDS_PER_CALL && self.has_time()
     }
 
     /// Asks the work list what is due; again later, if it did not say all. The
@@ -54,11 +62,10 @@ impl Submitter<'_> {
             self.due_next(next);
         }
         self.ask = due.more;
-        for key in due.unreadable {
-            self.run.failed += 1;
-            self.steps.tell(Notice::WorkUnreadable { key });
-        }
-        let ending: BTreeSet<LicenseId> = self.steps.final_usage().await?.into_iter().collect();
+        self.run.failed += self.steps.tell_unreadable(due.unreadable);
+        let ending = self.steps.final_usage().await?;
+        self.run.failed += self.steps.tell_unreadable(ending.unreadable);
+        let ending: BTreeSet<LicenseId> = ending.items.into_iter().collect();
         let mut records = due.records;
         let last = self.final_slots(&ending, &mut records).await;
         self.slots.extend(last);
@@ -129,7 +136,10 @@ impl Submitter<'_> {
             .filter(|name| self.seen_records.insert(name.clone()))
             .collect();
         let this = &*self;
-        let looks: Vec<_> = names.iter().map(|name| this.look_at(name)).collect();
+        let looks: Vec<_> = names
+            .iter()
+            .map(|name| this.look_at_or_put_off(name))
+            .collect();
         let looked: Vec<_> = stream::iter(looks).buffered(CONCURRENCY).collect().await;
         for (name, looked) in names.into_iter().zip(looked) {
             match looked {
@@ -150,15 +160,24 @@ impl Submitter<'_> {
                 Err(error) => self.passed_over(name, &error),
             },
             Looked::Over(record) => self.close(record).await,
-            Looked::Waits(record) => {
-                self.warn_if_stopped(&record.product, &name.0, name.1, record.deadline);
-            }
+            Looked::Waits(record) => self.waits(&record.product, record.deadline),
+            Looked::PastDeadline(deadline) => self.due_next(closed_at(deadline)),
             Looked::Changed => {
                 self.run.failed += 1;
                 self.steps.tell(Notice::RecordChanged { record: name });
             }
             Looked::Nothing => {}
         }
+    }
+
+    /// A record that cannot be read is not to be in the way of those that can.
+    async fn look_at_or_put_off(&self, name: &RecordName) -> Result<Looked, StepError> {
+        let looked = self.look_at(name).await;
+        if let Err(error) = &looked {
+            self.put_off_unreadable(Work::Record(name.clone()), error)
+                .await;
+        }
+        looked
     }
 
     /// Reads a record that the index named, and counts another attempt of it.
@@ -185,16 +204,21 @@ impl Submitter<'_> {
         if due > now && (end.is_none() || due <= soon) {
             return Ok(Looked::Nothing);
         }
-        let in_doubt = self.controls.slot_in_doubt(slot) && !mutant!(RestoredSlotIsSent);
-        if in_doubt || record.past_deadline(end.as_ref(), now).is_some() {
+        let left = record.time_left(end.as_ref(), now);
+        if self.is_in_doubt(slot) || left == TimeLeft::None {
             return Ok(Looked::Over(record));
         }
-        if self.controls.stopped.contains(&record.product) {
-            return Ok(Looked::Waits(record));
+        if left == TimeLeft::PerhapsNone {
+            self.put_off_in_the_way(Work::Record(name.clone())).await;
+            return Ok(Looked::PastDeadline(accepted_until(
+                record.usage.timestamp,
+                end.as_ref(),
+            )));
         }
-        if self.held.contains(&license) && end.is_none() {
-            let later = record.put_off(after(now, SET_ASIDE_FOR));
-            let _ = steps.replace_record(later, steps.nonce()).await?;
+        let held = self.held.contains(&license) && end.is_none();
+        if held || self.controls.stopped.contains(&record.product) {
+            let until = self.waits_until(&record.product, record.deadline);
+            self.put_off(Work::Record(name.clone()), until).await;
             return Ok(Looked::Waits(record));
         }
         let Some(attempted) = record.attempted_again(now) else {

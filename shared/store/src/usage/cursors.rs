@@ -1,12 +1,12 @@
 //! Cursors: up to which hour a shard is sealed and posted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem, Update};
 use domain::hour::Hour;
 use domain::usage::Shard;
 use ledger::Written;
-use ledger::step::{Cursor, Edge};
+use ledger::step::{Cursor, Cursors, Edge};
 
 use super::keys::{self, Key};
 use super::mapping::{CursorRow, FORMAT, Item, number, read};
@@ -29,13 +29,13 @@ impl Store {
     /// The cursor of every shard, `None` for one that has none yet.
     ///
     /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
-    pub async fn cursors(&self) -> Result<BTreeMap<Shard, Option<Cursor>>, StoreError> {
-        let mut cursors: BTreeMap<Shard, Option<Cursor>> =
-            Shard::all().map(|shard| (shard, None)).collect();
-        let keys = cursors
-            .keys()
-            .map(|shard| keys::cursor(*shard).attributes());
+    /// [`StoreError`] when DynamoDB does not answer.
+    pub async fn cursors(&self) -> Result<Cursors, StoreError> {
+        let mut cursors = Cursors {
+            by_shard: Shard::all().map(|shard| (shard, None)).collect(),
+            unreadable: Vec::new(),
+        };
+        let keys = Shard::all().map(|shard| keys::cursor(shard).attributes());
         let wanted = KeysAndAttributes::builder()
             .set_keys(Some(keys.collect()))
             .consistent_read(true)
@@ -48,10 +48,18 @@ impl Store {
             let items = answer.responses.into_iter().flat_map(HashMap::into_values);
             for item in items.flatten() {
                 let key = Key::of(&item);
-                let cursor = cursor_of(item)?;
-                let shard = cursors.iter_mut().find(|(of, _)| keys::cursor(**of) == key);
-                if let Some((_, of_shard)) = shard {
-                    *of_shard = Some(cursor);
+                let Some(shard) = Shard::all().find(|of| keys::cursor(*of) == key) else {
+                    continue;
+                };
+                match cursor_of(item) {
+                    Ok(cursor) => {
+                        cursors.by_shard.insert(shard, Some(cursor));
+                    }
+                    Err(StoreError::Corrupt(unreadable)) => {
+                        cursors.by_shard.remove(&shard);
+                        cursors.unreadable.push(unreadable);
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             wanted = answer.unprocessed_keys.filter(|keys| !keys.is_empty());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::ids::LicenseId;
 use jiff::Timestamp;
+use ledger::step::Listed;
 
 use super::keys::{self, WorkKind};
 use super::mapping::{listed, write};
@@ -43,8 +44,8 @@ impl Store {
     /// The licenses whose final usage is looked after, as far as the index knows.
     ///
     /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or an entry is unreadable.
-    pub async fn final_usage(&self) -> Result<Vec<LicenseId>, StoreError> {
+    /// [`StoreError`] when DynamoDB does not answer.
+    pub async fn final_usage(&self) -> Result<Listed<LicenseId>, StoreError> {
         self.licenses_with(WorkKind::FinalUsage).await
     }
 }

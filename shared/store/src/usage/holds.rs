@@ -3,6 +3,7 @@
 use domain::ids::LicenseId;
 use domain::ledger::hold::Hold;
 use ledger::Written;
+use ledger::step::Listed;
 
 use super::keys::{self, WorkKind};
 use super::mapping::{HoldRow, listed, read, write};
@@ -13,8 +14,8 @@ impl Store {
     /// The licenses on hold, as far as the index knows.
     ///
     /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or an entry is unreadable.
-    pub async fn holds(&self) -> Result<Vec<LicenseId>, StoreError> {
+    /// [`StoreError`] when DynamoDB does not answer.
+    pub async fn holds(&self) -> Result<Listed<LicenseId>, StoreError> {
         self.licenses_with(WorkKind::Hold).await
     }
 

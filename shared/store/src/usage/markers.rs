@@ -5,27 +5,23 @@ use domain::ids::AccountId;
 use domain::usage::Part;
 use futures_util::future::try_join_all;
 use ledger::Written;
-use ledger::step::Marker;
+use ledger::step::{Listed, Marker};
 
 use super::keys;
 use super::mapping::{MarkerRow, read, text, write};
-use super::table::{Replaces, Sorted};
+use super::table::{Replaces, Sorted, list};
 use crate::{Store, StoreError};
 
 impl Store {
     /// Every late marker.
     ///
     /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
-    pub async fn markers(&self) -> Result<Vec<Marker>, StoreError> {
+    /// [`StoreError`] when DynamoDB does not answer.
+    pub async fn markers(&self) -> Result<Listed<Marker>, StoreError> {
         let partitions = (0..keys::MARKER_PARTITIONS)
             .map(|partition| self.usage_items(keys::markers(partition), Sorted::All));
-        try_join_all(partitions)
-            .await?
-            .into_iter()
-            .flatten()
-            .map(|item| Ok(read::<MarkerRow>(item)?.into()))
-            .collect()
+        let items = try_join_all(partitions).await?.into_iter().flatten();
+        list(items.map(|item| Ok(read::<MarkerRow>(item)?.into())))
     }
 
     /// Whether an account-hour has a late marker.

@@ -108,7 +108,8 @@ impl Store {
         for item in self.usage_items(pk, of_part).await? {
             match report_of(&item) {
                 Ok(report) => read.reports.push(report),
-                Err(error) => read.unreadable.push(error.into()),
+                Err(StoreError::Corrupt(unreadable)) => read.unreadable.push(unreadable),
+                Err(error) => return Err(error),
             }
         }
         Ok(read)

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use futures_util::future::try_join_all;
 use ledger::Written;
+use ledger::step::Listed;
 
 use super::keys::{Key, WorkKind};
 use super::mapping::{Item, number, text};
@@ -210,7 +211,7 @@ impl Replaces {
 }
 
 /// A write, or that its condition failed, which is an answer.
-fn lost_if<T, E>(
+pub(super) fn lost_if<T, E>(
     written: Result<T, SdkError<E>>,
     is_failed_condition: impl Fn(&E) -> bool,
 ) -> Result<Written, StoreError>
@@ -224,6 +225,24 @@ where
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What can be read, and what cannot.
+///
+/// # Errors
+/// [`StoreError`] of any other kind.
+pub(super) fn list<T>(
+    read: impl Iterator<Item = Result<T, StoreError>>,
+) -> Result<Listed<T>, StoreError> {
+    let mut listed = Listed::from(Vec::new());
+    for item in read {
+        match item {
+            Ok(item) => listed.items.push(item),
+            Err(StoreError::Corrupt(unreadable)) => listed.unreadable.push(unreadable),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(listed)
 }
 
 pub(super) fn not_built(error: BuildError) -> StoreError {

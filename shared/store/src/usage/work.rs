@@ -1,13 +1,16 @@
 //! The work list: which slots and records are due, as far as the index knows.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use domain::hour::Hour;
 use domain::ids::{Dimension, LicenseId};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use ledger::step::{DueWork, RecordName};
+use ledger::Written;
+use ledger::step::{DueWork, Listed, RecordName, Unreadable, Work};
 
 use super::keys::{self, Key, WorkKind};
-use super::mapping::{Item, text, whole_seconds};
+use super::mapping::{Item, text, whole_seconds, work_due};
+use super::table::{list, lost_if};
 use crate::{Store, StoreError};
 
 /// How many entries are read at once.
@@ -37,35 +40,62 @@ impl Store {
         Ok(due)
     }
 
+    /// Has a due entry looked at from `until` on; lost when it is not due by
+    /// `now`, or not listed any more.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer; it may then be put off.
+    pub async fn put_off(
+        &self,
+        work: &Work,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let key = match work {
+            Work::Slot(license, hour) => keys::head(license, *hour),
+            Work::Record((license, slot, dimension)) => keys::record(license, *slot, dimension),
+        };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.usage)
+            .set_key(Some(key.attributes()))
+            .update_expression("SET work_due = :until")
+            .condition_expression("work_due <= :now")
+            .expression_attribute_values(":until", work_due(until))
+            .expression_attribute_values(":now", work_due(now));
+        lost_if(
+            update.send().await,
+            UpdateItemError::is_conditional_check_failed_exception,
+        )
+    }
+
     /// The records whose outcome is unknown, as far as the index knows.
     ///
     /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or an entry names no record.
-    pub async fn unknown_records(&self) -> Result<Vec<RecordName>, StoreError> {
-        self.usage_work(WorkKind::Unknown)
-            .await?
-            .iter()
-            .map(|item| match work_of(item) {
-                Some(Work::Record(license, slot, dimension)) => Ok((license, slot, dimension)),
-                Some(Work::Slot(..)) | None => {
-                    let key = Key::of(item).to_string();
-                    Err(StoreError::corrupt(key, "no record's key"))
-                }
-            })
-            .collect()
+    /// [`StoreError`] when DynamoDB does not answer.
+    pub async fn unknown_records(&self) -> Result<Listed<RecordName>, StoreError> {
+        let items = self.usage_work(WorkKind::Unknown).await?;
+        list(items.iter().map(|item| match work_of(item) {
+            Some(Work::Record(record)) => Ok(record),
+            Some(Work::Slot(..)) | None => {
+                let key = Key::of(item).to_string();
+                Err(StoreError::corrupt(key, "no record's key"))
+            }
+        }))
     }
 
     /// The licenses that a kind of work is about, as far as the index knows.
-    pub(super) async fn licenses_with(&self, kind: WorkKind) -> Result<Vec<LicenseId>, StoreError> {
-        self.usage_work(kind)
-            .await?
-            .iter()
-            .map(|item| {
-                let key = Key::of(item);
-                keys::named_license(&key.pk)
-                    .ok_or_else(|| StoreError::corrupt(key.to_string(), "no license's key"))
-            })
-            .collect()
+    pub(super) async fn licenses_with(
+        &self,
+        kind: WorkKind,
+    ) -> Result<Listed<LicenseId>, StoreError> {
+        let items = self.usage_work(kind).await?;
+        list(items.iter().map(|item| {
+            let key = Key::of(item);
+            keys::named_license(&key.pk)
+                .ok_or_else(|| StoreError::corrupt(key.to_string(), "no license's key"))
+        }))
     }
 
     /// What is due in a partition, and what will be next.
@@ -105,7 +135,10 @@ impl Store {
 
 fn add(due: &mut DueWork, item: &Item, now: Timestamp) {
     let Some((at, work)) = due_at(item).zip(work_of(item)) else {
-        due.unreadable.push(Key::of(item).to_string());
+        due.unreadable.push(Unreadable {
+            key: Key::of(item).to_string(),
+            reason: "no slot's or record's key, or no due time".to_owned(),
+        });
         return;
     };
     if at > whole_seconds(now) {
@@ -114,15 +147,8 @@ fn add(due: &mut DueWork, item: &Item, now: Timestamp) {
     }
     match work {
         Work::Slot(license, hour) => due.slots.push((license, hour)),
-        Work::Record(license, hour, dimension) => {
-            due.records.push((license, hour, dimension));
-        }
+        Work::Record(record) => due.records.push(record),
     }
-}
-
-enum Work {
-    Slot(LicenseId, Hour),
-    Record(LicenseId, Hour, Dimension),
 }
 
 fn due_at(item: &Item) -> Option<Timestamp> {
@@ -137,11 +163,10 @@ fn work_of(item: &Item) -> Option<Work> {
     let hour = Hour::starting_at(slot.parse().ok()?).ok()?;
     match rest.split_once('#') {
         None if rest == "head" => Some(Work::Slot(license, hour)),
-        Some(("record", dimension)) => Some(Work::Record(
-            license,
-            hour,
-            Dimension::parse(dimension).ok()?,
-        )),
+        Some(("record", dimension)) => {
+            let dimension = Dimension::parse(dimension).ok()?;
+            Some(Work::Record((license, hour, dimension)))
+        }
         None | Some(_) => None,
     }
 }

@@ -167,6 +167,7 @@ impl Scenario {
             | Step::ReadRecord { .. }
             | Step::ReplaceRecord { .. }
             | Step::ReadDueWork { .. }
+            | Step::PutOff { .. }
             | Step::BeginFinalUsage { .. }
             | Step::EndFinalUsage { .. }
             | Step::ReadHold { .. }

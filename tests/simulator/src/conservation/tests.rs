@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use ledger::conservation::{
     AccountHourFault, CursorFault, Difference, EntryFault, SlotFault, hours_to_check,
 };
-use ledger::step::{Cursor, Slot};
+use ledger::step::{Cursor, Slot, Unreadable};
 
 use super::*;
 use crate::cast::Seen;
@@ -526,7 +526,7 @@ fn a_cursor_that_lags_by_more_than_an_hour_is_a_difference_and_so_is_a_missing_o
     let lagging = |posted: Option<Hour>| {
         with_answers(&world, &[], |_, mut answer| {
             if let Answer::ReadCursors(cursors) = &mut answer {
-                let first = cursors.values_mut().next().unwrap();
+                let first = cursors.by_shard.values_mut().next().unwrap();
                 *first = posted.map(|posted| Cursor {
                     sealed: posted,
                     posted,
@@ -583,7 +583,7 @@ fn usage_that_waits_for_more_than_three_hours_is_alarmed_and_after_a_day_is_over
 /// As if posting had gone on.
 fn keeping_up(_: &Step, mut answer: Answer) -> Result<Answer, StepError> {
     if let Answer::ReadCursors(cursors) = &mut answer {
-        cursors.clear();
+        cursors.by_shard.clear();
     }
     Ok(answer)
 }
@@ -616,18 +616,13 @@ fn an_item_that_cannot_be_read_is_named_and_the_rest_goes_on() {
         let asked = asked.to_owned();
         with_answers(&world, &[hour()], move |step, answer| {
             if format!("{step:?}").starts_with(&asked) {
-                return Err(StepError::Corrupt {
-                    key: asked.clone(),
-                    reason: "it is of format 9".to_owned(),
-                });
+                return Err(unreadable(&asked).into());
             }
             Ok(answer)
         })
         .unwrap()
     };
     for (asked, accounts) in [
-        ("ReadCursors", 1),
-        ("ReadMarkers", 1),
         ("ListReportedParts", 0),
         ("ReadAccountHour", 1),
         ("ListReports ", 1),
@@ -641,14 +636,35 @@ fn an_item_that_cannot_be_read_is_named_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_cursor_or_marker_that_cannot_be_read_is_named_and_the_others_are_looked_at() {
+    let found = with_answers(&settled(), &[hour()], |_, mut answer| {
+        if let Answer::ReadCursors(cursors) = &mut answer {
+            cursors.by_shard.pop_first();
+            cursors.unreadable.push(unreadable("cursor"));
+        } else if let Answer::ReadMarkers(markers) = &mut answer {
+            markers.unreadable.push(unreadable("marker"));
+        }
+        Ok(answer)
+    })
+    .unwrap();
+    let expected = |key| format!("the stored item {key} cannot be read: it is of format 9");
+    assert_eq!(told(&found), [expected("cursor"), expected("marker")]);
+    assert_eq!((found.accounts, found.sums.billed), (1, 3));
+}
+
+fn unreadable(key: &str) -> Unreadable {
+    Unreadable {
+        key: key.to_owned(),
+        reason: "it is of format 9".to_owned(),
+    }
+}
+
+#[test]
 fn a_report_that_cannot_be_read_is_named_and_its_hour_not_compared() {
     let found = with_answers(&settled(), &[hour()], |_, mut answer| {
         if let Answer::ListReports(read) = &mut answer {
             read.reports.clear();
-            read.unreadable.push(StepError::Corrupt {
-                key: "r1".to_owned(),
-                reason: "it is of format 9".to_owned(),
-            });
+            read.unreadable.push(unreadable("r1"));
         }
         Ok(answer)
     })

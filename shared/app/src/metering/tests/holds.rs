@@ -69,7 +69,7 @@ async fn a_hold_ends_when_aws_accepts_a_record() {
     let run = world.submit().await;
     assert_eq!((run.calls, run.billed), (1, 1));
     assert!(!is_held(&world, &customer).await);
-    world.advance(minutes(1)).await;
+    world.advance(minutes(15)).await;
     assert_eq!(world.submit().await.billed, 1);
     let accepted = [(hour, 3), (hour.next(), 2)];
     assert_eq!(world.accepted(&customer.license), accepted.into());

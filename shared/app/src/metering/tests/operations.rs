@@ -42,6 +42,7 @@ async fn a_stopped_product_is_posted_and_not_sent_and_a_person_hears_6_hours_ahe
     assert!(warns(&told), "{told:?}");
 
     assert_eq!(switch(false).await.unwrap(), Done::Changed);
+    world.advance(minutes(15)).await;
     assert_eq!(world.submit().await.billed, 1);
     assert_eq!(world.accepted(&customer.license), [(hour, 3)].into());
 }
@@ -62,7 +63,7 @@ async fn a_frozen_record_of_a_stopped_product_is_not_sent_again() {
     world.advance(minutes(10)).await;
     assert_eq!(world.submit().await.calls, 0);
     world.app.switch_sending(product, false).await.unwrap();
-    world.advance(minutes(1)).await;
+    world.advance(minutes(15)).await;
     assert_eq!(world.submit().await.billed, 1);
     assert_eq!(world.accepted(&customer.license), [(hour, 3)].into());
 }
@@ -145,9 +146,9 @@ async fn unknown_outcomes_are_listed_until_they_are_found_out() {
     let (customer, hour) = restored_table(&world).await;
     world.submit().await;
     let unknown = world.app.unknown().await.unwrap();
-    assert_eq!(unknown.len(), 2, "{unknown:?}");
+    assert_eq!(unknown.items.len(), 2, "{unknown:?}");
     let name = |hour| {
-        let dimension = unknown[0].usage.dimension.clone();
+        let dimension = unknown.items[0].usage.dimension.clone();
         (customer.license.clone(), hour, dimension)
     };
     let accepted = Finding::Accepted {
@@ -161,7 +162,7 @@ async fn unknown_outcomes_are_listed_until_they_are_found_out() {
         panic!("it is closed");
     };
     assert_eq!(reason, CloseReason::WrittenOff);
-    assert_eq!(world.app.unknown().await.unwrap(), []);
+    assert_eq!(world.app.unknown().await.unwrap().items, []);
     let again = world.app.resolve(&next, &accepted).await;
     assert!(matches!(again, Err(OperationError::NotUnknown(_))));
     let status = world.status(&customer.account, hour.next()).await;
