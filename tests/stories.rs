@@ -8,6 +8,7 @@ mod script;
 
 use std::collections::BTreeMap;
 
+use app::Scope;
 use domain::hour::Hour;
 use domain::ids::LicenseId;
 use domain::ledger::record::RecordState;
@@ -22,7 +23,8 @@ pub(crate) type Quantities = BTreeMap<(String, String, String), u64>;
 /// What the check of conservation finds of these hours, besides what only waits.
 pub(crate) async fn differences(stack: &Local, from: Hour, until: Hour) -> Vec<String> {
     let hours: Vec<Hour> = (0..until.since(from)).map(|hour| from.plus(hour)).collect();
-    let found = stack.app.check_conservation(&hours, Timestamp::MAX).await;
+    let scope = Scope::every_account(&hours);
+    let found = stack.app.check_conservation(&scope, Timestamp::MAX).await;
     let found = found.unwrap();
     let differences = found.differences.iter();
     let differences = differences.filter(|difference| !difference.only_waits());

@@ -5,7 +5,7 @@
 //! account-hour, or the license, dimension and hour; the sums of every class
 //! are its answer and its metrics ([`figures`]).
 
-use app::{App, Conservation, StepError, hours_to_check};
+use app::{App, Conservation, Scope, StepError};
 use jiff::Timestamp;
 use runtime::metrics::{Metric, Metrics, Unit};
 use runtime::payload::Unreadable;
@@ -36,8 +36,9 @@ pub async fn handle(
 ) -> Result<Value, RunError> {
     let scheduled = schedule::from_payload(payload).map_err(RunError::Unreadable)?;
     let now = app.clock.now();
+    let scope = Scope::of_run(now, app.settings.rules.carry.hours);
     let found = app
-        .check_conservation(&hours_to_check(now), deadline)
+        .check_conservation(&scope, deadline)
         .await
         .map_err(RunError::Store)?;
     let figures = figures(&found);

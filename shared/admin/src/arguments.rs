@@ -64,6 +64,15 @@ pub enum Command {
     },
     /// List the records whose outcome is unknown
     Unknown,
+    /// List usage that was written off, of the hours that an interval touches
+    WrittenOff {
+        /// The first instant
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        from: Timestamp,
+        /// The first instant after it
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        until: Timestamp,
+    },
     /// Settle a record whose outcome is unknown; it is never sent again
     Resolve {
         /// Which record.

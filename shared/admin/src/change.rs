@@ -72,9 +72,14 @@ impl Change {
             Self::Restored { from, until } => {
                 let forgotten = forgotten(app, *from, *until)?;
                 let done = app.restored(forgotten).await?;
-                let text = "the ledger knows of the restore; `admin unknown` lists what it closes, \
-                            from the next run of the submission on";
-                Ok(said(done, text))
+                let from = first(forgotten, |hour| only(forgotten).usage_in_doubt(hour));
+                let text = format!(
+                    "the ledger knows of the restore. From the next run of the submission on, `admin unknown` \
+                     lists the records that it closes, and `admin written-off --from {from} --until {}` \
+                     the usage that is in none",
+                    forgotten.until
+                );
+                Ok(said(done, &text))
             }
             Self::Resolve { record, finding } => {
                 let resolved = app.resolve(record, finding).await?;
@@ -146,7 +151,7 @@ async fn plan_switch(app: &App, product: &ProductCode, stopped: bool) -> Result<
         ))
     } else {
         Plan::Will(format!(
-            "Lets the sending of {product} go on: whatever is due is frozen and sent within a minute \
+            "Lets the sending of {product} go on: whatever is due is frozen and sent within 15 minutes \
              (`admin dry-run` lists it)."
         ))
     })
@@ -168,10 +173,7 @@ async fn plan_restored(app: &App, forgotten: Forgotten) -> Result<Plan, Refused>
             forgotten.from, forgotten.until
         )));
     }
-    let only = Controls {
-        forgotten: vec![forgotten],
-        ..Controls::default()
-    };
+    let only = only(forgotten);
     let slots = first(forgotten, |hour| only.slot_in_doubt(hour));
     let usage = first(forgotten, |hour| only.usage_in_doubt(hour));
     let mut text = format!(
@@ -191,6 +193,14 @@ async fn plan_restored(app: &App, forgotten: Forgotten) -> Result<Plan, Refused>
         }
     }
     Ok(Plan::Will(text))
+}
+
+/// What an operator decided, were it this alone.
+fn only(forgotten: Forgotten) -> Controls {
+    Controls {
+        forgotten: vec![forgotten],
+        ..Controls::default()
+    }
 }
 
 /// The first of the hours before a restored point that are in doubt.
@@ -281,9 +291,12 @@ async fn plan_give_up(app: &App, name: &RecordName) -> Result<Plan, Refused> {
 
 async fn plan_end_hold(app: &App, license: &LicenseId) -> Result<Plan, Refused> {
     Ok(match app.hold(license).await? {
+        None if app.license(license).await?.is_none() => {
+            return Err(Refused::NoLicense(license.clone()));
+        }
         None => Plan::Already(format!("{license} is not on hold")),
         Some(hold) => Plan::Will(format!(
-            "Ends the hold of {license} since {}: its usage is frozen and sent again. \
+            "Ends the hold of {license} since {}: its usage is frozen and sent again within 15 minutes. \
              The hold begins again if AWS still does not know the buyer as subscribed.",
             hold.since
         )),

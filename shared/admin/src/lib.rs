@@ -47,9 +47,17 @@ pub async fn run(
     let change = match arguments.command.clone() {
         Command::Unknown => return Ok(words::unknown(&app.unknown().await?)),
         Command::Hold(HoldCommand::List) => return Ok(words::held(&app.held().await?)),
+        Command::WrittenOff { from, until } => {
+            if from >= until {
+                return Err(Refused::Instants("--until must be after --from"));
+            }
+            let usage = app.written_off((from, until)).await?;
+            return Ok(words::written_off(&usage));
+        }
         Command::DryRun => {
-            let (records, controls) = (app.dry_run().await?, app.controls().await?);
-            return Ok(words::to_be_sent(&records, &controls));
+            let records = app.dry_run().await?;
+            let (controls, held) = (app.controls().await?, app.held().await?);
+            return Ok(words::to_be_sent(&records, &controls, &held.items));
         }
         Command::Stop { product } => Change::Switch {
             product,
@@ -105,7 +113,7 @@ async fn changed(
     match consent {
         Consent::Given => change.carry_out(app).await,
         Consent::Declined => Err(Refused::Declined),
-        Consent::NobodyToAsk => Err(Refused::NobodyToAsk { plan }),
+        Consent::NobodyToAsk => Err(Refused::NobodyToAsk),
     }
 }
 

@@ -5,14 +5,23 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use admin::arguments::Arguments;
-use admin::{Consent, surroundings};
+use admin::{Consent, Refused, surroundings};
 use clap::Parser as _;
+
+/// The exit code for arguments that cannot be, as `clap`'s.
+const WRONG_USAGE: u8 = 2;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match done(&Arguments::parse()).await {
         Ok(text) => say(&text),
-        Err(error) => complain(&*error),
+        Err(error) => {
+            complain(&*error);
+            match error.downcast_ref::<Refused>() {
+                Some(Refused::Instants(_)) => ExitCode::from(WRONG_USAGE),
+                Some(_) | None => ExitCode::FAILURE,
+            }
+        }
     }
 }
 
@@ -25,13 +34,14 @@ async fn done(arguments: &Arguments) -> Result<String, Box<dyn Error>> {
     Ok(admin::run(&app, arguments, ask).await?)
 }
 
-/// Asks at the terminal; only the whole word is an agreement.
+/// Shows what will be done and asks at the terminal; only the whole word is an agreement.
 fn ask(plan: &str) -> Consent {
+    let shown = writeln!(io::stderr(), "{plan}");
     if !io::stdin().is_terminal() {
         return Consent::NobodyToAsk;
     }
     let mut answer = String::new();
-    let asked = write!(io::stderr(), "{plan}\nType yes to do it: ");
+    let asked = shown.and_then(|()| write!(io::stderr(), "Type yes to do it: "));
     match asked.and_then(|()| io::stdin().read_line(&mut answer)) {
         Ok(_) if answer.trim() == "yes" => Consent::Given,
         Ok(_) | Err(_) => Consent::Declined,
@@ -45,12 +55,15 @@ fn say(text: &str) -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "this is what the operator reads")]
-fn complain(error: &dyn Error) -> ExitCode {
-    eprintln!("error: {error}");
+fn complain(error: &dyn Error) {
+    let mut told = error.to_string();
+    eprintln!("error: {told}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        if error.to_string() != told {
+            told = error.to_string();
+            eprintln!("  because: {told}");
+        }
         cause = error.source();
     }
-    ExitCode::FAILURE
 }

@@ -11,12 +11,9 @@ pub enum Refused {
     Declined,
     /// There is no terminal, and no `--yes`.
     #[error(
-        "{plan}\nthere is no terminal to ask at: nothing was changed; give --yes to do it without being asked"
+        "there is no terminal to ask at: nothing was changed; give --yes to do it without being asked"
     )]
-    NobodyToAsk {
-        /// What would have been done.
-        plan: String,
-    },
+    NobodyToAsk,
     /// The product is not one of those sold here.
     #[error("{product} is not sold here: nothing was changed; PRODUCT_CODES names {sold}")]
     NotSold {

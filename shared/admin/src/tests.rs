@@ -185,6 +185,15 @@ async fn what_a_restored_table_forgot_is_listed_as_unknown_and_resolved() {
         1,
         "the first, whose answer was lost"
     );
+    let listed = world
+        .said(&format!("written-off --from {from} --until {until}"))
+        .await;
+    let usage = format!(
+        "{}  acme  {license}  large  computer-hours 3  (in a restored interval",
+        hour.next()
+    );
+    assert!(listed.contains(&usage), "{listed}");
+    assert!(listed.starts_with("1 x usage written off"), "{listed}");
     // What comes after it is sent as ever.
     world.post(Hour::of(world.aws.now())).await;
     assert_eq!(world.submit().await, 1);
@@ -234,6 +243,33 @@ async fn a_hold_is_listed_and_ended() {
     let end = format!("hold end {license}");
     assert!(world.yes(&end).await.starts_with("Done: "));
     assert!(world.yes(&end).await.starts_with("Already so: "));
+    let unknown = world.refused(&format!("hold end {LICENSE}")).await;
+    assert!(unknown.contains("no license"), "{unknown}");
+}
+
+#[tokio::test]
+async fn usage_of_an_ended_license_that_came_too_late_is_listed_as_written_off() {
+    let world = World::new().await;
+    let (license, hour) = world.posted().await;
+    let listing = format!("written-off --from {hour} --until {}", hour.end());
+    assert!(
+        world
+            .said(&listing)
+            .await
+            .starts_with("Nothing was written off")
+    );
+    world.cancel().await;
+    world.submit().await;
+    world.advance(SignedDuration::from_hours(3)).await;
+    world.report(hour, "late", 2).await;
+    world.app.post_due(Timestamp::MAX).await.unwrap();
+    let listed = world.said(&listing).await;
+    let usage = format!("{hour}  acme  {license}  large  computer-hours 2  (the license had ended");
+    assert!(listed.contains(&usage), "{listed}");
+    let backwards = world
+        .refused(&format!("written-off --from {} --until {hour}", hour.end()))
+        .await;
+    assert!(backwards.contains("--until"), "{backwards}");
 }
 
 #[tokio::test]
@@ -249,7 +285,11 @@ async fn a_dry_run_lists_what_would_be_sent_and_freezes_nothing() {
         )),
         "{shown}"
     );
-    assert!(shown.contains("is stopped"), "{shown}");
+    assert!(shown.contains("0 x record would be sent"), "{shown}");
+    assert!(
+        shown.contains("1 x record waits") && shown.contains("is stopped"),
+        "{shown}"
+    );
     let slot = world.app.store.slot(&license, hour).await.unwrap().unwrap();
     assert_eq!(slot.records, []);
 }

@@ -1,6 +1,7 @@
 //! What an operator reads.
 
-use app::{Listed, Unreadable};
+use app::{Listed, Unreadable, WrittenOffUsage};
+use domain::ledger::account_hour::WriteOff;
 use domain::ledger::controls::Controls;
 use domain::ledger::hold::Hold;
 use domain::ledger::record::{CloseReason, Record, RecordState};
@@ -57,28 +58,74 @@ fn cannot_be_read(unreadable: &[Unreadable]) -> Vec<String> {
     unreadable.iter().map(ToString::to_string).collect()
 }
 
-/// What would be sent now.
-pub(crate) fn to_be_sent(records: &[Record], controls: &Controls) -> String {
+/// What would be sent now, and what waits.
+pub(crate) fn to_be_sent(records: &[Record], controls: &Controls, held: &[Hold]) -> String {
     if records.is_empty() {
         return "Nothing would be sent now.".to_owned();
     }
-    let mut lines = vec![heading(records.len(), "record would be sent")];
-    lines.extend(records.iter().map(|record| {
-        let mut line = format!(
-            "{}  allocations {}",
-            named(record),
-            record.usage.allocations.len()
-        );
+    let shown = |record: &Record| {
+        let allocations = record.usage.allocations.len();
+        format!("{}  allocations {allocations}", named(record))
+    };
+    let waits = |record: &Record| {
+        let license = record.usage.license.id();
         if controls.stopped.contains(&record.product) {
-            line.push_str("  (its product's sending is stopped)");
+            Some("its product's sending is stopped")
+        } else if held.iter().any(|hold| hold.license == *license) {
+            Some("its license is on hold")
+        } else {
+            None
         }
-        if controls.slot_in_doubt(record.slot) {
-            line.push_str("  (in a restored interval: closes as unknown instead)");
-        }
-        line
-    }));
+    };
+    let (waiting, sent): (Vec<_>, Vec<_>) = records
+        .iter()
+        .map(|record| (record, waits(record)))
+        .partition(|(_, reason)| reason.is_some());
+    let mut lines = vec![heading(sent.len(), "record would be sent")];
+    lines.extend(sent.iter().map(|(record, _)| shown(record)));
+    if !waiting.is_empty() {
+        lines.push(heading(waiting.len(), "record waits"));
+        lines.extend(waiting.iter().map(|(record, reason)| {
+            format!("{}  ({})", shown(record), reason.unwrap_or_default())
+        }));
+    }
     lines.push("Nothing was frozen and nothing was sent.".to_owned());
     lines.join("\n")
+}
+
+/// Usage that was written off.
+pub(crate) fn written_off(usage: &Listed<WrittenOffUsage>) -> String {
+    let mut lines = cannot_be_read(&usage.unreadable);
+    if usage.items.is_empty() {
+        lines.push("Nothing was written off of these hours.".to_owned());
+        return lines.join("\n");
+    }
+    lines.push(heading(usage.items.len(), "usage written off"));
+    lines.extend(usage.items.iter().map(|usage| {
+        format!(
+            "{}  {}  {}  {}  computer-hours {}  ({})",
+            usage.hour,
+            usage.account,
+            usage.license,
+            usage.dimension,
+            usage.computer_hours,
+            reason(usage.reason)
+        )
+    }));
+    lines.push(
+        "AWS Marketplace takes none of it any more: what a buyer owes for it is settled with them, \
+         for example by a billing adjustment."
+            .to_owned(),
+    );
+    lines.join("\n")
+}
+
+fn reason(reason: WriteOff) -> &'static str {
+    match reason {
+        WriteOff::LicenseEnded => "the license had ended, and AWS took no more final usage",
+        WriteOff::TooLate => "too long after its hour",
+        WriteOff::Restored => "in a restored interval: it may have been billed",
+    }
 }
 
 /// A record's name and quantity.

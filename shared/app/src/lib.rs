@@ -31,12 +31,13 @@ use marketplace::Marketplace;
 use store::Store;
 
 pub use chain::Chain;
-pub use ledger::conservation::{Conservation, Difference, hours_to_check};
+pub use ledger::conservation::{Conservation, Difference, Scope};
 pub use ledger::operations::{Done, OperationError};
 pub use ledger::posting::PostingRun;
 pub use ledger::recording::{RecordError, Recorded};
 pub use ledger::step::{Listed, RecordName, Unreadable};
 pub use ledger::submission::SubmissionRun;
+pub use ledger::written_off::WrittenOffUsage;
 pub use ledger::{Clock, Rules, StepError, ZeroRecords};
 pub use secret::{InvalidSecret, SessionSecret};
 

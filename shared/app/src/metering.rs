@@ -13,12 +13,13 @@ use domain::ledger::record::{Finding, Record};
 use domain::license::License;
 use domain::usage::UsageReport;
 use jiff::Timestamp;
-use ledger::conservation::{self, Conservation};
+use ledger::conservation::{self, Conservation, Scope};
 use ledger::operations::{self, Done, OperationError};
 use ledger::posting::{self, PostingRun};
 use ledger::recording::{self, RecordError, Recorded};
 use ledger::step::{Listed, RecordName};
 use ledger::submission::{self, SubmissionRun};
+use ledger::written_off::{self, WrittenOffUsage};
 use ledger::{Answer, Step, StepError, Steps, drive};
 use store::Unanswered;
 
@@ -60,8 +61,8 @@ impl App {
         self.run(&steps, submission).await
     }
 
-    /// Checks that the usage of these hours of use, wherever it went, is
-    /// conserved, and that nothing lags. Every difference is logged as an
+    /// Checks that the usage in scope, wherever it went, is conserved, and that
+    /// nothing lags. Every difference is logged as an
     /// alarm. Begins no account after `deadline`.
     ///
     /// # Errors
@@ -69,11 +70,11 @@ impl App {
     /// read is a difference.
     pub async fn check_conservation(
         &self,
-        hours: &[Hour],
+        scope: &Scope,
         deadline: Timestamp,
     ) -> Result<Conservation, StepError> {
         let steps = self.steps();
-        let check = conservation::check(&steps, &self.settings.rules, hours, deadline);
+        let check = conservation::check(&steps, &self.settings.rules, scope, deadline);
         let found = self.run(&steps, check).await?;
         found.differences.iter().for_each(crate::conservation::log);
         Ok(found)
@@ -138,6 +139,19 @@ impl App {
     pub async fn unknown(&self) -> Result<Listed<Record>, StepError> {
         let steps = self.steps();
         self.run(&steps, operations::unknown(&steps)).await
+    }
+
+    /// What was written off of the hours that an interval touches.
+    ///
+    /// # Errors
+    /// [`StepError`]
+    pub async fn written_off(
+        &self,
+        interval: (Timestamp, Timestamp),
+    ) -> Result<Listed<WrittenOffUsage>, StepError> {
+        let steps = self.steps();
+        let listing = written_off::written_off(&steps, &self.settings.rules, interval);
+        self.run(&steps, listing).await
     }
 
     /// Resolves an unknown outcome by what was found out.

@@ -164,23 +164,31 @@ fn call_failed(failure: &CallFailure, records: usize, halved: bool) {
 
 /// Tells a person what they must hear of a record.
 fn record_alarm(alarm: Alarm, record: &Record) {
-    let told = match alarm {
-        Alarm::Poison => {
-            "AWS refuses a record for its own sake; it is set aside and tried every 15 minutes until its deadline"
-        }
-        Alarm::NotSubscribed => {
-            "AWS does not know the buyer of a live license as subscribed; the license is on hold"
-        }
-        Alarm::Clock => "AWS finds a timestamp out of bounds before its deadline: a clock is wrong",
-        Alarm::Conflict => {
-            "AWS holds another record for this hour: somebody else meters this license"
-        }
-        Alarm::Unknown => {
-            "it is not known whether AWS accepted the record; it is never sent again: find out"
-        }
-        Alarm::Refused => {
-            "the deadline passed and AWS refused the record every time: its usage is not billed"
-        }
+    let (name, told) = match alarm {
+        Alarm::Poison => (
+            "RecordPoison",
+            "AWS refuses a record for its own sake; it is set aside and tried every 15 minutes until its deadline",
+        ),
+        Alarm::NotSubscribed => (
+            "NotSubscribed",
+            "AWS does not know the buyer of a live license as subscribed; the license is on hold",
+        ),
+        Alarm::Clock => (
+            "ClockWrong",
+            "AWS finds a timestamp out of bounds before its deadline: a clock is wrong",
+        ),
+        Alarm::Conflict => (
+            "RecordConflict",
+            "AWS holds another record for this hour: somebody else meters this license",
+        ),
+        Alarm::Unknown => (
+            "RecordUnknown",
+            "it is not known whether AWS accepted the record; it is never sent again: find out",
+        ),
+        Alarm::Refused => (
+            "RecordRefused",
+            "the deadline passed and AWS refused the record every time: its usage is not billed",
+        ),
     };
     let closed = match record.state {
         RecordState::Closed { reason, .. } => match reason {
@@ -192,7 +200,7 @@ fn record_alarm(alarm: Alarm, record: &Record) {
         RecordState::Frozen { .. } | RecordState::Billed { .. } => "",
     };
     tracing::error!(
-        alarm = ?alarm,
+        alarm = name,
         license.id = %record.usage.license.id(),
         marketplace.buyer = %masked(&record.usage.buyer),
         usage.slot = %record.slot,
@@ -263,13 +271,16 @@ mod tests {
 
     #[test]
     fn what_a_person_must_hear_of_a_record_names_it_and_masks_aws_accounts() {
-        for (alarm, name) in [(Alarm::Poison, "Poison"), (Alarm::Unknown, "Unknown")] {
+        for (alarm, name) in [
+            (Alarm::Poison, "RecordPoison"),
+            (Alarm::Unknown, "RecordUnknown"),
+        ] {
             let told = logged(Notice::Record {
                 alarm,
                 record: Box::new(record()),
             });
             assert!(told.contains("ERROR"), "{told}");
-            assert!(told.contains(&format!("alarm={name}")), "{told}");
+            assert!(told.contains(&format!("alarm=\"{name}\"")), "{told}");
             assert!(told.contains("usage.dimension=medium"), "{told}");
             assert!(told.contains("marketplace.buyer=••••••••4321"), "{told}");
             assert!(!told.contains("210987654321"), "{told}");

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use store::{Store, Tables};
 
 use crate::marketplace_events::parse_event;
-use crate::{App, Clock, SessionSecret, Settings};
+use crate::{App, Clock, Scope, SessionSecret, Settings};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
@@ -300,7 +300,8 @@ impl World {
         let began = Hour::of(START.parse().unwrap());
         let hours = 0..=Hour::of(self.now()).since(began);
         let hours: Vec<Hour> = hours.map(|later| began.plus(later)).collect();
-        let found = self.app.check_conservation(&hours, Timestamp::MAX).await;
+        let scope = Scope::every_account(&hours);
+        let found = self.app.check_conservation(&scope, Timestamp::MAX).await;
         let found = found.unwrap();
         let differences = found.differences.iter();
         let differences = differences.filter(|difference| !difference.only_waits());

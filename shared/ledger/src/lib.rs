@@ -40,6 +40,7 @@ pub mod rules;
 pub mod step;
 pub mod steps;
 pub mod submission;
+pub mod written_off;
 
 pub use clock::Clock;
 pub use notice::Notice;

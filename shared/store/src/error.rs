@@ -1,6 +1,6 @@
 //! What can go wrong between us and DynamoDB.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use ledger::StepError;
 use ledger::step::Unreadable;
 
@@ -49,12 +49,29 @@ where
                 | "TransactionInProgressException"
                 | "TransactionCanceledException",
             ) => Self::Throttled,
-            Some("InternalServerError") | None => {
-                Self::Unavailable(DisplayErrorContext(&error).to_string())
-            }
-            Some(_) => Self::Refused(DisplayErrorContext(&error).to_string()),
+            Some("InternalServerError") | None => Self::Unavailable(told(&error)),
+            Some(_) => Self::Refused(told(&error)),
         }
     }
+}
+
+/// What DynamoDB said, or what kept it from saying anything.
+fn told<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    if let Some(said) = error.as_service_error() {
+        let code = said.code().unwrap_or("an error without a code");
+        return format!("{code}: {}", said.message().unwrap_or("no message"));
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 impl From<StoreError> for StepError {

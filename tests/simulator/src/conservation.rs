@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use domain::hour::{Hour, after};
 use jiff::SignedDuration;
-use ledger::conservation::{Conservation, check};
+use ledger::conservation::{Conservation, Scope, check};
 use ledger::{Answer, Clock, Step, StepError, Steps};
 
 use crate::tables::Tables;
@@ -31,12 +31,24 @@ pub fn of(world: &World, hours: &[Hour]) -> Result<Conservation, StepError> {
 pub fn with_answers(
     world: &World,
     hours: &[Hour],
+    answer: impl FnMut(&Step, Answer) -> Result<Answer, StepError>,
+) -> Result<Conservation, StepError> {
+    within(world, &Scope::every_account(hours), answer)
+}
+
+/// The same of any scope.
+///
+/// # Errors
+/// [`StepError`] as `answer` fails a step.
+pub fn within(
+    world: &World,
+    scope: &Scope,
     mut answer: impl FnMut(&Step, Answer) -> Result<Answer, StepError>,
 ) -> Result<Conservation, StepError> {
     let mut tables: Tables = world.tables.clone();
     let steps = Steps::new(Arc::clone(&world.clock) as Arc<dyn Clock>);
     let deadline = after(world.now(), INVOCATION);
-    let mut check = pin!(check(&steps, &world.rules, hours, deadline));
+    let mut check = pin!(check(&steps, &world.rules, scope, deadline));
     loop {
         if let Poll::Ready(found) = check.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return found;

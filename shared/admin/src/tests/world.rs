@@ -143,19 +143,31 @@ impl World {
 
     /// Reports 3 computers' usage of an hour, and posts it when it is over.
     pub(crate) async fn post(&self, hour: Hour) {
-        let computers: Vec<_> = (0..3)
-            .map(|n| {
-                json!({"agent_id": format!("a-{n}"), "connector": {"kind": "aws"},
-                       "size": {"instance_type": "m5.large"}})
-            })
-            .collect();
-        let report = json!({"account": "acme", "hour": hour, "report_id": "r",
-                            "computers": computers});
-        let report = serde_json::from_value(report).unwrap();
-        self.app.record_usage(&report).await.unwrap();
+        self.report(hour, "r", 3).await;
         let posted_at = hour.end() + SignedDuration::from_mins(11);
         self.aws.advance_to(posted_at).await.unwrap();
         self.app.post_due(Timestamp::MAX).await.unwrap();
+    }
+
+    /// Reports computers' usage of an hour.
+    pub(crate) async fn report(&self, hour: Hour, id: &str, computers: usize) {
+        let computers: Vec<_> = (0..computers)
+            .map(|n| {
+                json!({"agent_id": format!("{id}-{n}"), "connector": {"kind": "aws"},
+                       "size": {"instance_type": "m5.large"}})
+            })
+            .collect();
+        let report = json!({"account": "acme", "hour": hour, "report_id": id,
+                            "computers": computers});
+        let report = serde_json::from_value(report).unwrap();
+        self.app.record_usage(&report).await.unwrap();
+    }
+
+    /// The buyer cancels.
+    pub(crate) async fn cancel(&self) {
+        let state = self.aws.state();
+        let agreement = state["agreements"][0]["agreement_id"].as_str().unwrap();
+        self.aws.cancel_agreement(agreement).await.unwrap();
     }
 
     /// The same, sent to AWS, which accepted it and whose answer was lost.

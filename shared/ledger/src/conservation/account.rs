@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::hour::Hour;
 use domain::ids::{AccountId, LicenseId};
 use domain::ledger::account_hour::{AccountHour, ReplayError, Reports, Target};
-use domain::usage::Part;
+use domain::usage::{Part, Shard};
 use jiff::Timestamp;
 
 use super::slots::look_at_slot;
@@ -55,6 +55,8 @@ impl Check<'_> {
     ) -> Result<Looked, StepError> {
         let mut looked = Looked::default();
         let mut known = Known::default();
+        let shards = reported.iter().map(|(_, part)| Shard::of(account, *part));
+        let in_scope = self.scope.hours_of(&shards.collect());
         let mut to_read = reported.clone();
         while let Some((hour, part)) = to_read.pop_first() {
             let of = AccountHourKey {
@@ -63,16 +65,16 @@ impl Check<'_> {
                 hour,
             };
             let read = self.look_at_account_hour(&of, &mut looked).await?;
-            for license in read.iter().flat_map(licenses) {
+            for license in read.iter().flat_map(slot_licenses) {
                 if !known.slots.contains_key(license) {
-                    let slots = self.slots(license).await;
+                    let slots = self.slots(license, &in_scope).await;
                     let slots = readable(slots, &mut looked.differences)?;
                     known.slots.insert(license.clone(), slots);
                 }
             }
             known.hours.insert((hour, part), read);
             if to_read.is_empty() {
-                to_read = self.hours_of_entries(account, &known);
+                to_read = hours_of_entries(account, &in_scope, &known);
             }
         }
         self.compare(account, known, &mut looked);
@@ -119,8 +121,12 @@ impl Check<'_> {
     }
 
     /// The slots of a license in which usage of the hours may be.
-    async fn slots(&self, license: &LicenseId) -> Result<Vec<Slot>, StepError> {
-        let (Some(first), Some(last)) = (self.hours.first(), self.hours.last()) else {
+    async fn slots(
+        &self,
+        license: &LicenseId,
+        hours: &BTreeSet<Hour>,
+    ) -> Result<Vec<Slot>, StepError> {
+        let (Some(first), Some(last)) = (hours.first(), hours.last()) else {
             return Ok(Vec::new());
         };
         // A slot may be open for the hour to come.
@@ -128,17 +134,6 @@ impl Check<'_> {
             .plus(self.rules.carry.hours)
             .max(Hour::of(self.now).next());
         self.steps.slots(license.clone(), *first, last.next()).await
-    }
-
-    /// Account-hours that have entries and were not looked at.
-    fn hours_of_entries(&self, account: &AccountId, known: &Known) -> ReportedHours {
-        let slots = known.slots.values().flatten().flatten();
-        slots
-            .flat_map(|slot| &slot.entries)
-            .filter(|entry| entry.account == *account && self.hours.contains(&entry.hour))
-            .map(|entry| (entry.hour, entry.part))
-            .filter(|name| !known.hours.contains_key(name))
-            .collect()
     }
 
     /// Compares what was read. What could not be is left out, on either side.
@@ -166,8 +161,23 @@ impl Check<'_> {
     }
 }
 
+/// Account-hours in scope that have entries and were not looked at.
+fn hours_of_entries(
+    account: &AccountId,
+    in_scope: &BTreeSet<Hour>,
+    known: &Known,
+) -> ReportedHours {
+    let slots = known.slots.values().flatten().flatten();
+    slots
+        .flat_map(|slot| &slot.entries)
+        .filter(|entry| entry.account == *account && in_scope.contains(&entry.hour))
+        .map(|entry| (entry.hour, entry.part))
+        .filter(|name| !known.hours.contains_key(name))
+        .collect()
+}
+
 /// The licenses into whose slots an account-hour's lines went.
-fn licenses(hour: &AccountHour) -> BTreeSet<&LicenseId> {
+pub(crate) fn slot_licenses(hour: &AccountHour) -> BTreeSet<&LicenseId> {
     hour.lines
         .iter()
         .filter_map(|line| match line.target {

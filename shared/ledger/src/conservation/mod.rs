@@ -21,12 +21,12 @@
 //! a second look a little later. That is also long enough for usage that was
 //! posted late, and waits for the next run of submission.
 //!
-//! A check reads, for each account with one license and 100 computers, about
-//! 50 units, of which 40 are the slots of two days: $6 for a million accounts.
+//! Which hours of which accounts a run looks at: [`Scope`].
 
 mod account;
 mod differences;
 mod lag;
+mod scope;
 mod slots;
 mod sums;
 mod usage;
@@ -45,9 +45,11 @@ use crate::step::StepError;
 use crate::steps::Steps;
 
 use account::Looked;
+pub(crate) use account::slot_licenses;
 pub use differences::{
     AccountHourFault, AccountHourKey, CursorFault, Difference, Differences, EntryFault, SlotFault,
 };
+pub use scope::Scope;
 pub use sums::{Closed, Sums, WrittenOff};
 
 /// How many accounts are looked at, or lists read, at once.
@@ -62,14 +64,6 @@ const LOOK_AGAIN_AFTER: SignedDuration = SignedDuration::from_secs(130);
 
 /// Time that is kept for the second look.
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(10);
-
-/// Which hours an hourly run looks at: so many before the running one.
-///
-/// - 2: it closed 50 minutes ago at the least, and is settled if all is well.
-/// - 4: it ended more than 3 hours ago; what is not settled is to be alarmed.
-/// - 26: AWS takes nothing of it any more; it must be terminal.
-/// - 50: no report of it is taken any more; nothing can change but what was carried.
-const HOURS_BACK: [i32; 4] = [2, 4, 26, 50];
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -97,7 +91,7 @@ type ReportedHours = BTreeSet<(Hour, Part)>;
 /// An account to be looked at again, and what the first look found.
 struct Doubtful {
     account: AccountId,
-    hours: ReportedHours,
+    reported: ReportedHours,
     found: Differences,
 }
 
@@ -105,18 +99,13 @@ struct Doubtful {
 struct Check<'a> {
     steps: &'a Steps,
     rules: &'a Rules,
-    hours: BTreeSet<Hour>,
+    scope: Scope,
     now: Timestamp,
     deadline: Timestamp,
 }
 
-/// The hours that an hourly run is to [`check`].
-pub fn hours_to_check(now: Timestamp) -> [Hour; 4] {
-    HOURS_BACK.map(|back| Hour::of(now).plus(-back))
-}
-
-/// Checks that the usage of these hours of use, wherever it went, is conserved,
-/// and that nothing lags. An hour that has not closed is left out. Begins no
+/// Checks that the usage in scope, wherever it went, is conserved, and that
+/// nothing lags. An hour that has not closed is left out. Begins no
 /// account after `deadline`: the rest counts as unchecked.
 ///
 /// An item that cannot be read is a difference, and the rest goes on.
@@ -126,7 +115,7 @@ pub fn hours_to_check(now: Timestamp) -> [Hour; 4] {
 pub async fn check(
     steps: &Steps,
     rules: &Rules,
-    hours: &[Hour],
+    scope: &Scope,
     deadline: Timestamp,
 ) -> Result<Conservation, StepError> {
     let now = steps.now();
@@ -134,7 +123,7 @@ pub async fn check(
     let check = Check {
         steps,
         rules,
-        hours: hours.iter().copied().filter(closed).collect(),
+        scope: scope.only(closed),
         now,
         deadline: before(deadline, SECOND_LOOK),
     };
@@ -178,16 +167,14 @@ impl Check<'_> {
         found: &mut Differences,
     ) -> Result<BTreeMap<AccountId, ReportedHours>, StepError> {
         let mut accounts: BTreeMap<AccountId, ReportedHours> = BTreeMap::new();
-        let shards: Vec<Shard> = Shard::all().collect();
-        for hour in &self.hours {
-            for shards in shards.chunks(AT_ONCE) {
-                let lists = shards
-                    .iter()
-                    .map(|shard| self.steps.reported_parts(*shard, *hour));
-                for list in join_all(lists).await {
-                    for (account, part) in readable(list, found)?.into_iter().flatten() {
-                        accounts.entry(account).or_default().insert((*hour, part));
-                    }
+        let in_scope: Vec<(Shard, Hour)> = self.scope.iter().collect();
+        for some in in_scope.chunks(AT_ONCE) {
+            let lists = some
+                .iter()
+                .map(|(shard, hour)| self.steps.reported_parts(*shard, *hour));
+            for ((_, hour), list) in some.iter().zip(join_all(lists).await) {
+                for (account, part) in readable(list, found)?.into_iter().flatten() {
+                    accounts.entry(account).or_default().insert((*hour, part));
                 }
             }
         }
@@ -208,14 +195,14 @@ impl Check<'_> {
                 result.unchecked += some.len();
                 continue;
             }
-            let looks = some.iter().map(|(of, hours)| self.look(of, hours));
-            for ((account, hours), looked) in some.iter().zip(try_join_all(looks).await?) {
+            let looks = some.iter().map(|(of, reported)| self.look(of, reported));
+            for ((account, reported), looked) in some.iter().zip(try_join_all(looks).await?) {
                 if looked.differences.is_empty() {
                     result.take_in(looked, self.now);
                 } else if doubtful.len() < MOST_DOUBTFUL {
                     doubtful.push(Doubtful {
                         account: account.clone(),
-                        hours: hours.clone(),
+                        reported: reported.clone(),
                         found: looked.differences,
                     });
                 } else {
@@ -233,7 +220,7 @@ impl Check<'_> {
         result: &mut Conservation,
     ) -> Result<(), StepError> {
         for some in doubtful.chunks(AT_ONCE) {
-            let looks = some.iter().map(|of| self.look(&of.account, &of.hours));
+            let looks = some.iter().map(|of| self.look(&of.account, &of.reported));
             for (before, mut looked) in some.iter().zip(try_join_all(looks).await?) {
                 looked.differences = looked.differences.found_before(&before.found);
                 result.take_in(looked, self.now);
@@ -258,23 +245,4 @@ impl Conservation {
 /// Whole seconds from an instant to another; 0 when that comes first.
 fn seconds_since(instant: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(now.duration_since(instant).as_secs()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_hourly_run_looks_at_hours_that_are_settled_alarmed_terminal_and_without_late_reports() {
-        let hours = |now: &str| hours_to_check(now.parse().unwrap()).map(|hour| hour.to_string());
-        let expected = [
-            "2026-11-22T10:00:00Z",
-            "2026-11-22T08:00:00Z",
-            "2026-11-21T10:00:00Z",
-            "2026-11-20T10:00:00Z",
-        ];
-        assert_eq!(hours("2026-11-22T12:00:00Z"), expected);
-        assert_eq!(hours("2026-11-22T12:59:59Z"), expected);
-        assert_ne!(hours("2026-11-22T13:00:00Z"), expected);
-    }
 }

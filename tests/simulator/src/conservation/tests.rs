@@ -3,9 +3,7 @@ use domain::ledger::record::RecordState;
 use domain::ledger::slot::SlotState;
 use domain::quantity::Quantity;
 use jiff::Timestamp;
-use ledger::conservation::{
-    AccountHourFault, CursorFault, Difference, EntryFault, SlotFault, hours_to_check,
-};
+use ledger::conservation::{AccountHourFault, CursorFault, Difference, EntryFault, SlotFault};
 use ledger::step::{Cursor, Slot, Unreadable};
 
 use super::*;
@@ -736,17 +734,25 @@ fn accounts_for_which_the_time_does_not_suffice_are_counted() {
 }
 
 #[test]
-fn each_hour_is_looked_at_by_four_hourly_runs() {
+fn an_hour_is_looked_at_by_five_hourly_runs_the_last_after_it_can_be_carried_no_more() {
     let world = settled();
-    let looked_at = (0..60).filter(|hours| {
+    let looked_at = (0..200).filter(|hours| {
         let now = after(
             at("2026-11-10T12:30:00Z"),
             SignedDuration::from_hours(*hours),
         );
         world.set_now(now);
-        let found = with_answers(&world, &hours_to_check(now), keeping_up).unwrap();
+        let scope = Scope::of_run(now, world.rules.carry.hours);
+        let found = within(&world, &scope, keeping_up).unwrap();
         assert_eq!(told(&found), Vec::<String>::new());
         found.accounts == 1
     });
-    assert_eq!(looked_at.collect::<Vec<_>>(), [0, 2, 24, 48]);
+    let carry = i64::from(world.rules.carry.hours);
+    let looked_at: Vec<i64> = looked_at.collect();
+    let once_a_day = looked_at[2];
+    assert!((24..48).contains(&once_a_day));
+    assert_eq!(
+        looked_at,
+        [0, 2, once_a_day, once_a_day + 24, once_a_day + carry]
+    );
 }
