@@ -2,9 +2,10 @@
 //!
 //! None may contain `/`, `#` or a control character, so the store joins them
 //! with those separators without two different lists of identifiers ever
-//! giving the same key.
+//! giving the same key. They are cheap to clone.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,7 @@ macro_rules! string_id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Parses the identifier.
@@ -38,7 +39,7 @@ macro_rules! string_id {
                 let text = text.into();
                 let valid: fn(&str) -> bool = $valid;
                 if valid(&text) {
-                    Ok(Self(text))
+                    Ok(Self(text.into()))
                 } else {
                     Err(InvalidId { kind: $kind, rule: $rule })
                 }
@@ -59,7 +60,7 @@ macro_rules! string_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.0.as_ref().to_owned()
             }
         }
 
@@ -130,7 +131,7 @@ string_id! {
 impl Dimension {
     /// A dimension named in this crate's own source.
     pub(crate) fn literal(name: &str) -> Self {
-        Self(name.to_owned())
+        Self(name.into())
     }
 }
 
@@ -151,7 +152,7 @@ string_id! {
 /// compared, because AWS sometimes omits the ARN's prefix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct LicenseId(String);
+pub struct LicenseId(Arc<str>);
 
 impl LicenseId {
     /// Parses `l-` followed by 32 hexadecimal digits.
@@ -162,7 +163,7 @@ impl LicenseId {
         let text = text.into();
         let digits = text.strip_prefix("l-").unwrap_or_default();
         if digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(text.to_ascii_lowercase()))
+            Ok(Self(text.to_ascii_lowercase().into()))
         } else {
             Err(InvalidId {
                 kind: "license id",
@@ -186,7 +187,7 @@ impl TryFrom<String> for LicenseId {
 
 impl From<LicenseId> for String {
     fn from(id: LicenseId) -> String {
-        id.0
+        id.0.as_ref().to_owned()
     }
 }
 
@@ -202,7 +203,7 @@ impl fmt::Display for LicenseId {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LicenseArn {
-    text: String,
+    text: Arc<str>,
     id: LicenseId,
 }
 
@@ -227,7 +228,10 @@ impl LicenseArn {
             .map(|(_partition, owner)| owner)
             .ok_or(INVALID)?;
         AwsAccountId::parse(owner).map_err(|_| INVALID)?;
-        Ok(Self { text, id })
+        Ok(Self {
+            text: text.into(),
+            id,
+        })
     }
 
     /// The ARN as AWS gave it.
@@ -250,7 +254,7 @@ impl TryFrom<String> for LicenseArn {
 
 impl From<LicenseArn> for String {
     fn from(arn: LicenseArn) -> String {
-        arn.text
+        arn.text.as_ref().to_owned()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Between a procedure and whoever performs its steps.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -28,16 +28,40 @@ pub struct Ticket(u64);
 
 #[derive(Default)]
 struct Asked {
-    next: u64,
     // Boxed: steps and answers are large, and are handed on a few times.
     new: Vec<(Ticket, Box<Step>)>,
-    waiting: BTreeMap<Ticket, Waiting>,
+    /// The ticket of the first that is waiting; the others' follow.
+    first: u64,
+    waiting: VecDeque<Waiting>,
     notices: Vec<Notice>,
 }
 
 enum Waiting {
     For(Option<Waker>),
     Answered(Box<Result<Answer, StepError>>),
+    Over,
+}
+
+impl Asked {
+    fn ask(&mut self, step: Step) -> Ticket {
+        let ticket = Ticket(self.first + self.waiting.len() as u64);
+        self.new.push((ticket, Box::new(step)));
+        self.waiting.push_back(Waiting::For(None));
+        ticket
+    }
+
+    /// What a ticket waits for; `None` when that is over.
+    fn of(&mut self, ticket: Ticket) -> Option<&mut Waiting> {
+        let place = ticket.0.checked_sub(self.first)?;
+        self.waiting.get_mut(usize::try_from(place).ok()?)
+    }
+
+    fn forget_those_over(&mut self) {
+        while let Some(Waiting::Over) = self.waiting.front() {
+            self.waiting.pop_front();
+            self.first += 1;
+        }
+    }
 }
 
 impl Steps {
@@ -77,17 +101,18 @@ impl Steps {
         std::mem::take(&mut self.lock().notices)
     }
 
-    /// Takes the steps that were asked for since the last time.
-    pub fn take(&self) -> Vec<(Ticket, Box<Step>)> {
-        std::mem::take(&mut self.lock().new)
+    /// Adds to `steps` those that were asked for since the last time.
+    pub fn take(&self, steps: &mut Vec<(Ticket, Box<Step>)>) {
+        steps.append(&mut self.lock().new);
     }
 
     /// Brings the answer to a step.
     pub fn answer(&self, ticket: Ticket, answer: Result<Answer, StepError>) {
+        let answered = Waiting::Answered(Box::new(answer));
         let before = self
             .lock()
-            .waiting
-            .insert(ticket, Waiting::Answered(Box::new(answer)));
+            .of(ticket)
+            .map(|waiting| std::mem::replace(waiting, answered));
         if let Some(Waiting::For(Some(waker))) = before {
             waker.wake();
         }
@@ -95,14 +120,9 @@ impl Steps {
 
     /// Asks for a step and waits for its answer.
     pub(crate) fn ask(&self, step: Step) -> impl Future<Output = Result<Answer, StepError>> {
-        let mut asked = self.lock();
-        let ticket = Ticket(asked.next);
-        asked.next += 1;
-        asked.new.push((ticket, Box::new(step)));
-        asked.waiting.insert(ticket, Waiting::For(None));
         Pending {
-            steps: self.clone(),
-            ticket,
+            steps: self,
+            ticket: self.lock().ask(step),
         }
     }
 
@@ -112,23 +132,28 @@ impl Steps {
 }
 
 /// A step that was asked for.
-struct Pending {
-    steps: Steps,
+struct Pending<'a> {
+    steps: &'a Steps,
     ticket: Ticket,
 }
 
-impl Future for Pending {
+impl Future for Pending<'_> {
     type Output = Result<Answer, StepError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut asked = self.steps.lock();
-        match asked.waiting.remove(&self.ticket) {
-            Some(Waiting::Answered(answer)) => Poll::Ready(*answer),
-            Some(Waiting::For(_)) | None => {
-                let waker = Some(context.waker().clone());
-                asked.waiting.insert(self.ticket, Waiting::For(waker));
-                Poll::Pending
-            }
+        let Some(waiting) = asked.of(self.ticket) else {
+            return Poll::Pending;
+        };
+        if let Waiting::For(waker) = waiting {
+            *waker = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        let answer = std::mem::replace(waiting, Waiting::Over);
+        asked.forget_those_over();
+        match answer {
+            Waiting::Answered(answer) => Poll::Ready(*answer),
+            Waiting::For(_) | Waiting::Over => Poll::Pending,
         }
     }
 }
@@ -146,6 +171,7 @@ where
 {
     let mut procedure = pin!(procedure);
     let mut performing = FuturesUnordered::new();
+    let mut asked = Vec::new();
     std::future::poll_fn(|context| {
         loop {
             let done = procedure.as_mut().poll(context);
@@ -153,7 +179,8 @@ where
             if let Poll::Ready(done) = done {
                 return Poll::Ready(done);
             }
-            for (ticket, step) in steps.take() {
+            steps.take(&mut asked);
+            for (ticket, step) in asked.drain(..) {
                 let performed = perform(*step);
                 performing.push(async move { (ticket, performed.await) });
             }

@@ -187,7 +187,8 @@ impl Drive {
             .poll(&mut Context::from_waker(Waker::noop()));
         let told = run.steps.take_notices();
         anyhow::ensure!(told.is_empty(), "nothing goes wrong here: {told:?}");
-        let asked = run.steps.take();
+        let mut asked = Vec::new();
+        run.steps.take(&mut asked);
         for (ticket, step) in asked {
             self.asked(ticket, step);
         }

@@ -181,7 +181,7 @@ impl Live {
             .future
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
-        self.waiting.extend(self.steps.take());
+        self.steps.take(&mut self.waiting);
         if let Poll::Ready(end) = polled {
             self.end = Some(end);
         }

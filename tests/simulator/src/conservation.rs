@@ -53,7 +53,9 @@ pub fn within(
         if let Poll::Ready(found) = check.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return found;
         }
-        for (ticket, step) in steps.take() {
+        let mut asked = Vec::new();
+        steps.take(&mut asked);
+        for (ticket, step) in asked {
             let answered = if let Step::Wait { .. } = *step {
                 Answer::Wait(())
             } else {

@@ -392,7 +392,7 @@ impl World {
             .future
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
-        of.waiting.extend(of.steps.take());
+        of.steps.take(&mut of.waiting);
         self.notices.extend(of.steps.take_notices());
         if let Poll::Ready(end) = polled {
             let ended = self.tasks.remove(task);
