@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use domain::hour::Hour;
-use domain::ids::{Dimension, InvalidId, LicenseArn, LicenseId, ProductCode};
+use domain::ids::{AccountId, Dimension, InvalidId, LicenseArn, LicenseId, ProductCode};
 use domain::ledger::record::Finding;
 use jiff::Timestamp;
 
@@ -88,6 +88,15 @@ pub enum Command {
         #[command(flatten)]
         record: RecordArguments,
     },
+    /// Have an account's hour posted again by the next run
+    Post {
+        /// The account's id
+        #[arg(value_parser = account)]
+        account: AccountId,
+        /// The hour of use, such as 2026-11-22T10:00:00Z
+        #[arg(value_parser = hour)]
+        hour: Hour,
+    },
     /// Licenses whose buyer AWS does not know as subscribed
     #[command(subcommand)]
     Hold(HoldCommand),
@@ -162,6 +171,10 @@ impl Found {
             None => Finding::NotAccepted,
         }
     }
+}
+
+fn account(text: &str) -> Result<AccountId, InvalidId> {
+    AccountId::parse(text)
 }
 
 fn product(text: &str) -> Result<ProductCode, InvalidId> {

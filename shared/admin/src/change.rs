@@ -1,8 +1,8 @@
 //! The commands that change something: what they will do, and doing it.
 
-use app::{App, Done, OperationError, RecordName};
+use app::{App, Done, OperationError, RecordName, StepError};
 use domain::hour::Hour;
-use domain::ids::{Dimension, LicenseId, ProductCode};
+use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::record::{CloseReason, Finding, Record, RecordState};
 use jiff::Timestamp;
@@ -23,6 +23,8 @@ pub(crate) enum Change {
     },
     /// A record is given up.
     GiveUp { record: RecordName },
+    /// An account's hour is posted again.
+    Post { account: AccountId, hour: Hour },
     /// A hold ends.
     EndHold { license: LicenseId },
     /// A contract covers a period.
@@ -52,6 +54,7 @@ impl Change {
             }
             Self::Resolve { record, finding } => plan_resolve(app, record, finding).await,
             Self::GiveUp { record } => plan_give_up(app, record).await,
+            Self::Post { account, hour } => plan_post(app, account, *hour).await,
             Self::EndHold { license } => plan_end_hold(app, license).await,
             Self::Include {
                 license,
@@ -88,6 +91,11 @@ impl Change {
             Self::GiveUp { record } => {
                 let closed = app.give_up(record).await?;
                 Ok(said(Done::Changed, &is_now(&closed)))
+            }
+            Self::Post { account, hour } => {
+                app.post_again(account, *hour).await?;
+                let text = format!("{account}'s hour {hour} is posted again by the next run");
+                Ok(said(Done::Changed, &text))
             }
             Self::EndHold { license } => {
                 let done = app.end_hold(license).await;
@@ -287,6 +295,25 @@ async fn plan_give_up(app: &App, name: &RecordName) -> Result<Plan, Refused> {
         RecordState::Closed { .. } => Plan::Already(is_now(&record)),
         RecordState::Billed { .. } => return Err(Refused::State(is_now(&record))),
     })
+}
+
+async fn plan_post(app: &App, account: &AccountId, hour: Hour) -> Result<Plan, Refused> {
+    if hour.end() > app.clock.now() {
+        return Err(Refused::Instants("HOUR must be over"));
+    }
+    if app
+        .store
+        .account(account)
+        .await
+        .map_err(StepError::from)?
+        .is_none()
+    {
+        return Err(Refused::NoAccount(account.clone()));
+    }
+    Ok(Plan::Will(format!(
+        "Has all reports of {account}'s hour {hour} posted again within a minute. \
+         What is posted already stays as it is."
+    )))
 }
 
 async fn plan_end_hold(app: &App, license: &LicenseId) -> Result<Plan, Refused> {

@@ -1,7 +1,7 @@
 //! Why a command was not carried out.
 
 use app::{OperationError, StepError};
-use domain::ids::{Dimension, LicenseId, ProductCode};
+use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
 
 /// Why a command was not carried out, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,9 @@ pub enum Refused {
         "AWS told of no license {0}: nothing was changed; look its id up in its agreement's page"
     )]
     NoLicense(LicenseId),
+    /// There is no such account.
+    #[error("there is no account {0}: nothing was changed")]
+    NoAccount(AccountId),
     /// The dimension is not metered.
     #[error("{dimension} is not metered: nothing was changed; the catalog's are {metered}")]
     NotMetered {
@@ -78,7 +81,8 @@ impl From<OperationError> for Refused {
         match error {
             OperationError::Store(error) => Self::Unanswered(error),
             OperationError::NoRecord => Self::NoRecord,
-            OperationError::NotUnknown(_)
+            OperationError::NoAccount
+            | OperationError::NotUnknown(_)
             | OperationError::NotFrozen
             | OperationError::TooLarge(..)
             | OperationError::Contended => Self::Operation(error),

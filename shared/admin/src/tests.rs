@@ -273,6 +273,24 @@ async fn usage_of_an_ended_license_that_came_too_late_is_listed_as_written_off()
 }
 
 #[tokio::test]
+async fn a_report_that_was_stored_and_never_marked_is_posted_when_an_operator_says_so() {
+    let world = World::new().await;
+    let (_, hour) = world.posted().await;
+    world.store_and_break_off(hour, "broken-off", 2).await;
+    world.app.post_due(Timestamp::MAX).await.unwrap();
+    assert_eq!(world.posted_computers(hour).await, 3);
+    let post = format!("post acme {hour}");
+    assert!(world.yes(&post).await.starts_with("Done: "));
+    world.app.post_due(Timestamp::MAX).await.unwrap();
+    assert_eq!(world.posted_computers(hour).await, 5);
+    let unknown = world.refused(&format!("post nobody {hour}")).await;
+    assert!(unknown.contains("no account"), "{unknown}");
+    let running = Hour::of(world.aws.now());
+    let early = world.refused(&format!("post acme {running}")).await;
+    assert!(early.contains("HOUR must be over"), "{early}");
+}
+
+#[tokio::test]
 async fn a_dry_run_lists_what_would_be_sent_and_freezes_nothing() {
     let world = World::new().await;
     assert_eq!(world.said("dry-run").await, "Nothing would be sent now.");

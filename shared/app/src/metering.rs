@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use domain::hour::Hour;
-use domain::ids::{Dimension, LicenseId, ProductCode};
+use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::hold::Hold;
 use domain::ledger::included::Included;
@@ -175,6 +175,16 @@ impl App {
     pub async fn give_up(&self, record: &RecordName) -> Result<Record, OperationError> {
         let steps = self.steps();
         self.run(&steps, operations::give_up(&steps, record)).await
+    }
+
+    /// Has an account's hour posted again by the next run of posting.
+    ///
+    /// # Errors
+    /// [`OperationError`]
+    pub async fn post_again(&self, account: &AccountId, hour: Hour) -> Result<(), OperationError> {
+        let steps = self.steps();
+        self.run(&steps, operations::post_again(&steps, account, hour))
+            .await
     }
 
     /// Ends a license's hold.

@@ -2,19 +2,20 @@
 //! outcomes, poison, holds, what a contract covers; and the dry run.
 
 use domain::hour::Hour;
-use domain::ids::{Dimension, LicenseId, ProductCode};
+use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::hold::Hold;
 use domain::ledger::included::Included;
 use domain::ledger::record::{Finding, NotUnknown, Record, RecordState};
 use domain::ledger::slot::{FreezeTerms, SlotState, freeze};
 use domain::quantity::QuantityTooLarge;
+use domain::usage::Part;
 use jiff::Timestamp;
 
 use crate::notice::Notice;
 use crate::posting::terms;
 use crate::rules::Rules;
-use crate::step::{Listed, RecordName, Slot, StepError, Written};
+use crate::step::{Listed, Marker, RecordName, Slot, StepError, Written};
 use crate::steps::Steps;
 
 /// How often a decision that lost to another is made again.
@@ -29,6 +30,9 @@ pub enum OperationError {
     /// There is no such record.
     #[error("there is no such record")]
     NoRecord,
+    /// There is no such account.
+    #[error("there is no such account")]
+    NoAccount,
     /// The record is in another state than the decision needs.
     #[error(transparent)]
     NotUnknown(#[from] NotUnknown),
@@ -153,6 +157,26 @@ async fn change_record(
         }
     }
     Err(OperationError::Contended)
+}
+
+/// Has an account's hour posted again by the next run: for a report that was
+/// stored by a delivery that ended before it made sure of that, and never came
+/// again. Repeating it, or doing it without need, changes nothing.
+///
+/// # Errors
+/// [`OperationError`]
+pub async fn post_again(
+    steps: &Steps,
+    account: &AccountId,
+    hour: Hour,
+) -> Result<(), OperationError> {
+    let stored = steps.account(account.clone()).await?;
+    let stored = stored.ok_or(OperationError::NoAccount)?;
+    for part in Part::all(stored.parts.count_at(hour)) {
+        let marker = Marker::fresh(steps, account.clone(), part, hour);
+        steps.put_marker(marker).await?;
+    }
+    Ok(())
 }
 
 /// Ends a license's hold: its frozen records and slots are sent again.

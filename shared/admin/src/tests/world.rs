@@ -16,6 +16,7 @@ use domain::ids::{AccountId, AwsAccountId, LicenseArn, LicenseId, ProductCode, U
 use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
+use domain::usage::{Part, UsageReport};
 use fake_aws::{Config, FakeAws, Fault, FaultKind, OfferKind};
 use jiff::{SignedDuration, Timestamp};
 use runtime::aws::Clients;
@@ -151,16 +152,25 @@ impl World {
 
     /// Reports computers' usage of an hour.
     pub(crate) async fn report(&self, hour: Hour, id: &str, computers: usize) {
-        let computers: Vec<_> = (0..computers)
-            .map(|n| {
-                json!({"agent_id": format!("{id}-{n}"), "connector": {"kind": "aws"},
-                       "size": {"instance_type": "m5.large"}})
-            })
-            .collect();
-        let report = json!({"account": "acme", "hour": hour, "report_id": id,
-                            "computers": computers});
-        let report = serde_json::from_value(report).unwrap();
+        let report = report(hour, id, computers);
         self.app.record_usage(&report).await.unwrap();
+    }
+
+    /// A delivery of a report that ends after it was stored, before it makes sure
+    /// that it will be posted.
+    pub(crate) async fn store_and_break_off(&self, hour: Hour, id: &str, computers: usize) {
+        let lost = Fault::new("PutItem", FaultKind::LostAnswer, 3);
+        self.aws.inject_fault(lost).unwrap();
+        let report = report(hour, id, computers);
+        self.app.record_usage(&report).await.unwrap_err();
+        self.aws.clear_faults();
+    }
+
+    /// How many computers of an hour are in its slot.
+    pub(crate) async fn posted_computers(&self, hour: Hour) -> u32 {
+        let account = AccountId::parse("acme").unwrap();
+        let posted = self.app.store.account_hour(&account, Part(0), hour).await;
+        posted.unwrap().lines.iter().map(|line| line.count).sum()
     }
 
     /// The buyer cancels.
@@ -206,4 +216,16 @@ impl World {
         let license = LicenseArn::parse(bought.license_arn).unwrap();
         license.id().clone()
     }
+}
+
+fn report(hour: Hour, id: &str, computers: usize) -> UsageReport {
+    let computers: Vec<_> = (0..computers)
+        .map(|n| {
+            json!({"agent_id": format!("{id}-{n}"), "connector": {"kind": "aws"},
+                   "size": {"instance_type": "m5.large"}})
+        })
+        .collect();
+    let report = json!({"account": "acme", "hour": hour, "report_id": id,
+                        "computers": computers});
+    serde_json::from_value(report).unwrap()
 }
