@@ -2,7 +2,7 @@
 //! act, the field `alarm` names what for.
 
 use domain::hour::Hour;
-use domain::ids::{LicenseId, masked};
+use domain::ids::{AccountId, LicenseId, masked};
 use domain::ledger::account_hour::WriteOff;
 use domain::ledger::record::{Alarm, CloseReason, Record, RecordState};
 use domain::metering::{CallFailure, Refusal};
@@ -41,12 +41,7 @@ pub(crate) fn log(notice: Notice) {
             account,
             from,
             parts,
-        } => tracing::info!(
-            account.id = %account,
-            account.parts = parts,
-            usage.hour = %from,
-            "an account has too many computers for its parts and gets more of them"
-        ),
+        } => parts_changed(&account, from, parts),
         Notice::WrittenOff {
             license,
             hour,
@@ -66,11 +61,7 @@ pub(crate) fn log(notice: Notice) {
             records,
             halved,
         } => call_failed(&failure, records, halved),
-        Notice::HoldBegan { license } => tracing::error!(
-            alarm = "HoldBegan",
-            license.id = %license,
-            "a license is on hold: nothing more of it is frozen, and one record is tried every 15 minutes"
-        ),
+        Notice::HoldBegan { license } => hold_began(&license),
         Notice::HoldEnded { license } => tracing::info!(
             license.id = %license,
             "a license's hold ended; its usage is sent again"
@@ -87,6 +78,23 @@ pub(crate) fn log(notice: Notice) {
             "sending is stopped, and a deadline is less than 6 hours away"
         ),
     }
+}
+
+fn parts_changed(account: &AccountId, from: Hour, parts: u16) {
+    tracing::info!(
+        account.id = %account,
+        account.parts = parts,
+        usage.hour = %from,
+        "an account has too much for its parts and gets more of them"
+    );
+}
+
+fn hold_began(license: &LicenseId) {
+    tracing::error!(
+        alarm = "HoldBegan",
+        license.id = %license,
+        "a license is on hold: nothing more of it is frozen, and one record is tried every 15 minutes"
+    );
 }
 
 fn written_off(license: &LicenseId, hour: Hour, reason: WriteOff, computer_hours: u64) {

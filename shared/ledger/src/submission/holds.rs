@@ -61,10 +61,8 @@ impl Submitter<'_> {
         }
         let running = Hour::of(now);
         let first = running.plus(-TRIED_HOURS_BACK);
-        let mut slots = self
-            .steps
-            .slots(license.clone(), first, running.next())
-            .await?;
+        let slots = self.steps.slots(license.clone(), first, running.next());
+        let slots = slots.await?;
         let accepted_since = slots.iter().flat_map(|slot| &slot.records).any(
             |record| matches!(record.state, RecordState::Billed { at, .. } if at >= hold.since),
         );
@@ -74,6 +72,15 @@ impl Submitter<'_> {
             self.held.remove(license);
             return Ok(());
         }
+        self.try_one_of(terms, slots, now).await
+    }
+
+    async fn try_one_of(
+        &mut self,
+        terms: LicenseTerms,
+        mut slots: Vec<Slot>,
+        now: Timestamp,
+    ) -> Result<(), SlotError> {
         slots.retain(|slot| !self.is_in_doubt(slot.head.hour));
         let frozen = slots.iter().flat_map(|slot| &slot.records).find(|record| {
             matches!(record.state, RecordState::Frozen { .. })
@@ -102,9 +109,9 @@ impl Submitter<'_> {
             open.next_back()
         };
         if let Some(slot) = open {
-            let hour = slot.head.hour;
+            let (license, hour) = (slot.head.license.clone(), slot.head.hour);
             let done = self.freeze(terms, slot, now).await?;
-            self.slot_done(license, hour, done);
+            self.slot_done(&license, hour, done);
         }
         Ok(())
     }
