@@ -22,12 +22,14 @@ pub(crate) fn log(notice: Notice) {
             account,
             part,
             hour,
+            failure,
             reason,
         } => tracing::error!(
             alarm = "AccountHourFailed",
             account.id = %account,
             usage.part = part.0,
             usage.hour = %hour,
+            posting.failure = ?failure,
             error = %reason,
             "an account-hour could not be posted; a marker keeps it for a later run"
         ),

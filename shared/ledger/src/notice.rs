@@ -22,6 +22,8 @@ pub enum Notice {
         part: Part,
         /// The hour.
         hour: Hour,
+        /// What kind of failure it is.
+        failure: AccountHourFailure,
         /// Why.
         reason: String,
     },
@@ -110,6 +112,24 @@ pub enum Notice {
         /// The earliest of their deadlines.
         earliest: Timestamp,
     },
+}
+
+/// Why an account-hour could not be posted, as far as it matters to who hears of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountHourFailure {
+    /// The store failed, or an item other than a report is unreadable.
+    Store,
+    /// What was posted before does not follow from the reports: one is gone, or
+    /// was not there yet when they were read.
+    NotReplayed,
+    /// Some of its reports are unreadable; the others are posted.
+    UnreadableReports,
+    /// Its account is not stored.
+    AccountMissing,
+    /// No slot takes its usage.
+    NoSlot,
+    /// Others changed it again and again.
+    Contended,
 }
 
 /// An error with everything that caused it, for a notice's reason.

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Poster;
 use super::target::TargetError;
-use crate::notice::Notice;
+use crate::notice::{AccountHourFailure, Notice};
 use crate::step::{SlotPosting, StepError, Written};
 
 /// How often a posting that lost to somebody else is decided again in one run.
@@ -50,6 +50,19 @@ impl PostingError {
     /// Whether nothing is wrong: the account-hour is posted later.
     pub(super) fn only_waits(&self) -> bool {
         matches!(self, Self::Target(TargetError::TooEarlyToSay(_)))
+    }
+
+    pub(super) fn kind(&self) -> AccountHourFailure {
+        match self {
+            Self::Store(_) | Self::Target(TargetError::Store(_)) => AccountHourFailure::Store,
+            Self::Replay(_) => AccountHourFailure::NotReplayed,
+            Self::Unreadable(_) => AccountHourFailure::UnreadableReports,
+            Self::AccountMissing => AccountHourFailure::AccountMissing,
+            Self::Target(
+                TargetError::NoLicense(_) | TargetError::NoSlot(_) | TargetError::TooEarlyToSay(_),
+            ) => AccountHourFailure::NoSlot,
+            Self::Contended => AccountHourFailure::Contended,
+        }
     }
 }
 

@@ -312,6 +312,7 @@ impl Poster<'_> {
             account: account.clone(),
             part,
             hour,
+            failure: error.kind(),
             reason: chain(error),
         });
     }
