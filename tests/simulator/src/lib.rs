@@ -6,11 +6,6 @@
 //! performs their steps is a table in memory and a fake of AWS, both of its own.
 //! Deterministic: a seed gives a schedule, a schedule gives a world, bit for bit.
 
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "most matches pick a few of forty steps or of thirty actions"
-)]
-
 pub mod aws;
 pub mod cast;
 pub mod check;

@@ -58,10 +58,8 @@ impl Schedule {
     /// Zeros are sent up to 22 hours after their hour: time for one of them. A
     /// submitter whose clock was ahead put its records off until then.
     fn hours_more(&self) -> i64 {
-        let ahead = self.actions.iter().any(|action| match action {
-            Action::Submit { ahead } => *ahead > 0,
-            _ => false,
-        });
+        let is_ahead = |action: &Action| matches!(action, Action::Submit { ahead } if *ahead > 0);
+        let ahead = self.actions.iter().any(is_ahead);
         i64::from(self.setting.zeros) * 24 + i64::from(ahead) * 3
     }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use domain::hour::{Hour, after, before};
 use domain::ids::Dimension;
-use domain::ledger::controls::Forgotten;
+use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::included::Included;
 use domain::ledger::slot::AllocationLimit;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Rules, Step, ZeroRecords};
+use ledger::{Answer, Rules, Step, ZeroRecords};
 
-use crate::aws::CallFault;
+use crate::aws::{Aws, CallFault};
 use crate::cast::{self, LICENSES, Seen};
 use crate::tables::Tables;
 use crate::world::{Job, StoreFault, World};
@@ -251,7 +251,6 @@ impl Schedule {
 impl World {
     /// Makes one action happen.
     pub fn act(&mut self, action: &Action, story: &mut Story) {
-        let now = self.now();
         match action {
             Action::Advance { minutes } => self.advance(i64::from(*minutes)),
             Action::Report {
@@ -260,23 +259,14 @@ impl World {
                 id,
                 seen,
             } => {
-                let hour = Hour::of(now).plus(-i32::from(*hours_back));
+                let hour = Hour::of(self.now()).plus(-i32::from(*hours_back));
                 let report = cast::report(*account, hour, *id, seen);
                 self.start(Job::Record(Arc::new(report)), SignedDuration::ZERO);
             }
             Action::Post { ahead } => self.start(Job::Post, minutes(*ahead)),
             Action::Submit { ahead } => self.start(Job::Submit, minutes(*ahead)),
             Action::Go { task, steps, pick } => self.go(*task, *steps, *pick),
-            Action::StoreFails { task, made } => {
-                let fault = if *made {
-                    StoreFault::AnswerLost
-                } else {
-                    StoreFault::NotMade
-                };
-                if let Some(task) = self.nth(*task) {
-                    self.step(task, 0, Some(fault));
-                }
-            }
+            Action::StoreFails { task, made } => self.store_fails(*task, *made),
             Action::Crash { task } => {
                 if let Some(task) = self.nth(*task) {
                     self.crash(task);
@@ -288,76 +278,83 @@ impl World {
             Action::Unlink { license } => self.unlink(*license),
             Action::End { license } => self.end(*license),
             Action::Learn { license } => self.learn(*license),
-            Action::Switch { .. } | Action::Grant { .. } => self.operate(action),
-            Action::BackUp => story.backup = Some((now, self.tables.clone())),
-            Action::Restore => self.restore(story),
-            Action::Resend => self.resend(),
-            Action::CallFails(_)
-            | Action::Foreign { .. }
-            | Action::Outage { .. }
-            | Action::Suspend { .. }
-            | Action::Missing { .. }
-            | Action::Unpropagated { .. }
-            | Action::AlwaysFails { .. } => {
-                self.healthy.trouble(now);
-                self.disturb(action, now);
-            }
-        }
-    }
-
-    /// What happens at AWS.
-    fn disturb(&mut self, action: &Action, now: Timestamp) {
-        match action {
-            Action::CallFails(fault) => self.aws.faults.push_back(*fault),
             Action::Foreign { license, tier } => {
-                self.aws
-                    .meter_elsewhere(cast::arn(*license), dimension(*tier), now);
+                let (license, now) = (cast::arn(*license), self.now());
+                let aws = self.disturbed_aws();
+                aws.meter_elsewhere(license, dimension(*tier), now);
             }
-            Action::Outage { minutes } => {
-                let until = after(now, SignedDuration::from_mins(i64::from(*minutes)));
-                self.aws.down_until = Some(until);
-                self.healthy.trouble(until);
-            }
+            Action::CallFails(fault) => self.disturbed_aws().faults.push_back(*fault),
+            Action::Outage { minutes } => self.outage(i64::from(*minutes)),
             Action::Suspend { license, is } => {
-                set(&mut self.aws.suspended, cast::license(*license), *is);
+                let suspended = &mut self.disturbed_aws().suspended;
+                set(suspended, cast::license(*license), *is);
             }
-            Action::Missing { tier, is } => set(&mut self.aws.missing, dimension(*tier), *is),
+            Action::Missing { tier, is } => {
+                set(&mut self.disturbed_aws().missing, dimension(*tier), *is);
+            }
             Action::Unpropagated { license, is } => {
-                set(&mut self.aws.unpropagated, cast::license(*license), *is);
+                let unpropagated = &mut self.disturbed_aws().unpropagated;
+                set(unpropagated, cast::license(*license), *is);
             }
             Action::AlwaysFails { license, is } => {
-                set(&mut self.aws.always_fails, cast::license(*license), *is);
+                let always_fails = &mut self.disturbed_aws().always_fails;
+                set(always_fails, cast::license(*license), *is);
             }
-            _ => {}
+            Action::Switch { stopped } => self.switch(*stopped),
+            Action::Grant { computer_hours } => self.grant(u64::from(*computer_hours)),
+            Action::BackUp => story.backup = Some((self.now(), self.tables.clone())),
+            Action::Restore => self.restore(story),
+            Action::Resend => self.resend(),
         }
     }
 
-    /// What an operator does.
-    fn operate(&mut self, action: &Action) {
-        match action {
-            Action::Switch { stopped } => {
-                self.healthy.trouble(self.now());
-                let controls = self.controls();
-                if let Some(controls) = controls.switched(&cast::product(0), *stopped) {
-                    let _alone = self.make(Step::PutControls { controls });
-                }
-            }
-            Action::Grant { computer_hours } => {
-                let start = before(self.now(), SignedDuration::from_hours(24));
-                let until = after(start, SignedDuration::from_hours(24 * 31));
-                let period = Included::new(cast::license(0), dimension(0), start, until, 0);
-                if let Some(included) = period.regranted(until, u64::from(*computer_hours)) {
-                    let _alone = self.make(Step::PutIncluded { included });
-                }
-            }
-            _ => {}
+    fn store_fails(&mut self, task: u8, made: bool) {
+        let fault = if made {
+            StoreFault::AnswerLost
+        } else {
+            StoreFault::NotMade
+        };
+        if let Some(task) = self.nth(task) {
+            self.step(task, 0, Some(fault));
         }
     }
 
-    fn controls(&mut self) -> domain::ledger::controls::Controls {
-        match self.make(Step::ReadControls {}) {
-            Some(ledger::Answer::ReadControls(controls)) => controls,
-            Some(_) | None => domain::ledger::controls::Controls::default(),
+    /// AWS, about to be disturbed: trouble for whoever calls it.
+    fn disturbed_aws(&mut self) -> &mut Aws {
+        self.healthy.trouble(self.now());
+        &mut self.aws
+    }
+
+    fn outage(&mut self, minutes: i64) {
+        let until = after(self.now(), SignedDuration::from_mins(minutes));
+        self.disturbed_aws().down_until = Some(until);
+        self.healthy.trouble(until);
+    }
+
+    /// An operator stops sending of the first product, or lets it go on.
+    fn switch(&mut self, stopped: bool) {
+        self.healthy.trouble(self.now());
+        let controls = self.controls();
+        if let Some(controls) = controls.switched(&cast::product(0), stopped) {
+            let _alone = self.make(Step::PutControls { controls });
+        }
+    }
+
+    /// An operator stores what the first license's contract covers.
+    fn grant(&mut self, computer_hours: u64) {
+        let start = before(self.now(), SignedDuration::from_hours(24));
+        let until = after(start, SignedDuration::from_hours(24 * 31));
+        let period = Included::new(cast::license(0), dimension(0), start, until, 0);
+        if let Some(included) = period.regranted(until, computer_hours) {
+            let _alone = self.make(Step::PutIncluded { included });
+        }
+    }
+
+    fn controls(&mut self) -> Controls {
+        if let Some(Answer::ReadControls(controls)) = self.make(Step::ReadControls {}) {
+            controls
+        } else {
+            Controls::default()
         }
     }
 
@@ -404,7 +401,7 @@ impl World {
             self.aws.always_fails.clear();
         }
         self.aws.suspended.clear();
-        self.operate(&Action::Switch { stopped: false });
+        self.switch(false);
         for license in 0..LICENSES {
             self.learn(license);
         }

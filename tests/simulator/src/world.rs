@@ -277,7 +277,8 @@ impl World {
         }
     }
 
-    /// Makes a step; `held_up` when time went by since its task began.
+    /// Makes a step; `held_up` when time went by since its task began. A fault
+    /// is the store's: a call and a wait are made all the same.
     ///
     /// # Errors
     /// [`StepError`] when the fault says so.
@@ -291,27 +292,32 @@ impl World {
         if fault.is_some() {
             self.healthy.trouble(self.clock.now());
         }
-        let answer = match step {
-            Step::Send { records } => Answer::Send(self.aws.send(&records, self.clock.now())),
-            Step::Wait { until } => {
-                self.clock.set(until.max(self.clock.now()));
-                Answer::Wait(())
-            }
-            step => {
-                if fault == Some(StoreFault::NotMade) {
-                    return Err(lost());
-                }
-                match &step {
-                    Step::FreezeSlot { freeze } if !held_up => self.watch_freeze(freeze),
-                    Step::Post { slots, .. } if !held_up => self.watch_post(slots),
-                    _ => {}
-                }
-                self.make(step).ok_or_else(lost)?
-            }
-        };
+        if let Step::Send { records } = &step {
+            return Ok(Answer::Send(self.aws.send(records, self.clock.now())));
+        }
+        if let Step::Wait { until } = step {
+            self.clock.set(until.max(self.clock.now()));
+            return Ok(Answer::Wait(()));
+        }
+        if fault == Some(StoreFault::NotMade) {
+            return Err(lost());
+        }
+        if !held_up {
+            self.watch(&step);
+        }
+        let answer = self.make(step).ok_or_else(lost)?;
         match fault {
-            Some(StoreFault::AnswerLost) if !matches!(answer, Answer::Send(_)) => Err(lost()),
-            Some(StoreFault::AnswerLost | StoreFault::NotMade) | None => Ok(answer),
+            Some(StoreFault::AnswerLost) => Err(lost()),
+            Some(StoreFault::NotMade) | None => Ok(answer),
+        }
+    }
+
+    /// What can be seen of a step only at the moment when it is made.
+    fn watch(&mut self, step: &Step) {
+        if let Step::FreezeSlot { freeze } = step {
+            self.watch_freeze(freeze);
+        } else if let Step::Post { slots, .. } = step {
+            self.watch_post(slots);
         }
     }
 
