@@ -102,6 +102,8 @@ mutants! {
     MachineCountedUnderTwoIds = 64: "a machine is counted twice because its instance id became known in between";
     IncludedTakenWithoutVersion = 65: "the included part of a contract is taken without its version";
     ClosedAtTheDeadline = 67: "what missed its deadline is closed by a clock that may be an hour ahead";
+    RateOfCallsNotKept = 46: "calls are made at once, however many there are";
+    CallsNotFilled = 46: "a call waits for 25 records of whatever products, and holds those of one";
 }
 
 thread_local! {

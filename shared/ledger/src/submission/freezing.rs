@@ -10,7 +10,6 @@ use domain::ledger::record::Record;
 use domain::ledger::slot::{
     FreezeTerms, FrozenUsage, LicenseTerms, SlotEntry, SlotHead, SlotState, freeze,
 };
-use domain::metering::MAX_RECORDS_PER_CALL;
 use domain::mutant;
 use domain::quantity::QuantityTooLarge;
 use domain::usage::{Part, Shard};
@@ -76,8 +75,7 @@ impl WrittenOff {
 
 impl Submitter<'_> {
     /// Does what is due with the next slots, as many as the call has room for.
-    pub(super) async fn take_up_slots(&mut self) {
-        let missing = MAX_RECORDS_PER_CALL - self.ready.len();
+    pub(super) async fn take_up_slots(&mut self, missing: usize) {
         let names: Vec<(LicenseId, Hour)> = self
             .slots
             .drain(..missing.min(self.slots.len()))

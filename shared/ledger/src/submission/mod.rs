@@ -8,8 +8,8 @@
 //!
 //! A run keeps a few calls under way, a tenth of a second apart, and prepares
 //! the next one meanwhile: it counts the attempts of records that are due and
-//! freezes just as many slots as the call takes. After a failed call nothing
-//! more is frozen or sent.
+//! freezes just as many slots as the call takes; with several products, until
+//! one of them fills a call. After a failed call nothing more is frozen or sent.
 
 mod call;
 mod carrying;
@@ -28,6 +28,7 @@ use domain::hour::{Hour, after, before};
 use domain::ids::{LicenseId, ProductCode};
 use domain::ledger::controls::Controls;
 use domain::ledger::slot::LicenseTerms;
+use domain::mutant;
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::{SignedDuration, Timestamp};
@@ -99,6 +100,8 @@ struct Submitter<'a> {
     next: Option<Timestamp>,
     /// Calls spent on finding the records that make calls fail.
     extra_calls: usize,
+    /// Full calls that went before what is first to be sent.
+    passed_over: usize,
     /// A due slot waits for its accounts to be posted.
     waiting: bool,
     /// What of stopped products is near its deadline.
@@ -205,6 +208,7 @@ impl<'a> Submitter<'a> {
             terms: BTreeMap::new(),
             next: None,
             extra_calls: 0,
+            passed_over: 0,
             waiting: false,
             stopped_near: BTreeMap::new(),
             seen_slots: BTreeSet::new(),
@@ -235,7 +239,9 @@ impl<'a> Submitter<'a> {
         if self.run.stopped || at >= self.last_call {
             return None;
         }
-        self.next_call = after(at, BETWEEN_CALLS);
+        if !mutant!(RateOfCallsNotKept) {
+            self.next_call = after(at, BETWEEN_CALLS);
+        }
         Some(at)
     }
 

@@ -7,11 +7,10 @@ use domain::ids::LicenseId;
 use domain::ledger::deadline::{accepted_until, closed_at};
 use domain::ledger::record::{RETRY_AFTER, Record, RecordState, TimeLeft};
 use domain::ledger::slot::SlotState;
-use domain::metering::MAX_RECORDS_PER_CALL;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 
-use super::prepared::{Call, Ready, name_of, next_call};
+use super::prepared::{Call, Ready, name_of, next_call, room_in_call};
 use super::{CONCURRENCY, Submitter};
 use crate::notice::{Notice, chain};
 use crate::posting::last_hours;
@@ -40,18 +39,22 @@ impl Submitter<'_> {
         if self.records.is_empty() && self.slots.is_empty() && self.ask {
             self.ask_for_work().await?;
         }
-        while self.has_room() && !self.records.is_empty() {
-            self.take_up_records().await;
+        while !self.records.is_empty() && self.room() > 0 {
+            self.take_up_records(self.room()).await;
         }
-        while self.has_room() && !self.slots.is_empty() {
-            self.take_up_slots().await;
+        while !self.slots.is_empty() && self.room() > 0 {
+            self.take_up_slots(self.room()).await;
         }
-        Ok(next_call(&mut self.ready))
+        Ok(next_call(&mut self.ready, &mut self.passed_over))
     }
 
-    /// Whether the next call takes more, and there is time to look for it.
-    fn has_room(&self) -> bool {
-        self.ready.len() < MAX_RECORDS_PER_CALL && self.has_time()
+    /// How many more the next call takes, if there is time to look for them.
+    fn room(&self) -> usize {
+        if self.has_time() {
+            room_in_call(&self.ready)
+        } else {
+            0
+        }
     }
 
     /// Asks the work list what is due; again later, if it did not say all. The
@@ -128,8 +131,7 @@ impl Submitter<'_> {
     }
 
     /// Counts another attempt of the next due records, as many as the call takes.
-    async fn take_up_records(&mut self) {
-        let missing = MAX_RECORDS_PER_CALL - self.ready.len();
+    async fn take_up_records(&mut self, missing: usize) {
         let names: Vec<RecordName> = self
             .records
             .drain(..missing.min(self.records.len()))
