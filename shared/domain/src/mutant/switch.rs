@@ -104,6 +104,8 @@ mutants! {
     ClosedAtTheDeadline = 67: "what missed its deadline is closed by a clock that may be an hour ahead";
     RateOfCallsNotKept = 46: "calls are made at once, however many there are";
     CallsNotFilled = 46: "a call waits for 25 records of whatever products, and holds those of one";
+    PoisonSoughtOneByOne = 62: "a call that fails for a record's sake is sent again record by record";
+    PoisonSoughtInTenCalls = 62: "a run that made ten calls no longer looks for what makes calls fail";
 }
 
 thread_local! {

@@ -30,7 +30,9 @@ pub(super) struct CallEnd {
     pub(super) settled: Vec<Settled>,
     /// Its halves, to be sent at once.
     pub(super) halves: Vec<Call>,
-    /// Whether its only record is the one that makes calls fail.
+    /// Whether AWS answered it, be it with a refusal.
+    pub(super) answered: bool,
+    /// Whether its only record is found to be one that makes calls fail.
     pub(super) found: bool,
     /// Whether nothing more is to be sent in this run.
     pub(super) stop: bool,
@@ -63,6 +65,7 @@ pub(super) async fn make_call(steps: &Steps, call: Call, at: Timestamp, may: boo
         return CallEnd {
             settled: Vec::new(),
             halves: Vec::new(),
+            answered: false,
             found: false,
             stop: true,
         };
@@ -71,6 +74,8 @@ pub(super) async fn make_call(steps: &Steps, call: Call, at: Timestamp, may: boo
         Next::Halve => halved(steps, call, failure).await,
         Next::GoOn | Next::Stop => {
             let alone = call.records.len() == 1;
+            let known = call.records.iter().all(Ready::is_alone);
+            let answered = matches!(failure, CallFailure::Refused(_));
             let outcome = Outcome::Failed { failure, alone };
             let outcomes = call
                 .records
@@ -79,7 +84,8 @@ pub(super) async fn make_call(steps: &Steps, call: Call, at: Timestamp, may: boo
             CallEnd {
                 settled: settle_all(steps, outcomes.collect()).await,
                 halves: Vec::new(),
-                found: next == Next::GoOn,
+                answered,
+                found: next == Next::GoOn && !known,
                 stop: next == Next::Stop,
             }
         }
@@ -133,6 +139,7 @@ async fn answered(steps: &Steps, call: Call, answer: &CallAnswer) -> CallEnd {
     CallEnd {
         settled: settle_all(steps, outcomes).await,
         halves: Vec::new(),
+        answered: true,
         found: false,
         stop: false,
     }
@@ -167,7 +174,13 @@ pub(super) async fn settle_all(steps: &Steps, outcomes: Vec<(Ready, Outcome)>) -
 /// A failed call's records in two halves: the failure settled, and another
 /// attempt counted for each.
 async fn halved(steps: &Steps, call: Call, failure: CallFailure) -> CallEnd {
-    let middle = call.records.len() / 2;
+    let records = call.records.len();
+    let parts = if mutant!(PoisonSoughtOneByOne) {
+        records
+    } else {
+        2
+    };
+    let answered = matches!(failure, CallFailure::Refused(_));
     let outcome = Outcome::Failed {
         failure,
         alone: false,
@@ -180,14 +193,15 @@ async fn halved(steps: &Steps, call: Call, failure: CallFailure) -> CallEnd {
     let again: Vec<_> = stream::iter(again).buffered(CONCURRENCY).collect().await;
     let mut end = CallEnd {
         settled: Vec::new(),
-        halves: vec![Call { records: vec![] }, Call { records: vec![] }],
+        halves: (0..parts).map(|_| Call { records: vec![] }).collect(),
+        answered,
         found: false,
         stop: false,
     };
     for (place, again) in again.into_iter().enumerate() {
         match again {
             Ok(Some(ready)) => {
-                if let Some(half) = end.halves.get_mut(usize::from(place >= middle)) {
+                if let Some(half) = end.halves.get_mut(place * parts / records) {
                     half.records.push(ready);
                 }
             }

@@ -55,9 +55,12 @@ const LONGEST_CALL: SignedDuration = SignedDuration::from_secs(21);
 /// Time until a run that left something behind is due again.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// How many calls a run spends on finding the records that make calls fail.
-/// Ten find one among 25: two for each time that the call is halved.
-const MAX_EXTRA_CALLS: usize = 10;
+/// How many records that make calls fail a run finds before it stops at the
+/// next failure. Ten extra calls find one among 25, two for each time that the
+/// call is halved. Were the calls counted instead, two such records in one call
+/// could use them up, run after run, and neither ever be found. Were there no
+/// limit, an AWS that refuses everything would have every record set aside.
+const MAX_FOUND: usize = 5;
 
 /// What a run of [`submit_due`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,8 +101,10 @@ struct Submitter<'a> {
     terms: BTreeMap<LicenseId, Option<LicenseTerms>>,
     /// When the next thing will be due, by the work list and what was settled since.
     next: Option<Timestamp>,
-    /// Calls spent on finding the records that make calls fail.
-    extra_calls: usize,
+    /// Whether AWS answered a call, be it with a refusal.
+    answered: bool,
+    /// Records found that make calls fail.
+    found: usize,
     /// Full calls that went before what is first to be sent.
     passed_over: usize,
     /// A due slot waits for its accounts to be posted.
@@ -138,7 +143,7 @@ pub async fn submit_due(
             match submitter.may_send_at() {
                 Some(at) => {
                     submitter.run.calls += 1;
-                    under_way.push(make_call(steps, call, at, submitter.halves_left()));
+                    under_way.push(make_call(steps, call, at, submitter.may_halve()));
                 }
                 None => submitter.put_back(call.records).await,
             }
@@ -207,7 +212,8 @@ impl<'a> Submitter<'a> {
             ask: true,
             terms: BTreeMap::new(),
             next: None,
-            extra_calls: 0,
+            answered: false,
+            found: 0,
             passed_over: 0,
             waiting: false,
             stopped_near: BTreeMap::new(),
@@ -245,8 +251,11 @@ impl<'a> Submitter<'a> {
         Some(at)
     }
 
-    fn halves_left(&self) -> bool {
-        self.extra_calls < MAX_EXTRA_CALLS
+    /// Whether records that make calls fail are still looked for. While AWS
+    /// answers nothing at all it is rather AWS that fails: one is found a run.
+    fn may_halve(&self) -> bool {
+        let given_up = mutant!(PoisonSoughtInTenCalls) && self.run.calls > 10;
+        self.found < if self.answered { MAX_FOUND } else { 1 } && !given_up
     }
 
     /// A license's terms, read once a run.

@@ -68,12 +68,8 @@ impl Submitter<'_> {
     /// calls that are to follow at once.
     pub(super) async fn take_in(&mut self, end: CallEnd) -> Vec<Call> {
         self.run.stopped |= end.stop;
-        if end.halves.is_empty() {
-            // Found, or not one of its records: the next poison has calls of its own.
-            self.extra_calls = if end.found { 0 } else { self.extra_calls };
-        } else {
-            self.extra_calls += 2;
-        }
+        self.answered |= end.answered;
+        self.found += usize::from(end.found);
         for settled in end.settled {
             self.settled(settled).await;
         }
