@@ -449,7 +449,7 @@ impl State {
                 .faults
                 .push_front(simulator::aws::CallFault::LostAnswer);
         }
-        let answer = world.perform(step, None, true);
+        let answer = world.perform(step, None, None);
         self.tables = std::mem::take(&mut world.tables);
         self.aws = std::mem::take(&mut world.aws);
         answer

@@ -7,12 +7,15 @@ use std::hash::{Hash, Hasher};
 
 use domain::hour::Hour;
 use domain::ids::{AwsAccountId, Dimension, LicenseArn, LicenseId};
+use domain::ledger::record::blames_a_record;
 use domain::metering::{
     CallAnswer, CallFailure, MAX_RECORDS_PER_CALL, NoAnswer, Refusal, UsageRecord, Verdict,
 };
 use domain::quantity::Quantity;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use crate::world::Caller;
 
 /// What AWS tells one usage from another by.
 pub type DedupKey = (LicenseId, Dimension, Hour);
@@ -22,10 +25,10 @@ pub type DedupKey = (LicenseId, Dimension, Hour);
 pub struct Aws {
     /// What it accepted, the first for ever.
     pub accepted: BTreeMap<DedupKey, UsageRecord>,
-    /// When each call came, and how many records it held.
-    pub calls: Vec<(Timestamp, usize)>,
-    /// What was sent first under each key, accepted or not.
-    pub first_sent: BTreeMap<DedupKey, UsageRecord>,
+    /// Every call.
+    pub calls: Vec<CallMade>,
+    /// What was sent under each key, accepted or not.
+    pub sent: BTreeMap<DedupKey, Sent>,
     /// Sends that were not what was sent first under their key.
     pub changed: Vec<UsageRecord>,
     /// Calls that no seller may make: too many records, or of two products.
@@ -56,6 +59,64 @@ pub struct Aws {
     pub foreign: BTreeSet<DedupKey>,
     /// Whether an identical retry answers DuplicateRecord instead of Success.
     pub retry_is_duplicate: bool,
+}
+
+/// One call.
+#[derive(Debug, Clone, Copy)]
+pub struct CallMade {
+    /// When it came.
+    pub at: Timestamp,
+    /// Who made it, where that is known.
+    pub by: Option<Caller>,
+    /// How many records it held.
+    pub records: usize,
+    /// Whether they are the second product's.
+    pub second_product: bool,
+    /// Whether it held one of a license of which the ledger knew that it had ended.
+    pub ending: bool,
+    /// Why it was made.
+    pub cause: Cause,
+    /// How many of its records AWS refuses, or fails on, for their own sake.
+    pub poison: usize,
+    /// How it ended.
+    pub end: CallEnd,
+}
+
+/// Why a call was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Its records are due.
+    Due,
+    /// Every one of its records was in a call of the same run before.
+    Again,
+    /// Its only record had made an earlier run's call of its own fail.
+    KnownToFail,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallEnd {
+    /// Answered, record by record.
+    Answered,
+    /// Refused whole, or failed.
+    Failed {
+        /// Whether one of its records is to blame as far as a caller can tell:
+        /// it was refused, or it is not the first that failed with one of them.
+        blames: bool,
+    },
+}
+
+/// What was sent under a key.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// What came first; all others should equal it.
+    pub first: UsageRecord,
+    /// When it came, each time.
+    pub at: Vec<Timestamp>,
+    /// The run that sent it last.
+    run: Option<usize>,
+    /// Whether a call of it alone failed.
+    failed_alone: bool,
 }
 
 /// A fault of one call.
@@ -89,7 +150,8 @@ impl Hash for Aws {
 }
 
 impl Aws {
-    /// Answers a call.
+    /// Answers a call. `ending` says whether it holds a record of a license of
+    /// which the ledger knows that it has ended.
     ///
     /// # Errors
     /// [`CallFailure`] as AWS fails it.
@@ -97,14 +159,73 @@ impl Aws {
         &mut self,
         records: &[UsageRecord],
         now: Timestamp,
+        by: Option<Caller>,
+        ending: bool,
     ) -> Result<CallAnswer, CallFailure> {
-        self.calls.push((now, records.len()));
-        self.remember(records);
+        let keys: Vec<DedupKey> = records.iter().map(key_of).collect();
+        let cause = self.cause(&keys, by);
+        let failed_before = keys.iter().any(|key| self.unanswered.contains(key));
+        self.remember(records, &keys, now, by);
+        let poison = records.iter().filter(|r| self.is_poison(r)).count();
         let answer = self.answer(records, now);
+        let end = match &answer {
+            Ok(_) => CallEnd::Answered,
+            Err(failure) => CallEnd::Failed {
+                blames: match failure {
+                    CallFailure::Refused(refusal) => blames_a_record(refusal),
+                    CallFailure::NoAnswer(NoAnswer::ServerError(_)) => failed_before,
+                    CallFailure::NoAnswer(
+                        NoAnswer::TimedOut | NoAnswer::Connection | NoAnswer::NotUnderstood,
+                    ) => false,
+                },
+            },
+        };
+        self.calls.push(CallMade {
+            at: now,
+            by,
+            records: records.len(),
+            second_product: records.iter().any(|r| self.is_second_product(r)),
+            ending,
+            cause,
+            poison,
+            end,
+        });
+        if let (CallEnd::Failed { .. }, [alone]) = (end, keys.as_slice())
+            && let Some(sent) = self.sent.get_mut(alone)
+        {
+            sent.failed_alone = true;
+        }
         if let Err(CallFailure::NoAnswer(_)) = answer {
-            self.unanswered.extend(records.iter().map(key_of));
+            self.unanswered.extend(keys);
         }
         answer
+    }
+
+    fn cause(&self, keys: &[DedupKey], by: Option<Caller>) -> Cause {
+        let run = by.map(|by| by.number);
+        let before = |key: &DedupKey| {
+            let sent = self.sent.get(key);
+            sent.is_some_and(|sent| run.is_some() && sent.run == run)
+        };
+        match keys {
+            [alone] if self.sent.get(alone).is_some_and(|sent| sent.failed_alone) => {
+                Cause::KnownToFail
+            }
+            keys if keys.iter().all(before) => Cause::Again,
+            _ => Cause::Due,
+        }
+    }
+
+    fn is_second_product(&self, record: &UsageRecord) -> bool {
+        self.second_product.contains(record.license.id())
+    }
+
+    /// Whether AWS refuses a call, or fails on it, for this record's sake.
+    pub fn is_poison(&self, record: &UsageRecord) -> bool {
+        let license = record.license.id();
+        self.missing.contains(&record.dimension)
+            || self.unpropagated.contains(license)
+            || self.always_fails.contains(license)
     }
 
     fn answer(
@@ -112,11 +233,9 @@ impl Aws {
         records: &[UsageRecord],
         now: Timestamp,
     ) -> Result<CallAnswer, CallFailure> {
-        let products: BTreeSet<bool> = records
-            .iter()
-            .map(|record| self.second_product.contains(record.license.id()))
-            .collect();
-        if records.len() > MAX_RECORDS_PER_CALL || products.len() > 1 || records.is_empty() {
+        let second = records.iter().filter(|r| self.is_second_product(r)).count();
+        let mixed = second > 0 && second < records.len();
+        if records.len() > MAX_RECORDS_PER_CALL || mixed || records.is_empty() {
             self.malformed += 1;
             return Err(CallFailure::Refused(Refusal::Unrecognized(
                 "ValidationException".to_owned(),
@@ -198,14 +317,29 @@ impl Aws {
         }
     }
 
-    fn remember(&mut self, records: &[UsageRecord]) {
-        for record in records {
-            match self.first_sent.get(&key_of(record)) {
-                None => {
-                    self.first_sent.insert(key_of(record), record.clone());
+    fn remember(
+        &mut self,
+        records: &[UsageRecord],
+        keys: &[DedupKey],
+        now: Timestamp,
+        by: Option<Caller>,
+    ) {
+        for (record, key) in records.iter().zip(keys) {
+            let run = by.map(|by| by.number);
+            if let Some(sent) = self.sent.get_mut(key) {
+                if sent.first != *record {
+                    self.changed.push(record.clone());
                 }
-                Some(first) if first == record => {}
-                Some(_) => self.changed.push(record.clone()),
+                sent.at.push(now);
+                sent.run = run;
+            } else {
+                let sent = Sent {
+                    first: record.clone(),
+                    at: vec![now],
+                    run,
+                    failed_alone: false,
+                };
+                self.sent.insert(key.clone(), sent);
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Who plays: three accounts, three licenses, and the computers of a report.
+//! Who plays: three accounts, three licenses, now and then a crowd with a
+//! license each, and the computers of a report.
 
 use std::sync::Arc;
 
@@ -18,13 +19,17 @@ use domain::usage::UsageReport;
 use domain::usage::report::ReportedComputer;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::world::World;
+use crate::world::{Job, World};
 
-/// How many accounts there are.
+/// How many accounts there are; the crowd's follow.
 pub const ACCOUNTS: u8 = 3;
 
-/// How many licenses there are; the last is another product's.
+/// How many licenses there are; the last is another product's. The crowd's
+/// follow, every third of them the other product's.
 pub const LICENSES: u8 = 3;
+
+/// How large a crowd may be.
+pub const LARGEST_CROWD: u8 = 100;
 
 /// The names that a schedule is told in.
 pub const ACCOUNT_NAMES: [&str; 3] = ["one", "two", "three"];
@@ -45,14 +50,15 @@ pub struct Seen {
 /// An account's id.
 #[expect(clippy::expect_used, reason = "the names are well formed")]
 pub fn account(number: u8) -> AccountId {
-    let name = ACCOUNT_NAMES[usize::from(number % ACCOUNTS)];
+    let name = ACCOUNT_NAMES.get(usize::from(number));
+    let name = name.map_or_else(|| format!("crowd-{number}"), ToString::to_string);
     AccountId::parse(name).expect("a name")
 }
 
 /// A license's ARN.
 #[expect(clippy::expect_used, reason = "the number is well formed")]
 pub fn arn(number: u8) -> LicenseArn {
-    let number = u32::from(number % LICENSES) + 1;
+    let number = u32::from(number) + 1;
     let text = format!("arn:aws:license-manager::123456789012:license:l-{number:032x}");
     LicenseArn::parse(text).expect("an ARN")
 }
@@ -88,7 +94,7 @@ pub fn catalog(with_contracts: bool) -> Arc<Catalog> {
 /// The tag of one computer's hour: unique, so that AWS's records say which
 /// computer-hours they bill.
 pub fn tag(account: u8, hour: Hour, computer: u8) -> String {
-    format!("{}.{}.{computer}", account % ACCOUNTS, hour.number())
+    format!("{account}.{}.{computer}", hour.number())
 }
 
 /// Which computer-hour a tag is of: account, hour, computer.
@@ -155,32 +161,49 @@ pub fn protected_seconds(when: u8) -> (u16, u16) {
 
 impl World {
     /// Opens the accounts and activates the licenses, none linked.
-    #[expect(clippy::expect_used, reason = "the names are well formed")]
     pub fn cast(&mut self) {
         let now = self.now();
-        let mut change = Change::default();
-        for number in 0..ACCOUNTS {
-            let id = account(number);
-            change.accounts.push(Account {
-                name: AccountName::parse(id.as_str()).expect("a name"),
-                id,
-                version: 0,
-                opened_at: now,
-                state: AccountState::Trial {
-                    ends_at: Timestamp::MAX,
-                },
-                transitions: Vec::new(),
-                grace_generation: 0,
-                grace_starts: Vec::new(),
-                parts: Parts::default(),
-            });
-        }
+        let change = Change {
+            accounts: (0..ACCOUNTS)
+                .map(|number| new_account(number, now))
+                .collect(),
+            licenses: (0..LICENSES)
+                .map(|number| new_license(number, now))
+                .collect(),
+            ..Change::default()
+        };
         for number in 0..LICENSES {
-            self.aws.active_since.insert(license(number), now);
-            change.licenses.push(new_license(number, now));
+            self.aws_knows(number);
         }
-        self.aws.second_product.insert(license(2));
         let _all_new = self.make(ledger::Step::CommitChange { change });
+    }
+
+    /// So many more accounts, each linked to a license of its own, report what
+    /// they saw in the running hour.
+    pub fn crowd(&mut self, size: u8) {
+        let now = self.now();
+        for number in (LICENSES..).take(usize::from(size.min(LARGEST_CROWD))) {
+            if self.tables.account(&account(number)).is_none() {
+                let change = Change {
+                    accounts: vec![new_account(number, now)],
+                    licenses: vec![new_license(number, now)],
+                    opened: vec![new_link(license(number), account(number), 0, now)],
+                    ..Change::default()
+                };
+                self.aws_knows(number);
+                let _new = self.make(ledger::Step::CommitChange { change });
+            }
+            let report = report(number, Hour::of(now), 0, &seen_by_crowd(number));
+            self.run(Job::Record(Arc::new(report)));
+        }
+    }
+
+    fn aws_knows(&mut self, of: u8) {
+        let now = self.now();
+        self.aws.active_since.insert(license(of), now);
+        if product(of) == product(2) {
+            self.aws.second_product.insert(license(of));
+        }
     }
 
     /// Links a license to an account, ending what links either had.
@@ -204,15 +227,8 @@ impl World {
                 .collect(),
             ..Change::default()
         };
-        change.opened.push(Link {
-            license,
-            account,
-            number: known.version,
-            from: now,
-            until: None,
-            linked_by: Actor::Product,
-            unlinked: None,
-        });
+        let link = new_link(license, account, known.version, now);
+        change.opened.push(link);
         change.licenses.push(known);
         let _alone = self.make(ledger::Step::CommitChange { change });
     }
@@ -292,6 +308,47 @@ fn ended(link: Link, at: Timestamp) -> Link {
             cause: UnlinkCause::Unlinked,
         }),
         ..link
+    }
+}
+
+fn new_link(license: LicenseId, account: AccountId, number: u64, now: Timestamp) -> Link {
+    Link {
+        license,
+        account,
+        number,
+        from: now,
+        until: None,
+        linked_by: Actor::Product,
+        unlinked: None,
+    }
+}
+
+/// What a member of the crowd sees: one computer or two, of one tier after the other.
+fn seen_by_crowd(number: u8) -> Vec<Seen> {
+    let seen = |computer| Seen {
+        computer,
+        tier: (number + computer) % 3,
+        when: 0,
+        known_by: 0,
+    };
+    (0..=number % 2).map(seen).collect()
+}
+
+#[expect(clippy::expect_used, reason = "the names are well formed")]
+fn new_account(number: u8, now: Timestamp) -> Account {
+    let id = account(number);
+    Account {
+        name: AccountName::parse(id.as_str()).expect("a name"),
+        id,
+        version: 0,
+        opened_at: now,
+        state: AccountState::Trial {
+            ends_at: Timestamp::MAX,
+        },
+        transitions: Vec::new(),
+        grace_generation: 0,
+        grace_starts: Vec::new(),
+        parts: Parts::default(),
     }
 }
 

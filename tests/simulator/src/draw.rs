@@ -74,10 +74,12 @@ pub enum About {
     Late,
     /// Somebody else meters the same license.
     Foreign,
+    /// More records than a call holds, of two products.
+    Many,
 }
 
 /// What schedules are about, each as often as it is drawn.
-pub const ALL: [About; 20] = [
+pub const ALL: [About; 21] = [
     About::Races,
     About::Races,
     About::Races,
@@ -98,6 +100,7 @@ pub const ALL: [About; 20] = [
     About::Lost,
     About::Late,
     About::Foreign,
+    About::Many,
 ];
 
 /// The schedule of a seed.
@@ -355,6 +358,7 @@ impl Drawing {
                     self.actions.push(Action::Foreign { license, tier });
                 }
             }
+            About::Many => self.many(),
             About::Contract => {
                 let computer_hours = 1 + self.draws.small(12);
                 self.actions.push(Action::Grant { computer_hours });
@@ -509,6 +513,22 @@ impl Drawing {
         self.actions.push(Action::Minutes { minutes });
         if self.draws.once_in(2) {
             self.actions.push(is(false));
+        }
+    }
+
+    /// A crowd's hour, and now and then what makes its calls fail.
+    fn many(&mut self) {
+        let size = 12 + self.draws.small(28);
+        self.actions.push(Action::Crowd { size });
+        match self.draws.small(4) {
+            0 => self.poison(),
+            1 => self.call_fails(),
+            2 => {
+                self.actions.push(Action::Outage { minutes: 70 });
+                self.over_the_hour();
+                self.actions.push(Action::Crowd { size });
+            }
+            _ => {}
         }
     }
 

@@ -62,43 +62,6 @@ impl Schedule {
         let ahead = self.actions.iter().any(is_ahead);
         i64::from(self.setting.zeros) * 24 + i64::from(ahead) * 3
     }
-
-    /// Whether no two submitters ever overlap, so that AWS's limit of calls holds.
-    pub fn is_of_one_submitter(&self) -> bool {
-        let mut under_way = 0;
-        for action in &self.actions {
-            match action {
-                Action::Submit { .. } => under_way += 1,
-                Action::Finish | Action::Minutes { .. } => under_way = 0,
-                Action::Advance { .. }
-                | Action::Report { .. }
-                | Action::Post { .. }
-                | Action::Go { .. }
-                | Action::StoreFails { .. }
-                | Action::Crash { .. }
-                | Action::Link { .. }
-                | Action::Unlink { .. }
-                | Action::End { .. }
-                | Action::Learn { .. }
-                | Action::CallFails(_)
-                | Action::Foreign { .. }
-                | Action::Outage { .. }
-                | Action::Suspend { .. }
-                | Action::Missing { .. }
-                | Action::Unpropagated { .. }
-                | Action::AlwaysFails { .. }
-                | Action::Switch { .. }
-                | Action::Grant { .. }
-                | Action::BackUp
-                | Action::Restore
-                | Action::Resend => {}
-            }
-            if under_way > 1 {
-                return false;
-            }
-        }
-        true
-    }
 }
 
 /// The name of an account in a schedule told in words.

@@ -38,6 +38,11 @@ pub enum Action {
         /// What it saw.
         seen: Vec<Seen>,
     },
+    /// So many more accounts, each with a license of its own, report their running hour.
+    Crowd {
+        /// How many.
+        size: u8,
+    },
     /// A run of posting begins, on a clock that is so many minutes ahead.
     Post {
         /// Minutes ahead of time; behind when negative.
@@ -263,6 +268,7 @@ impl World {
                 let report = cast::report(*account, hour, *id, seen);
                 self.start(Job::Record(Arc::new(report)), SignedDuration::ZERO);
             }
+            Action::Crowd { size } => self.crowd(*size),
             Action::Post { ahead } => self.start(Job::Post, minutes(*ahead)),
             Action::Submit { ahead } => self.start(Job::Submit, minutes(*ahead)),
             Action::Go { task, steps, pick } => self.go(*task, *steps, *pick),
@@ -435,16 +441,17 @@ impl World {
         }
     }
 
-    fn advance(&self, minutes: i64) {
+    fn advance(&mut self, minutes: i64) {
         self.set_now(after(self.now(), SignedDuration::from_mins(minutes)));
+        self.hold_up(None);
     }
 
     fn go(&mut self, task: u8, steps: u8, pick: u8) {
-        let Some(number) = self.nth(task).map(|task| self.tasks[task].number) else {
+        let Some(number) = self.nth(task).map(|task| self.tasks[task].by.number) else {
             return;
         };
         for _ in 0..steps {
-            match self.tasks.iter().position(|task| task.number == number) {
+            match self.tasks.iter().position(|task| task.by.number == number) {
                 Some(task) => self.step(task, usize::from(pick), None),
                 None => return,
             }
@@ -453,7 +460,7 @@ impl World {
 
     fn finish_all(&mut self) {
         while let Some(first) = self.tasks.first() {
-            self.finish(first.number);
+            self.finish(first.by.number);
         }
     }
 

@@ -55,6 +55,9 @@ impl fmt::Display for Action {
                 write!(f, ":")?;
                 seen.iter().try_for_each(|seen| write!(f, " {seen}"))
             }
+            Self::Crowd { size } => {
+                write!(f, "{size} more accounts report their running hour")
+            }
             Self::Post { ahead } => write!(f, "a poster begins{}", Ahead(*ahead)),
             Self::Submit { ahead } => write!(f, "a submitter begins{}", Ahead(*ahead)),
             Self::Go { task, steps, pick } => {

@@ -15,6 +15,7 @@ use domain::ledger::hold::Hold;
 use domain::ledger::record::SET_ASIDE_FOR;
 use domain::ledger::slot::LicenseTerms;
 use domain::license::License;
+use domain::metering::UsageRecord;
 use domain::usage::UsageReport;
 use jiff::{SignedDuration, Timestamp};
 use ledger::posting::PostingRun;
@@ -107,23 +108,41 @@ pub enum JobEnd {
     Submitted(Result<SubmissionRun, StepError>),
 }
 
-/// A procedure under way.
-pub struct Task {
+/// A procedure, as what it does is told from what others do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
     /// Its number in the schedule, from 1.
     pub number: usize,
+    /// How far its clock is ahead; behind when negative.
+    pub ahead: SignedDuration,
+    /// When it began, by the true clock.
+    pub began: Timestamp,
+    /// Whether it was held up since: the clock was moved by another than itself.
+    pub held_up: bool,
+}
+
+/// A procedure under way.
+pub struct Task {
+    /// Who it is.
+    pub by: Caller,
     /// What it is.
     pub job: Job,
-    /// When it began.
-    began: Timestamp,
     steps: Steps,
     future: Pin<Box<dyn Future<Output = JobEnd>>>,
     /// The steps that it has asked for.
     pub waiting: Vec<(Ticket, Box<Step>)>,
 }
 
+impl Task {
+    fn first_that_takes_no_time(&self) -> Option<usize> {
+        let takes_none = |(_, step): &(Ticket, Box<Step>)| !matches!(**step, Step::Wait { .. });
+        self.waiting.iter().position(takes_none)
+    }
+}
+
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.number, self.job)
+        write!(f, "{} {:?}", self.by.number, self.job)
     }
 }
 
@@ -161,6 +180,8 @@ pub struct World {
     pub notices: Vec<Notice>,
     /// When runs of posting and of submission ended well, AWS being well.
     pub healthy: Healthy,
+    /// Every run of submission that did not crash.
+    pub submitted: Vec<Submitted>,
     /// What to write down of every step, if anything.
     pub observer: Option<Observer>,
     /// What was seen to be wrong at the moment when it happened.
@@ -168,6 +189,17 @@ pub struct World {
     /// Whether a procedure ran on a clock that was wrong.
     pub is_skewed: bool,
     started: usize,
+}
+
+/// A run of submission.
+#[derive(Debug, Clone, Copy)]
+pub struct Submitted {
+    /// Who it was.
+    pub by: Caller,
+    /// When it ended, by the true clock.
+    pub ended: Timestamp,
+    /// What it did; `None` when it failed.
+    pub run: Option<SubmissionRun>,
 }
 
 /// When runs ended well.
@@ -193,6 +225,7 @@ impl World {
             acknowledged: BTreeMap::new(),
             notices: Vec::new(),
             healthy: Healthy::default(),
+            submitted: Vec::new(),
             observer: None,
             caught: Vec::new(),
             is_skewed: false,
@@ -225,9 +258,13 @@ impl World {
         self.started += 1;
         let future = future_of(&job, &steps, &self.rules);
         self.tasks.push(Task {
-            number: self.started,
+            by: Caller {
+                number: self.started,
+                ahead,
+                began: self.clock.now(),
+                held_up: false,
+            },
             job,
-            began: self.clock.now(),
             steps,
             future,
             waiting: Vec::new(),
@@ -244,21 +281,33 @@ impl World {
             return;
         }
         let (ticket, step) = of.waiting.remove(pick % of.waiting.len());
-        let held_up = of.began < self.clock.now();
-        let answer = self.perform(*step, fault, held_up);
+        if let Step::Wait { .. } = *step
+            && of.first_that_takes_no_time().is_some()
+        {
+            // What it could have done in the meantime.
+            of.by.held_up = true;
+        }
+        let by = of.by;
+        let answer = self.perform(*step, fault, Some(by));
         if let Some(of) = self.tasks.get(task) {
             of.steps.answer(ticket, answer);
         }
         self.resume(task);
     }
 
-    /// Makes every step of a task until it ends.
+    /// Makes every step of a task until it ends. Every other task has time go by
+    /// only when there is nothing else to do; the others, as it happens to come.
     pub fn finish(&mut self, number: usize) {
         for _ in 0..MOST_STEPS {
-            match self.tasks.iter().position(|task| task.number == number) {
-                Some(task) => self.step(task, 0, None),
-                None => return,
-            }
+            let Some(place) = self.tasks.iter().position(|task| task.by.number == number) else {
+                return;
+            };
+            let pick = if number.is_multiple_of(2) {
+                0
+            } else {
+                self.tasks[place].first_that_takes_no_time().unwrap_or(0)
+            };
+            self.step(place, pick, None);
         }
     }
 
@@ -277,8 +326,8 @@ impl World {
         }
     }
 
-    /// Makes a step; `held_up` when time went by since its task began. A fault
-    /// is the store's: a call and a wait are made all the same.
+    /// Makes a step, for whom is known of a procedure of the schedule itself. A
+    /// fault is the store's: a call and a wait are made all the same.
     ///
     /// # Errors
     /// [`StepError`] when the fault says so.
@@ -286,24 +335,27 @@ impl World {
         &mut self,
         step: Step,
         fault: Option<StoreFault>,
-        held_up: bool,
+        by: Option<Caller>,
     ) -> Result<Answer, StepError> {
         let lost = || StepError::Unavailable("the connection broke".to_owned());
         if fault.is_some() {
             self.healthy.trouble(self.clock.now());
         }
         if let Step::Send { records } = &step {
-            return Ok(Answer::Send(self.aws.send(records, self.clock.now())));
+            let ending = self.holds_an_ended_license(records);
+            let answer = self.aws.send(records, self.clock.now(), by, ending);
+            return Ok(Answer::Send(answer));
         }
         if let Step::Wait { until } = step {
             self.clock.set(until.max(self.clock.now()));
+            self.hold_up(by);
             return Ok(Answer::Wait(()));
         }
         if fault == Some(StoreFault::NotMade) {
             return Err(lost());
         }
-        if !held_up {
-            self.watch(&step);
+        if let Some(by) = by.filter(|by| !by.held_up) {
+            self.watch(&step, &by);
         }
         let answer = self.make(step).ok_or_else(lost)?;
         match fault {
@@ -313,12 +365,28 @@ impl World {
     }
 
     /// What can be seen of a step only at the moment when it is made.
-    fn watch(&mut self, step: &Step) {
+    fn watch(&mut self, step: &Step, by: &Caller) {
         if let Step::FreezeSlot { freeze } = step {
-            self.watch_freeze(freeze);
+            self.watch_freeze(freeze, by);
         } else if let Step::Post { slots, .. } = step {
             self.watch_post(slots);
         }
+    }
+
+    /// Everybody under way was held up, but for whom it happened.
+    pub fn hold_up(&mut self, but: Option<Caller>) {
+        let but = but.map(|by| by.number);
+        for task in &mut self.tasks {
+            task.by.held_up |= Some(task.by.number) != but;
+        }
+    }
+
+    fn holds_an_ended_license(&self, records: &[UsageRecord]) -> bool {
+        !self.aws.ended.is_empty()
+            && records.iter().any(|record| {
+                let license = self.tables.license(record.license.id());
+                license.is_some_and(License::has_ended)
+            })
     }
 
     /// Makes a step of the tables at once and shows it to the observer: there
@@ -357,7 +425,7 @@ impl World {
 
     /// A slot is frozen only when its accounts are posted or it was waited for,
     /// and none of a license on hold but the one that is tried.
-    fn watch_freeze(&mut self, freeze: &Freeze) {
+    fn watch_freeze(&mut self, freeze: &Freeze, by: &Caller) {
         let (license, hour, now) = (&freeze.head.license, freeze.head.hour, self.clock.now());
         let ended = self.tables.license(license).is_some_and(License::has_ended);
         if ended || self.is_skewed {
@@ -380,7 +448,8 @@ impl World {
         let newer = newer
             .into_iter()
             .any(|slot| slot > hour && slot.end() <= now);
-        if hold.next_try != after(now, SET_ASIDE_FOR) || newer {
+        let is_tried = hold.next_try >= after(by.began, SET_ASIDE_FOR);
+        if !is_tried || newer {
             let what = format!("{license} {hour} at {now}");
             self.caught.push(Violation {
                 check: "frozen on hold",
@@ -402,6 +471,13 @@ impl World {
         self.notices.extend(of.steps.take_notices());
         if let Poll::Ready(end) = polled {
             let ended = self.tasks.remove(task);
+            if let JobEnd::Submitted(run) = &end {
+                self.submitted.push(Submitted {
+                    by: ended.by,
+                    ended: self.clock.now(),
+                    run: run.as_ref().ok().copied(),
+                });
+            }
             self.ended(&ended.job, &end);
         }
     }
