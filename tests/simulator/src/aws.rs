@@ -51,6 +51,10 @@ pub struct Aws {
     pub unpropagated: BTreeSet<LicenseId>,
     /// A license whose records make every call fail with 500.
     pub always_fails: BTreeSet<LicenseId>,
+    /// Single records that it refuses or fails on, whatever call they are in.
+    pub poison: BTreeMap<DedupKey, Poison>,
+    /// Whether it no longer does.
+    pub poison_is_mended: bool,
     /// What a call held that was not answered.
     pub unanswered: BTreeSet<DedupKey>,
     /// What was answered as accepted.
@@ -59,6 +63,15 @@ pub struct Aws {
     pub foreign: BTreeSet<DedupKey>,
     /// Whether an identical retry answers DuplicateRecord instead of Success.
     pub retry_is_duplicate: bool,
+}
+
+/// What AWS does with a call for one record's sake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Poison {
+    /// It refuses it.
+    Refused,
+    /// It fails with 500.
+    Failed,
 }
 
 /// One call.
@@ -113,6 +126,8 @@ pub struct Sent {
     pub first: UsageRecord,
     /// When it came, each time.
     pub at: Vec<Timestamp>,
+    /// When, and in whose call, it was accepted.
+    pub accepted: Option<(Timestamp, Option<usize>)>,
     /// The run that sent it last.
     run: Option<usize>,
     /// Whether a call of it alone failed.
@@ -226,6 +241,22 @@ impl Aws {
         self.missing.contains(&record.dimension)
             || self.unpropagated.contains(license)
             || self.always_fails.contains(license)
+            || self.poison_of(record).is_some()
+    }
+
+    fn poison_of(&self, record: &UsageRecord) -> Option<Poison> {
+        if self.poison.is_empty() || self.poison_is_mended {
+            return None;
+        }
+        self.poison.get(&key_of(record)).copied()
+    }
+
+    /// What was refused, or failed on, for records' own sake no longer is.
+    pub fn mend(&mut self) {
+        self.missing.clear();
+        self.unpropagated.clear();
+        self.always_fails.clear();
+        self.poison_is_mended = true;
     }
 
     fn answer(
@@ -336,6 +367,7 @@ impl Aws {
                 let sent = Sent {
                     first: record.clone(),
                     at: vec![now],
+                    accepted: None,
                     run,
                     failed_alone: false,
                 };
@@ -348,7 +380,8 @@ impl Aws {
     fn check(&self, records: &[UsageRecord], now: Timestamp) -> Result<(), CallFailure> {
         for record in records {
             let license = record.license.id();
-            if self.always_fails.contains(license) {
+            let poison = self.poison_of(record);
+            if self.always_fails.contains(license) || poison == Some(Poison::Failed) {
                 return Err(CallFailure::NoAnswer(NoAnswer::ServerError(500)));
             }
             let early = self
@@ -361,6 +394,8 @@ impl Aws {
                 Refusal::InvalidLicense
             } else if record.timestamp > now || too_old(record.timestamp, now) {
                 Refusal::TimestampOutOfBounds
+            } else if poison == Some(Poison::Refused) {
+                Refusal::InvalidTag
             } else if !adds_up(record) {
                 Refusal::InvalidUsageAllocations
             } else {
@@ -388,6 +423,9 @@ impl Aws {
         });
         if over || self.suspended.contains(record.license.id()) {
             return Verdict::CustomerNotSubscribed;
+        }
+        if let Some(sent) = self.sent.get_mut(&key) {
+            sent.accepted = Some((now, sent.run));
         }
         self.accepted.insert(key, record.clone());
         success(record)

@@ -3,7 +3,7 @@
 use domain::hour::Hour;
 use jiff::Timestamp;
 
-use crate::aws::CallFault;
+use crate::aws::{CallFault, Poison};
 use crate::cast::Seen;
 use crate::schedule::{Action, Schedule, Setting};
 
@@ -113,7 +113,11 @@ pub fn schedule(seed: u64) -> Schedule {
         month_end: false,
     };
     let setting = drawing.setting();
-    drawing.hours();
+    if about == About::Poison && drawing.draws.once_in(2) {
+        drawing.neighbours();
+    } else {
+        drawing.hours();
+    }
     Schedule {
         setting,
         actions: drawing.actions,
@@ -530,6 +534,56 @@ impl Drawing {
             }
             _ => {}
         }
+    }
+
+    /// Nothing goes wrong but that there are poison records.
+    fn neighbours(&mut self) {
+        let crowd = if self.draws.once_in(3) {
+            0
+        } else {
+            8 + self.draws.small(30)
+        };
+        let poisoned = if self.draws.once_in(2) {
+            1
+        } else {
+            1 + self.draws.small(3)
+        };
+        self.link();
+        for hour in 0..2 {
+            for _ in 0..self.draws.small(3) {
+                self.report(0);
+                self.actions.push(Action::Finish);
+            }
+            self.actions.push(Action::Crowd { size: crowd });
+            if hour == 0 {
+                for _ in 0..poisoned {
+                    self.poison_record(crowd);
+                }
+            }
+            let minutes = 40 + u16::from(self.draws.small(8));
+            self.actions.push(Action::Advance { minutes });
+            let minutes = 12 + self.draws.small(12);
+            self.actions.push(Action::Minutes { minutes });
+        }
+    }
+
+    fn poison_record(&mut self, crowd: u8) {
+        let license = match crowd {
+            0 => self.draws.small(3),
+            // Of a tier that this member of the crowd reports.
+            size => 3 + self.draws.small(size),
+        };
+        let how = if self.draws.once_in(2) {
+            Poison::Refused
+        } else {
+            Poison::Failed
+        };
+        let tier = if crowd == 0 {
+            self.draws.small(3)
+        } else {
+            license % 3
+        };
+        self.actions.push(Action::Poison { license, tier, how });
     }
 
     fn hold(&mut self) {

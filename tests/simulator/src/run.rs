@@ -1,14 +1,21 @@
 //! Running a schedule to its verdict.
 
+use crate::aws::Poison;
 use crate::cast;
-use crate::check::{Violation, violations};
+use crate::check::{Poisoned, Violation, delayed_neighbours, violations};
 use crate::schedule::{Action, LIVENESS_HOURS, Schedule, Story};
 use crate::world::{Job, World};
 
-/// Plays a schedule, lets everything settle, and says what does not hold.
+/// Plays a schedule, lets everything settle, and says what does not hold. One
+/// with nothing wrong but poison records is played without them as well.
 pub fn run(schedule: &Schedule) -> Vec<Violation> {
     let (world, story) = settled(schedule);
-    violations(&world, schedule, &story)
+    let mut found = violations(&world, schedule, &story);
+    if let Some(poisoned) = schedule.only_poison() {
+        let (without, _) = settled(&schedule.without_poison());
+        found.extend(delayed_neighbours(&world, &without, &story, poisoned));
+    }
+    found
 }
 
 /// Plays a schedule and lets everything settle.
@@ -29,6 +36,7 @@ pub fn settled_with(schedule: &Schedule, prepare: impl FnOnce(&mut World)) -> (W
             sent.push(task.job.clone());
         }
     }
+    story.over = world.now();
     let again = unacknowledged(&world, sent);
     let hours = LIVENESS_HOURS + schedule.hours_more();
     world.settle(&again, hours, schedule.setting.poison_stays);
@@ -61,6 +69,58 @@ impl Schedule {
         let is_ahead = |action: &Action| matches!(action, Action::Submit { ahead } if *ahead > 0);
         let ahead = self.actions.iter().any(is_ahead);
         i64::from(self.setting.zeros) * 24 + i64::from(ahead) * 3
+    }
+}
+
+impl Schedule {
+    /// How many poison records there are, if nothing else goes wrong and
+    /// procedures run one after another; `None` without any.
+    fn only_poison(&self) -> Option<Poisoned> {
+        let mut poisoned = Poisoned::default();
+        for action in &self.actions {
+            match action {
+                Action::Poison { how, .. } => match how {
+                    Poison::Refused => poisoned.refused += 1,
+                    Poison::Failed => poisoned.failed += 1,
+                },
+                Action::Advance { .. }
+                | Action::Report { .. }
+                | Action::Crowd { .. }
+                | Action::Finish
+                | Action::Minutes { .. }
+                | Action::Link { .. }
+                | Action::Unlink { .. } => {}
+                Action::Post { .. }
+                | Action::Submit { .. }
+                | Action::Go { .. }
+                | Action::StoreFails { .. }
+                | Action::Crash { .. }
+                | Action::End { .. }
+                | Action::Learn { .. }
+                | Action::Foreign { .. }
+                | Action::CallFails(_)
+                | Action::Outage { .. }
+                | Action::Suspend { .. }
+                | Action::Missing { .. }
+                | Action::Unpropagated { .. }
+                | Action::AlwaysFails { .. }
+                | Action::Switch { .. }
+                | Action::Grant { .. }
+                | Action::BackUp
+                | Action::Restore
+                | Action::Resend => return None,
+            }
+        }
+        (poisoned != Poisoned::default()).then_some(poisoned)
+    }
+
+    fn without_poison(&self) -> Self {
+        let is_poison = |action: &&Action| matches!(action, Action::Poison { .. });
+        let others = self.actions.iter().filter(|action| !is_poison(action));
+        Self {
+            setting: self.setting,
+            actions: others.cloned().collect(),
+        }
     }
 }
 

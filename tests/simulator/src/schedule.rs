@@ -11,7 +11,7 @@ use domain::ledger::slot::AllocationLimit;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Answer, Rules, Step, ZeroRecords};
 
-use crate::aws::{Aws, CallFault};
+use crate::aws::{Aws, CallFault, Poison};
 use crate::cast::{self, LICENSES, Seen};
 use crate::tables::Tables;
 use crate::world::{Job, StoreFault, World};
@@ -145,6 +145,16 @@ pub enum Action {
         /// Whether they do.
         is: bool,
     },
+    /// AWS refuses every call that holds a license's record of the running
+    /// hour, or fails on it.
+    Poison {
+        /// The license.
+        license: u8,
+        /// The tier.
+        tier: u8,
+        /// What AWS does.
+        how: Poison,
+    },
     /// Sending of the first product is stopped, or goes on.
     Switch {
         /// Whether it is stopped.
@@ -201,6 +211,8 @@ pub struct Story {
     backup: Option<(Timestamp, Tables)>,
     /// What was restored.
     pub forgotten: Vec<Forgotten>,
+    /// When its last action was over, and with it all faults.
+    pub over: Timestamp,
 }
 
 impl Setting {
@@ -306,6 +318,11 @@ impl World {
                 let always_fails = &mut self.disturbed_aws().always_fails;
                 set(always_fails, cast::license(*license), *is);
             }
+            Action::Poison { license, tier, how } => {
+                let hour = Hour::of(self.now());
+                let key = (cast::license(*license), dimension(*tier), hour);
+                self.disturbed_aws().poison.insert(key, *how);
+            }
             Action::Switch { stopped } => self.switch(*stopped),
             Action::Grant { computer_hours } => self.grant(u64::from(*computer_hours)),
             Action::BackUp => story.backup = Some((self.now(), self.tables.clone())),
@@ -402,9 +419,7 @@ impl World {
         self.aws.faults.clear();
         self.aws.down_until = None;
         if !poison_stays {
-            self.aws.missing.clear();
-            self.aws.unpropagated.clear();
-            self.aws.always_fails.clear();
+            self.aws.mend();
         }
         self.aws.suspended.clear();
         self.switch(false);

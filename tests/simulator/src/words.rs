@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::aws::Poison;
 use crate::cast::Seen;
 use crate::run::account_name;
 use crate::schedule::{Action, Schedule};
@@ -117,6 +118,15 @@ impl fmt::Display for Action {
                     not(*is)
                 )
             }
+            Self::Poison { license, tier, how } => write!(
+                f,
+                "calls with license {}'s record of dimension {tier} for the running hour are {}",
+                license + 1,
+                match how {
+                    Poison::Refused => "refused",
+                    Poison::Failed => "answered with 500",
+                }
+            ),
             Self::Switch { stopped: true } => f.write_str("sending is stopped"),
             Self::Switch { stopped: false } => f.write_str("sending goes on"),
             Self::Grant { computer_hours } => write!(

@@ -529,6 +529,7 @@ impl Aws {
             && self.missing.is_empty()
             && self.unpropagated.is_empty()
             && self.always_fails.is_empty()
+            && (self.poison.is_empty() || self.poison_is_mended)
             && self.suspended.is_empty()
     }
 }

@@ -106,6 +106,7 @@ mutants! {
     CallsNotFilled = 46: "a call waits for 25 records of whatever products, and holds those of one";
     PoisonSoughtOneByOne = 62: "a call that fails for a record's sake is sent again record by record";
     PoisonSoughtInTenCalls = 62: "a run that made ten calls no longer looks for what makes calls fail";
+    PoisonFoundStopsTheRun = 62: "a run stops when it has found a record that makes calls fail";
 }
 
 thread_local! {

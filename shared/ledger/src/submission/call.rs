@@ -74,7 +74,7 @@ pub(super) async fn make_call(steps: &Steps, call: Call, at: Timestamp, may: boo
         Next::Halve => halved(steps, call, failure).await,
         Next::GoOn | Next::Stop => {
             let alone = call.records.len() == 1;
-            let known = call.records.iter().all(Ready::is_alone);
+            let found = next == Next::GoOn && !call.records.iter().all(Ready::is_alone);
             let answered = matches!(failure, CallFailure::Refused(_));
             let outcome = Outcome::Failed { failure, alone };
             let outcomes = call
@@ -85,8 +85,8 @@ pub(super) async fn make_call(steps: &Steps, call: Call, at: Timestamp, may: boo
                 settled: settle_all(steps, outcomes.collect()).await,
                 halves: Vec::new(),
                 answered,
-                found: next == Next::GoOn && !known,
-                stop: next == Next::Stop,
+                found,
+                stop: next == Next::Stop || found && mutant!(PoisonFoundStopsTheRun),
             }
         }
     }

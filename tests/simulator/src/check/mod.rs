@@ -7,6 +7,7 @@ mod claims;
 mod closing;
 mod contracts;
 mod ends;
+mod neighbours;
 mod settled;
 mod sums;
 mod usage;
@@ -23,6 +24,7 @@ use domain::license::{LicenseEnd, LicenseStatus};
 use domain::usage::Part;
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::neighbours::{Poisoned, delayed_neighbours};
 use crate::aws::DedupKey;
 use crate::schedule::{Schedule, Story};
 use crate::truth::{self, ComputerHour};

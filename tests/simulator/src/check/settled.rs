@@ -48,10 +48,5 @@ pub(super) fn check(settled: &Settled<'_>, found: &mut Found) {
 
 /// Whether AWS still refuses a record, or fails on it, and will until somebody mends it.
 fn may_wait(settled: &Settled<'_>, record: &Record) -> bool {
-    let aws = &settled.world.aws;
-    let license = record.usage.license.id();
-    settled.schedule.setting.poison_stays
-        && (aws.missing.contains(&record.usage.dimension)
-            || aws.unpropagated.contains(license)
-            || aws.always_fails.contains(license))
+    settled.schedule.setting.poison_stays && settled.world.aws.is_poison(&record.usage)
 }
