@@ -6,7 +6,7 @@ use domain::mutant::{ALL, Mutant, switch_on};
 use simulator::draw::schedule;
 use simulator::run::run;
 
-use crate::model::{explore, scenarios};
+use crate::model::{Extent, explore, scenarios};
 
 /// How long to look for each.
 #[derive(Debug, Args)]
@@ -139,7 +139,7 @@ fn by_model(scenario: &str) -> Option<Killed> {
     let scenario = scenarios::all()
         .into_iter()
         .find(|s| s.name.contains(scenario))?;
-    let explored = explore(&scenario);
+    let explored = explore(&scenario, Extent::Reduced);
     let (violation, _) = explored.violation?;
     Some(Killed {
         by: violation.check,

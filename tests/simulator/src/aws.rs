@@ -3,7 +3,6 @@
 //! it accepted for each license, dimension and hour.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::hash::{Hash, Hasher};
 
 use domain::hour::Hour;
 use domain::ids::{AwsAccountId, Dimension, LicenseArn, LicenseId};
@@ -21,7 +20,7 @@ use crate::world::Caller;
 pub type DedupKey = (LicenseId, Dimension, Hour);
 
 /// AWS's side.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Aws {
     /// What it accepted, the first for ever.
     pub accepted: BTreeMap<DedupKey, UsageRecord>,
@@ -149,19 +148,6 @@ pub enum CallFault {
     UnknownRefusal,
     /// Access denied.
     AccessDenied,
-}
-
-impl Hash for Aws {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for (key, record) in &self.accepted {
-            (key, record).hash(state);
-        }
-        self.faults.hash(state);
-        self.changed.len().hash(state);
-        self.ended.hash(state);
-        self.suspended.hash(state);
-        self.foreign.hash(state);
-    }
 }
 
 impl Aws {

@@ -11,6 +11,7 @@ pub mod cast;
 pub mod check;
 pub mod conservation;
 pub mod draw;
+pub mod gate;
 pub mod run;
 pub mod schedule;
 pub mod shrink;

@@ -147,7 +147,7 @@ impl fmt::Debug for Task {
 }
 
 /// What the store does with a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoreFault {
     /// It is not made.
     NotMade,

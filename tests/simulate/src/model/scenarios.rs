@@ -1,18 +1,14 @@
 //! The small worlds that are explored to their ends.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use domain::hour::Hour;
-use domain::usage::{Part, Shard};
-use jiff::Timestamp;
-use ledger::{Rules, Step};
+use domain::hour::{Hour, after};
+use jiff::{SignedDuration, Timestamp};
+use ledger::Rules;
 use simulator::aws::CallFault;
 use simulator::cast::{self, Seen};
 use simulator::schedule::{Action, Schedule, Setting};
 use simulator::world::Job;
-
-use super::minutes_after;
 
 /// The hour that everything is about begins here.
 const HOUR: i32 = 493_906;
@@ -37,7 +33,7 @@ pub(crate) enum Actor {
 }
 
 impl Actor {
-    pub(crate) fn runs(job: Job) -> Self {
+    fn runs(job: Job) -> Self {
         Self::Runs {
             job,
             from: Timestamp::MIN,
@@ -63,10 +59,10 @@ pub(crate) struct Scenario {
     pub(crate) crashes: u8,
     /// How many of AWS's answers may be lost.
     pub(crate) lost: u8,
+    /// How often the store may fail, or its answer be lost.
+    pub(crate) failures: u8,
     pub(crate) contracts: bool,
     pub(crate) settle_hours: i64,
-    /// Whether links or licenses change, so that reading them is a step of its own.
-    pub(crate) links_change: bool,
 }
 
 impl Scenario {
@@ -78,15 +74,15 @@ impl Scenario {
             instants: Vec::new(),
             crashes: 0,
             lost: 0,
+            failures: 0,
             contracts: false,
             settle_hours: 2,
-            links_change: false,
         }
     }
 
     pub(crate) fn setting(&self) -> Setting {
         Setting {
-            start: minutes_after(start(), 5),
+            start: at(5),
             zeros: false,
             contracts: self.contracts,
             retry_is_duplicate: true,
@@ -120,66 +116,6 @@ impl Scenario {
             actions,
         }
     }
-
-    /// What the checks need to know of the actions.
-    pub(crate) fn as_actions(&self) -> Vec<Action> {
-        let crash = (self.crashes > 0).then_some(Action::Crash { task: 0 });
-        let submits = [Action::Submit { ahead: 0 }, Action::Submit { ahead: 0 }];
-        crash.into_iter().chain(submits).collect()
-    }
-
-    /// Whether nobody changes what a step reads, or nobody cares for what it writes.
-    pub(crate) fn is_the_same_in_any_order(&self, step: &Step) -> bool {
-        let shards: BTreeSet<Shard> = (0..cast::ACCOUNTS)
-            .map(|number| Shard::of(&cast::account(number), Part(0)))
-            .collect();
-        match step {
-            Step::ReadControls {}
-            | Step::ReadAccount { .. }
-            | Step::Wait { .. }
-            | Step::ListHolds {}
-            | Step::ListUnknown {} => true,
-            Step::ReadLicense { .. }
-            | Step::ReadLinksOfAccount { .. }
-            | Step::ReadLinksOfLicense { .. }
-            | Step::ListFinalUsage {} => !self.links_change,
-            Step::ListReportedParts { shard, .. } => !shards.contains(shard),
-            Step::RaiseCursors { shards: raised, .. } => {
-                raised.iter().all(|shard| !shards.contains(shard))
-            }
-            Step::ReadCursor { .. }
-            | Step::ReadCursors {}
-            | Step::ReadMarkers {}
-            | Step::HasMarker { .. }
-            | Step::PutMarker { .. }
-            | Step::DeleteMarker { .. }
-            | Step::StoreReport { .. }
-            | Step::ListReports { .. }
-            | Step::ReadAccountHour { .. }
-            | Step::Post { .. }
-            | Step::ReadSlotHead { .. }
-            | Step::ReadSlot { .. }
-            | Step::ReadSlots { .. }
-            | Step::OpenSlot { .. }
-            | Step::FreezeSlot { .. }
-            | Step::CarrySlot { .. }
-            | Step::CloseSlot { .. }
-            | Step::ReadRecord { .. }
-            | Step::ReplaceRecord { .. }
-            | Step::ReadDueWork { .. }
-            | Step::PutOff { .. }
-            | Step::BeginFinalUsage { .. }
-            | Step::EndFinalUsage { .. }
-            | Step::ReadHold { .. }
-            | Step::PutHold { .. }
-            | Step::EndHold { .. }
-            | Step::PutControls { .. }
-            | Step::ReadIncluded { .. }
-            | Step::PutIncluded { .. }
-            | Step::CommitChange { .. }
-            | Step::Send { .. } => false,
-        }
-    }
 }
 
 fn start() -> Timestamp {
@@ -187,7 +123,7 @@ fn start() -> Timestamp {
 }
 
 fn at(minute: i64) -> Timestamp {
-    minutes_after(start(), minute)
+    after(start(), SignedDuration::from_mins(minute))
 }
 
 fn seen(computer: u8) -> Seen {
@@ -262,7 +198,27 @@ pub(crate) fn all() -> Vec<Scenario> {
         two_posters(),
         payer_change(),
         late_report(),
+        two_of_each(),
     ]
+}
+
+/// Two of each at once: a report that is delivered twice while its hour, of
+/// which another report was recorded, is closed, posted, frozen and sent.
+fn two_of_each() -> Scenario {
+    let mut actors: Vec<Actor> = [report(2, &[1, 2]), report(2, &[1, 2])]
+        .map(Actor::runs)
+        .into();
+    actors.extend([Job::Post, Job::Post, Job::Submit, Job::Submit].map(Actor::runs));
+    Scenario {
+        prologue: vec![
+            reported(1, &[1], 0),
+            Action::Finish,
+            Action::Advance { minutes: 60 },
+        ],
+        crashes: 0,
+        lost: 0,
+        ..Scenario::new("two recorders, two posters, two submitters at once", actors)
+    }
 }
 
 /// A report comes, twice, while its hour closes.
@@ -436,7 +392,6 @@ fn unbillable_then_licensed() -> Scenario {
     Scenario {
         prologue,
         instants: vec![at(30), at(71)],
-        links_change: true,
         ..Scenario::new("unbillable, then licensed within the hour", actors)
     }
 }
@@ -453,7 +408,6 @@ fn license_ends() -> Scenario {
     Scenario {
         prologue: vec![reported(1, &[1], 0), Action::Finish],
         instants: vec![at(20), at(21), at(22), at(66)],
-        links_change: true,
         ..Scenario::new("a license that ends within its last hour", actors)
     }
 }
