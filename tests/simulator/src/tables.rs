@@ -22,7 +22,7 @@ use domain::license::License;
 use domain::linking::Link;
 use domain::mutant;
 use domain::usage::report::Fingerprint;
-use domain::usage::{Observation, Part, Shard, packed};
+use domain::usage::{Observation, Part, Shard, UsageReport, packed};
 use jiff::Timestamp;
 use ledger::step::{
     Answer, Carry, Cursor, Cursors, DueWork, Edge, Freeze, Marker, PutReport, ReadReports,
@@ -795,6 +795,11 @@ impl Tables {
         self.included.values()
     }
 
+    /// The licenses whose final usage is looked after.
+    pub fn finals(&self) -> impl Iterator<Item = &LicenseId> {
+        self.finals.keys()
+    }
+
     /// The licenses on hold.
     pub fn holds(&self) -> impl Iterator<Item = &Hold> {
         self.holds.values()
@@ -808,6 +813,13 @@ impl Tables {
             let reports = reports.iter();
             reports.map(|(key, stored)| (*hour, key, stored.observations.as_slice()))
         })
+    }
+
+    /// Whether something is stored under a report's id.
+    pub fn has(&self, report: &UsageReport) -> bool {
+        let ids = self.reports.get(&report.hour).into_iter();
+        let mut ids = ids.flat_map(BTreeMap::keys);
+        ids.any(|(account, _, id)| (account, id) == (&report.account, &report.report_id))
     }
 
     /// Every report part's hour and key, and the hash of the whole report that it is of.

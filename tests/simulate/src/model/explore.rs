@@ -18,7 +18,7 @@ use simulator::world::{Acknowledged, Healthy, Job, StoreFault, World};
 use super::scenarios::{Actor, Scenario};
 use super::state::{Faults, Known, ReportName, State, Status, Task, What, told};
 use super::task::{Answered, Local, Places};
-use super::touch::{Touch, of_action, of_job, of_step};
+use super::touch::{Touch, never_written, of_action, of_job, of_step};
 
 /// More states than any scenario has.
 const MOST_STATES: usize = 12_000_000;
@@ -47,6 +47,8 @@ struct Exploration<'a> {
     extent: Extent,
     /// The shards of which there is no report, and to which none comes.
     idle: BTreeSet<Shard>,
+    /// The last instant.
+    until: Timestamp,
     /// All that anybody in the scenario may read and write.
     all: Touch,
     places: Places<'a>,
@@ -106,15 +108,20 @@ enum Goes {
 /// Explores a scenario to its ends, or to the first violation.
 pub(crate) fn explore(scenario: &Scenario, extent: Extent) -> Explored {
     let rules = scenario.rules();
+    let first = first(scenario);
+    let until = scenario.instants.last().copied();
+    let until = until.unwrap_or(first.now).max(first.now);
+    let never = never_written(&first, until);
     let mut exploration = Exploration {
         scenario,
         rules: &rules,
         extent,
         idle: idle_shards(),
+        until,
         all: scenario
             .actors
             .iter()
-            .map(of_actor)
+            .map(|actor| of_actor(actor).but(never))
             .fold(Touch::default(), Touch::and),
         places: Places::new(&rules),
         gone: HashMap::new(),
@@ -126,7 +133,7 @@ pub(crate) fn explore(scenario: &Scenario, extent: Extent) -> Explored {
         violation: None,
     };
     let mut seen: HashSet<u64> = HashSet::new();
-    let mut stack = exploration.made_free(vec![first(scenario)]);
+    let mut stack = exploration.made_free(vec![first]);
     while let Some(state) = stack.pop() {
         if !seen.insert(state.digest(extent == Extent::Whole)) {
             continue;
@@ -245,10 +252,11 @@ impl Exploration<'_> {
             .tasks
             .iter()
             .filter(|other| other.number != next.task.number);
+        let never = never_written(state, self.until);
         let mut happens = false;
         for other in others {
             happens |= matches!(other.actor.as_ref(), Actor::Happens { .. });
-            if of_actor(&other.actor).meets(touch) {
+            if of_actor(&other.actor).but(never).meets(touch) {
                 return None;
             }
         }
@@ -406,6 +414,13 @@ impl Exploration<'_> {
             return known.clone();
         }
         let (answer, side, caught) = self.perform(state, next, goes);
+        let touch = of_step(next.step, &BTreeSet::new());
+        let foreseen = of_job(next.job).but(never_written(state, self.until));
+        assert!(
+            foreseen.covers(touch, side.differs_from(state)),
+            "it is not foreseen that {:?}",
+            next.step
+        );
         let number = next.task.number;
         let local = self
             .places
@@ -427,11 +442,12 @@ impl Exploration<'_> {
         goes: Goes,
     ) -> (Answered, Side, Option<Violation>) {
         let step = Step::clone(next.step);
+        let touch = of_step(&step, &BTreeSet::new());
         let fault = match goes {
             Goes::Well | Goes::AnswerLost => None,
             Goes::Fails(fault) => Some(fault),
         };
-        if fault.is_none() && !of_step(&step, &BTreeSet::new()).is_write() {
+        if fault.is_none() && !touch.is_write() {
             return (self.read(state, step), Side::Nothing, None);
         }
         if let Step::Send { .. } = step {

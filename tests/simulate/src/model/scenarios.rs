@@ -40,6 +40,14 @@ impl Actor {
         }
     }
 
+    /// What happens, if it is that.
+    pub(crate) fn action(&self) -> Option<&Action> {
+        match self {
+            Self::Happens { action, .. } => Some(action),
+            Self::Runs { .. } => None,
+        }
+    }
+
     pub(crate) fn may_begin(&self, now: Timestamp) -> bool {
         match self {
             Self::Runs { from, .. } | Self::Happens { from, .. } => *from <= now,
@@ -199,26 +207,36 @@ pub(crate) fn all() -> Vec<Scenario> {
         payer_change(),
         late_report(),
         two_of_each(),
+        two_of_each_late(),
     ]
 }
 
-/// Two of each at once: a report that is delivered twice while its hour, of
-/// which another report was recorded, is closed, posted, frozen and sent.
+/// Two of each at once, while an hour is closed of which a report was recorded:
+/// another one is delivered twice.
 fn two_of_each() -> Scenario {
-    let mut actors: Vec<Actor> = [report(2, &[1, 2]), report(2, &[1, 2])]
-        .map(Actor::runs)
-        .into();
-    actors.extend([Job::Post, Job::Post, Job::Submit, Job::Submit].map(Actor::runs));
     Scenario {
         prologue: vec![
             reported(1, &[1], 0),
             Action::Finish,
             Action::Advance { minutes: 60 },
         ],
-        crashes: 0,
-        lost: 0,
-        ..Scenario::new("two recorders, two posters, two submitters at once", actors)
+        ..Scenario::new("two recorders, posters and submitters while an hour closes", of_each())
     }
+}
+
+fn two_of_each_late() -> Scenario {
+    Scenario {
+        prologue: posted(),
+        crashes: 1,
+        lost: 1,
+        ..Scenario::new("two recorders, posters and submitters after an hour closed", of_each())
+    }
+}
+
+fn of_each() -> Vec<Actor> {
+    let late = || report(2, &[1, 2]);
+    let jobs = [late(), late(), Job::Post, Job::Post, Job::Submit, Job::Submit];
+    jobs.map(Actor::runs).into()
 }
 
 /// A report comes, twice, while its hour closes.

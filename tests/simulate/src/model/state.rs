@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use domain::hour::Hour;
 use domain::ids::AccountId;
+use domain::usage::UsageReport;
 use jiff::Timestamp;
 use ledger::recording::RecordError;
 use ledger::{Notice, Step};
@@ -297,6 +298,17 @@ impl State {
                 Arc::make_mut(acknowledged_since).extend(new.iter().cloned());
             }
         }
+    }
+
+    /// The reports that are yet to be recorded.
+    pub(super) fn reports(&self) -> impl Iterator<Item = &UsageReport> {
+        self.tasks.iter().filter_map(|task| match task.actor.as_ref() {
+            Actor::Runs {
+                job: Job::Record(report),
+                ..
+            } => Some(report.as_ref()),
+            Actor::Runs { .. } | Actor::Happens { .. } => None,
+        })
     }
 
     /// What was told.

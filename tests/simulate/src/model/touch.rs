@@ -4,10 +4,15 @@
 use std::collections::BTreeSet;
 use std::ops::BitOr;
 
+use domain::hour::{Hour, before};
+use domain::ledger::deadline::CLOSED_AFTER;
 use domain::usage::Shard;
+use jiff::Timestamp;
 use ledger::Step;
 use simulator::schedule::Action;
 use simulator::world::Job;
+
+use super::state::State;
 
 /// Kinds of things that are read and written, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +46,10 @@ impl Things {
     fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
+
+    fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 }
 
 /// What is read and what is written.
@@ -67,6 +76,22 @@ impl Touch {
 
     pub(super) fn is_write(self) -> bool {
         self.writes != Things::NONE
+    }
+
+    /// What it is when nobody ever writes certain things, but reads them.
+    pub(super) fn but(self, never: Things) -> Self {
+        Self {
+            reads: self.reads | self.writes,
+            writes: self.writes.without(never),
+        }
+    }
+
+    /// Whether it holds all that another one does, which `changed` something if
+    /// it is a write: if not, it is as if it had only read.
+    pub(super) fn covers(self, other: Self, changed: bool) -> bool {
+        let all = self.reads | self.writes;
+        let written = if changed { self.writes } else { all };
+        other.writes.without(written) == Things::NONE && other.reads.without(all) == Things::NONE
     }
 
     /// What the two read and write together.
@@ -106,6 +131,7 @@ pub(super) fn of_step(step: &Step, idle: &BTreeSet<Shard>) -> Touch {
         | Step::ReadRecord { .. }
         | Step::ReadDueWork { .. }
         | Step::ListUnknown {} => Touch::reads(Things::SLOTS),
+        Step::FreezeSlot { freeze } if freeze.taken.is_empty() => Touch::writes(Things::SLOTS),
         Step::FreezeSlot { .. } => Touch::writes(Things::SLOTS | Things::INCLUDED),
         Step::OpenSlot { .. }
         | Step::CarrySlot { .. }
@@ -131,6 +157,36 @@ pub(super) fn of_step(step: &Step, idle: &BTreeSet<Shard>) -> Touch {
         // Time is moved by the exploration alone.
         Step::Wait { .. } => Touch::default(),
     }
+}
+
+/// What nobody writes from a state on. It only grows from state to state, and a
+/// step that does write such a thing is noticed. `until` is the last instant to come.
+pub(super) fn never_written(state: &State, until: Timestamp) -> Things {
+    let tables = &state.tables.value;
+    let happens = |is: fn(&Action) -> bool| {
+        let mut actions = state.tasks.iter().filter_map(|task| task.actor.action());
+        actions.any(is)
+    };
+    let mut never = Things::NONE;
+    let mut found = |holds: bool, things: Things| {
+        if holds {
+            never = never | things;
+        }
+    };
+    let learns = happens(|a| matches!(a, Action::Learn { .. }));
+    found(tables.finals().next().is_none() && !learns, Things::FINALS);
+    // AWS calls no buyer unknown but one that it suspended, or of a license that ended.
+    let aws = &state.aws.value;
+    let known = aws.suspended.is_empty() && aws.ended.is_empty();
+    let ends = happens(|a| matches!(a, Action::End { .. } | Action::Suspend { .. }));
+    let holds = tables.holds().next().is_some();
+    found(known && !holds && !ends, Things::HOLDS);
+    found(tables.included().next().is_none(), Things::INCLUDED);
+    // A report that is stored is never stored again.
+    found(state.reports().all(|report| tables.has(report)), Things::REPORTS);
+    let closed = Hour::of(before(until, CLOSED_AFTER)).previous();
+    found(tables.all_posted(closed), Things::CURSORS);
+    never
 }
 
 /// All that a task with this job may read and write.
