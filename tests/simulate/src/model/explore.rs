@@ -18,7 +18,7 @@ use simulator::world::{Acknowledged, Healthy, Job, StoreFault, World};
 use super::scenarios::{Actor, Scenario};
 use super::state::{Faults, Known, ReportName, State, Status, Task, What, told};
 use super::task::{Answered, Local, Places};
-use super::touch::{Touch, never_written, of_action, of_job, of_step};
+use super::touch::{Things, Touch, never_written, of_action, of_job, of_step};
 
 /// More states than any scenario has.
 const MOST_STATES: usize = 12_000_000;
@@ -199,6 +199,7 @@ impl Exploration<'_> {
     /// any other may still do. `None` when there is none such.
     fn free_moves(&mut self, state: &State) -> Option<Vec<State>> {
         let time_stands = self.next_instant(state).is_none();
+        let never = never_written(state, self.until);
         for task in &state.tasks {
             match (task.actor.as_ref(), &task.status) {
                 (Actor::Happens { .. }, _) => {}
@@ -210,7 +211,7 @@ impl Exploration<'_> {
                 (Actor::Runs { job, .. }, Status::Under { local, .. }) => {
                     let made = self
                         .next(task, job, local)
-                        .and_then(|next| self.free_step(state, &next, time_stands));
+                        .and_then(|next| self.free_step(state, &next, never, time_stands));
                     if made.is_some() {
                         return made;
                     }
@@ -245,6 +246,7 @@ impl Exploration<'_> {
         &mut self,
         state: &State,
         next: &Next<'_>,
+        never: Things,
         time_stands: bool,
     ) -> Option<Vec<State>> {
         let touch = of_step(next.step, &self.idle);
@@ -252,7 +254,6 @@ impl Exploration<'_> {
             .tasks
             .iter()
             .filter(|other| other.number != next.task.number);
-        let never = never_written(state, self.until);
         let mut happens = false;
         for other in others {
             happens |= matches!(other.actor.as_ref(), Actor::Happens { .. });
