@@ -223,12 +223,7 @@ impl Exploration<'_> {
 
     /// The next of the steps that a task asked for: one that meets nothing which
     /// anybody in the scenario does, if there is one, else the first.
-    fn next<'s>(
-        &self,
-        task: &'s Task,
-        job: &'s Job,
-        local: &'s Arc<Local>,
-    ) -> Option<Next<'s>> {
+    fn next<'s>(&self, task: &'s Task, job: &'s Job, local: &'s Arc<Local>) -> Option<Next<'s>> {
         let waiting = &local.waiting;
         let mut apart = waiting.iter();
         let apart = apart.find(|(_, step)| !self.all.meets(of_step(step, &self.idle)));

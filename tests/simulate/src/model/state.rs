@@ -302,13 +302,15 @@ impl State {
 
     /// The reports that are yet to be recorded.
     pub(super) fn reports(&self) -> impl Iterator<Item = &UsageReport> {
-        self.tasks.iter().filter_map(|task| match task.actor.as_ref() {
-            Actor::Runs {
-                job: Job::Record(report),
-                ..
-            } => Some(report.as_ref()),
-            Actor::Runs { .. } | Actor::Happens { .. } => None,
-        })
+        self.tasks
+            .iter()
+            .filter_map(|task| match task.actor.as_ref() {
+                Actor::Runs {
+                    job: Job::Record(report),
+                    ..
+                } => Some(report.as_ref()),
+                Actor::Runs { .. } | Actor::Happens { .. } => None,
+            })
     }
 
     /// What was told.

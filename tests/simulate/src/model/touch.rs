@@ -183,7 +183,10 @@ pub(super) fn never_written(state: &State, until: Timestamp) -> Things {
     found(known && !holds && !ends, Things::HOLDS);
     found(tables.included().next().is_none(), Things::INCLUDED);
     // A report that is stored is never stored again.
-    found(state.reports().all(|report| tables.has(report)), Things::REPORTS);
+    found(
+        state.reports().all(|report| tables.has(report)),
+        Things::REPORTS,
+    );
     let closed = Hour::of(before(until, CLOSED_AFTER)).previous();
     found(tables.all_posted(closed), Things::CURSORS);
     never
