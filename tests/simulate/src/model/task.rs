@@ -98,7 +98,9 @@ impl Live {
             .future
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
-        let asked = self.steps.take().into_iter();
+        let mut asked = Vec::new();
+        self.steps.take(&mut asked);
+        let asked = asked.into_iter();
         self.waiting
             .extend(asked.map(|(ticket, step)| (ticket, Arc::from(step))));
         if let Poll::Ready(end) = polled {

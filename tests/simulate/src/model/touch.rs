@@ -136,7 +136,8 @@ pub(super) fn of_step(step: &Step, idle: &BTreeSet<Shard>) -> Touch {
         Step::OpenSlot { .. }
         | Step::CarrySlot { .. }
         | Step::CloseSlot { .. }
-        | Step::ReplaceRecord { .. } => Touch::writes(Things::SLOTS),
+        | Step::ReplaceRecord { .. }
+        | Step::PutOff { .. } => Touch::writes(Things::SLOTS),
         Step::ListFinalUsage {} => Touch::reads(Things::FINALS),
         Step::BeginFinalUsage { .. } | Step::EndFinalUsage { .. } => Touch::writes(Things::FINALS),
         Step::ListHolds {} | Step::ReadHold { .. } => Touch::reads(Things::HOLDS),
