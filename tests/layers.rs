@@ -51,7 +51,14 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
         ],
         // The procedures and rules alone: what performs their steps is its own.
         "simulator" => &["domain", "ledger"],
-        "simulate" => &["domain", "ledger", "simulator"],
+        "simulate" => &[
+            "domain",
+            "fake-aws",
+            "ledger",
+            "runtime",
+            "simulator",
+            "store",
+        ],
         "system-tests" => &[],
         _ => return None,
     })

@@ -14,7 +14,6 @@ mod events;
 mod kill;
 mod layers;
 mod linking;
-mod lockstep;
 mod project;
 mod readme;
 mod reads;

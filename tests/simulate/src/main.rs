@@ -1,7 +1,9 @@
 //! Proves the ledger by simulation: `schedules` plays random ones, `model`
-//! explores every interleaving of small ones, `mutants` shows that both would
-//! notice each known fault.
+//! explores every interleaving of small ones, `lockstep` holds the real store
+//! against the tables that both of them use, `mutants` shows that each known
+//! fault would be noticed.
 
+mod lockstep;
 mod model;
 mod mutants;
 mod schedules;
@@ -28,6 +30,8 @@ enum Command {
     Schedules(schedules::Arguments),
     /// Explores every interleaving of small worlds.
     Model(model::Arguments),
+    /// Plays random schedules on the real store and an embedded DynamoDB as well.
+    Lockstep(lockstep::Arguments),
     /// Switches each known fault on and shows what notices it.
     Mutants(mutants::Arguments),
 }
@@ -36,6 +40,7 @@ fn main() -> ExitCode {
     let holds = match Arguments::parse().command {
         Command::Schedules(arguments) => schedules::run_all(&arguments),
         Command::Model(arguments) => model::run_all(&arguments),
+        Command::Lockstep(arguments) => lockstep::run_all(&arguments),
         Command::Mutants(arguments) => mutants::run_all(&arguments),
     };
     if holds {

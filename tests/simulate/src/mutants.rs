@@ -6,6 +6,7 @@ use domain::mutant::{ALL, Mutant, switch_on};
 use simulator::draw::schedule;
 use simulator::run::run;
 
+use crate::lockstep::Lockstep;
 use crate::model::{Extent, explore, scenarios};
 
 /// How long to look for each.
@@ -75,15 +76,40 @@ const NOT_EXPRESSED: &[(u8, &str)] = &[
     ),
 ];
 
+/// Faults of the store: its conditions, keys and queries. The tables in memory
+/// have them too; the store's own are found by lockstep.
+const OF_THE_STORE: &[Mutant] = &[
+    Mutant::MarkerDeletedWithoutNonce,
+    Mutant::AccountHourWithoutVersion,
+    Mutant::EntryKeyLacksPart,
+    Mutant::LateIntoFrozenSlot,
+    Mutant::OnlyTheFirstPage,
+    Mutant::FreezeWithoutVersion,
+    Mutant::SettledWithoutVersion,
+    Mutant::CarryWithoutVersion,
+    Mutant::CarriedEntryStays,
+    Mutant::IncludedTakenWithoutVersion,
+];
+
+/// How many schedules the store's own may survive.
+const SCHEDULES_IN_LOCKSTEP: u64 = 1_000;
+
 /// What noticed a mutant, and after how much.
 struct Killed {
-    by: &'static str,
+    by: String,
     after: String,
 }
 
 /// Prints the table of mutants; whether all died.
 #[expect(clippy::print_stdout, reason = "a command that prints")]
 pub(crate) fn run_all(arguments: &Arguments) -> bool {
+    let lockstep = match Lockstep::new() {
+        Ok(lockstep) => lockstep,
+        Err(error) => {
+            println!("{error}");
+            return false;
+        }
+    };
     let wanted: Vec<Mutant> = ALL
         .iter()
         .copied()
@@ -96,10 +122,14 @@ pub(crate) fn run_all(arguments: &Arguments) -> bool {
         let by_schedules = by_schedules(arguments.count);
         let by_model = clause.and_then(|(_, scenario)| by_model(scenario));
         switch_on(None);
+        let of_the_store = OF_THE_STORE.contains(mutant);
+        let by_lockstep = of_the_store
+            .then(|| by_lockstep(&lockstep, *mutant))
+            .flatten();
         let enough = match clause {
             Some(_) => by_model.is_some(),
             None => by_schedules.is_some(),
-        };
+        } && by_lockstep.is_some() == of_the_store;
         killed += usize::from(enough);
         println!(
             "{:3}  {:<31} {}",
@@ -107,7 +137,10 @@ pub(crate) fn run_all(arguments: &Arguments) -> bool {
             format!("{mutant:?}"),
             mutant.what()
         );
-        for found in [&by_schedules, &by_model].into_iter().flatten() {
+        for found in [&by_schedules, &by_model, &by_lockstep]
+            .into_iter()
+            .flatten()
+        {
             println!("       killed after {} by: {}", found.after, found.by);
         }
         if !enough {
@@ -128,7 +161,19 @@ fn by_schedules(most: u64) -> Option<Killed> {
     (0..most).find_map(|seed| {
         let found = run(&schedule(seed)).into_iter().next()?;
         Some(Killed {
-            by: found.check,
+            by: found.check.to_owned(),
+            after: format!("{} schedules", seed + 1),
+        })
+    })
+}
+
+/// The first random schedule in which the store's answers are not those of the
+/// tables in memory, the fault being the store's alone.
+fn by_lockstep(lockstep: &Lockstep, mutant: Mutant) -> Option<Killed> {
+    (0..SCHEDULES_IN_LOCKSTEP).find_map(|seed| {
+        let found = lockstep.difference(seed, mutant)?;
+        Some(Killed {
+            by: format!("lockstep, the store's answer to {}", found.kind()),
             after: format!("{} schedules", seed + 1),
         })
     })
@@ -142,7 +187,7 @@ fn by_model(scenario: &str) -> Option<Killed> {
     let explored = explore(&scenario, Extent::Reduced);
     let (violation, _) = explored.violation?;
     Some(Killed {
-        by: violation.check,
+        by: violation.check.to_owned(),
         after: format!("{} states of \"{}\"", explored.states, scenario.name),
     })
 }

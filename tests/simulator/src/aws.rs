@@ -3,6 +3,7 @@
 //! it accepted for each license, dimension and hour.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
 
 use domain::hour::Hour;
 use domain::ids::{AwsAccountId, Dimension, LicenseArn, LicenseId};
@@ -94,6 +95,14 @@ pub struct CallMade {
     pub end: CallEnd,
 }
 
+/// What tells states of an exploration apart: whose call it was is looked at
+/// only where no two submitters overlap, which they do there.
+impl Hash for CallMade {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.at, self.records).hash(state);
+    }
+}
+
 /// Why a call was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -119,7 +128,7 @@ pub enum CallEnd {
 }
 
 /// What was sent under a key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub struct Sent {
     /// What came first; all others should equal it.
     pub first: UsageRecord,

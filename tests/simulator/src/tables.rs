@@ -1,5 +1,5 @@
 //! The two tables in memory: what each step does to them, as `store` does it to
-//! DynamoDB. A twin may be wrong in its own way: `tests/lockstep.rs` has the real
+//! DynamoDB. A twin may be wrong in its own way: `simulate -- lockstep` has the real
 //! store on an embedded DynamoDB make every step of whole schedules beside it,
 //! and no answer may differ.
 

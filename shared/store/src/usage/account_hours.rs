@@ -3,6 +3,7 @@
 use domain::hour::Hour;
 use domain::ids::AccountId;
 use domain::ledger::account_hour::AccountHour;
+use domain::mutant;
 use domain::usage::Part;
 use ledger::Written;
 use ledger::step::SlotPosting;
@@ -63,7 +64,12 @@ impl Store {
     ) -> Result<Written, StoreError> {
         let key = keys::account_hour(&hour.account, hour.part, hour.hour);
         let item = write(&key, AccountHourRow::from(hour))?;
-        let mut actions = vec![self.put_action(item, Replaces::before(hour.version))?];
+        let replaces = if mutant!(AccountHourWithoutVersion) {
+            Replaces::Anything
+        } else {
+            Replaces::before(hour.version)
+        };
+        let mut actions = vec![self.put_action(item, replaces)?];
         for posting in slots {
             actions.push(self.raise_open_head(&posting.license, posting.slot)?);
             actions.push(self.set_entry(&posting.license, posting.slot, &posting.entry)?);

@@ -6,6 +6,7 @@ use domain::hour::{Hour, after};
 use domain::ids::LicenseId;
 use domain::ledger::deadline::CLOSED_AFTER;
 use domain::ledger::slot::{SlotHead, SlotState};
+use domain::mutant;
 use jiff::Timestamp;
 use ledger::Written;
 
@@ -66,7 +67,11 @@ impl Store {
                  #license = :license, #hour = :hour, #format = :format, \
                  work_shard = :shard, work_due = :due",
             )
-            .condition_expression("attribute_not_exists(pk) OR #state.#is = :is_open")
+            .condition_expression(if mutant!(LateIntoFrozenSlot) {
+                "attribute_not_exists(pk) OR #state.#is = :is_open OR #state.#is <> :is_open"
+            } else {
+                "attribute_not_exists(pk) OR #state.#is = :is_open"
+            })
             .expression_attribute_names("#version", "version")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#is", "is")
@@ -113,10 +118,19 @@ impl Store {
             .expression_attribute_values(":then", state_value(then)?)
             .expression_attribute_values(":version", number(head.version))
             .expression_attribute_values(":next", number(head.version + 1));
+        let unversioned = match was {
+            Was::Open => mutant!(FreezeWithoutVersion),
+            Was::OpenOrCarrying => mutant!(CarryWithoutVersion),
+        };
+        let version = if unversioned {
+            "(#version = :version OR #version <> :version)"
+        } else {
+            "#version = :version"
+        };
         let update = match was {
-            Was::Open => update.condition_expression("#version = :version AND #state.#is = :open"),
+            Was::Open => update.condition_expression(format!("{version} AND #state.#is = :open")),
             Was::OpenOrCarrying => update
-                .condition_expression("#version = :version AND #state.#is IN (:open, :carrying)")
+                .condition_expression(format!("{version} AND #state.#is IN (:open, :carrying)"))
                 .expression_attribute_values(":carrying", text("carrying")),
         };
         let update = update.build().map_err(not_built)?;

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::ids::LicenseId;
 use domain::ledger::included::Included;
+use domain::mutant;
 use ledger::Written;
 
 use super::keys;
@@ -35,7 +36,12 @@ impl Store {
 
     /// Stores a period from which a freeze took.
     pub(super) fn take_included(&self, period: &Included) -> Result<TransactWriteItem, StoreError> {
-        self.put_action(item(period)?, Replaces::before(period.version))
+        let replaces = if mutant!(IncludedTakenWithoutVersion) {
+            Replaces::Anything
+        } else {
+            Replaces::before(period.version)
+        };
+        self.put_action(item(period)?, replaces)
     }
 }
 

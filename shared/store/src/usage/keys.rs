@@ -7,6 +7,7 @@ use domain::hour::Hour;
 use domain::ids::{AccountId, Dimension, LicenseId, ReportId};
 use domain::ledger::included::Included;
 use domain::ledger::slot::SlotEntry;
+use domain::mutant;
 use domain::usage::{Part, Shard};
 
 use super::mapping::{Item, text};
@@ -111,9 +112,14 @@ pub(super) fn head(of: &LicenseId, hour: Hour) -> Key {
 /// An entry of a slot: named by the slot that it first entered, so that one
 /// which is carried never meets the later slot's own.
 pub(super) fn entry(of: &LicenseId, slot: Hour, entry: &SlotEntry) -> Key {
+    let part = if mutant!(EntryKeyLacksPart) {
+        0
+    } else {
+        entry.part.0
+    };
     let name = format!(
-        "{slot}#entry#{}#{}#{}#{}",
-        entry.origin, entry.account, entry.part.0, entry.hour
+        "{slot}#entry#{}#{}#{part}#{}",
+        entry.origin, entry.account, entry.hour
     );
     Key::new(license(of), name)
 }

@@ -2,6 +2,7 @@
 
 use domain::hour::Hour;
 use domain::ids::AccountId;
+use domain::mutant;
 use domain::usage::Part;
 use futures_util::future::try_join_all;
 use ledger::Written;
@@ -55,6 +56,9 @@ impl Store {
     /// [`StoreError`] when DynamoDB does not answer.
     pub async fn delete_marker(&self, marker: &Marker) -> Result<Written, StoreError> {
         let key = keys::marker(&marker.account, marker.part, marker.hour);
+        if mutant!(MarkerDeletedWithoutNonce) {
+            return self.usage_delete(&key, "attribute_exists(pk)", None).await;
+        }
         let nonce = text(&marker.nonce);
         self.usage_delete(&key, "nonce = :is", Some(nonce)).await
     }

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{ReturnValuesOnConditionCheckFailure, TransactWrite
 use domain::hour::Hour;
 use domain::ids::{Dimension, LicenseId};
 use domain::ledger::record::Record;
+use domain::mutant;
 use ledger::Written;
 
 use super::keys;
@@ -53,7 +54,11 @@ impl Store {
             .table_name(&self.tables.usage)
             .set_item(Some(record_item(record)?))
             .item("written", text(nonce))
-            .condition_expression("version = :before")
+            .condition_expression(if mutant!(SettledWithoutVersion) {
+                "version = :before OR version <> :before"
+            } else {
+                "version = :before"
+            })
             .expression_attribute_values(":before", number(record.version.saturating_sub(1)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()

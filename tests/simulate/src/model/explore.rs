@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use domain::usage::{Part, Shard};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ledger::step::Freeze;
 use ledger::{Answer, Rules, Step, Ticket};
 use simulator::aws::{Aws, CallFault};
@@ -13,7 +13,7 @@ use simulator::check::{Violation, violations};
 use simulator::gate;
 use simulator::schedule::{Action, Schedule, Story};
 use simulator::tables::Tables;
-use simulator::world::{Acknowledged, Healthy, Job, StoreFault, World};
+use simulator::world::{Acknowledged, Caller, Healthy, Job, StoreFault, World};
 
 use super::scenarios::{Actor, Scenario};
 use super::state::{Faults, Known, ReportName, State, Status, Task, What, told};
@@ -93,6 +93,16 @@ struct Next<'s> {
     local: &'s Arc<Local>,
     ticket: Ticket,
     step: &'s Arc<Step>,
+}
+
+/// Who makes the step, and whether time went by since its task began.
+fn caller(next: &Next<'_>, held_up: bool) -> Caller {
+    Caller {
+        number: next.task.number + 1,
+        ahead: SignedDuration::ZERO,
+        began: next.local.began,
+        held_up,
+    }
 }
 
 /// How a step goes.
@@ -451,12 +461,13 @@ impl Exploration<'_> {
             if goes == Goes::AnswerLost {
                 world.aws.faults.push_front(CallFault::LostAnswer);
             }
-            let answer = world.perform(step, None, false);
+            let answer = world.perform(step, None, Some(caller(next, false)));
             return (answer, Side::Aws(Known::new(world.aws)), None);
         }
         let tables = Tables::clone(&state.tables.value);
         let mut world = self.world_of(state, tables, Aws::default());
-        let answer = world.perform(step, fault, next.local.began < state.now);
+        let held_up = next.local.began < state.now;
+        let answer = world.perform(step, fault, Some(caller(next, held_up)));
         let side = Side::Tables(Known::new(world.tables));
         (answer, side, world.caught.pop())
     }
@@ -470,7 +481,7 @@ impl Exploration<'_> {
             self.reading = Some((digest, world));
         }
         match &mut self.reading {
-            Some((_, world)) => world.perform(step, None, true),
+            Some((_, world)) => world.perform(step, None, None),
             None => Ok(Answer::Wait(())),
         }
     }

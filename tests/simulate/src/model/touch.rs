@@ -239,7 +239,8 @@ pub(super) fn of_action(action: &Action) -> Touch {
         | Action::Suspend { .. }
         | Action::Missing { .. }
         | Action::Unpropagated { .. }
-        | Action::AlwaysFails { .. } => Touch::writes(Things::AWS),
+        | Action::AlwaysFails { .. }
+        | Action::Poison { .. } => Touch::writes(Things::AWS),
         Action::Learn { .. } => Touch {
             reads: Things::AWS,
             writes: Things::LICENSES | Things::LINKS | Things::FINALS,
@@ -247,6 +248,7 @@ pub(super) fn of_action(action: &Action) -> Touch {
         Action::Switch { .. } => Touch::writes(Things::CONTROLS),
         Action::Grant { .. } => Touch::writes(Things::INCLUDED),
         Action::Advance { .. }
+        | Action::Crowd { .. }
         | Action::Report { .. }
         | Action::Post { .. }
         | Action::Submit { .. }
