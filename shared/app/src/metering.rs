@@ -33,7 +33,7 @@ impl App {
     /// [`RecordError`] says what is wrong with the report, or that it must be sent again.
     pub async fn record_usage(&self, report: &UsageReport) -> Result<Recorded, RecordError> {
         let steps = self.steps();
-        let recording = recording::record_usage(&steps, report);
+        let recording = recording::record_usage(&steps, &self.settings.rules, report);
         self.run(&steps, recording).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::catalog::Catalog;
 use domain::hour::Hour;
 use domain::ids::{AccountId, CloudAccountId, Dimension, LicenseId};
 use domain::ledger::account_hour::{AccountHour, Line, Target, Unbillable, WriteOff};
@@ -86,7 +87,7 @@ pub struct UsageMonth {
 pub struct UsageHour {
     /// The hour of use.
     pub hour: Hour,
-    /// What a license pays for.
+    /// What a license pays for: by license, tier and cloud account.
     pub lines: Vec<UsageLine>,
     /// Computer-hours that nobody pays for, by reason.
     pub unbillable: BTreeMap<Unbillable, u32>,
@@ -173,7 +174,7 @@ impl App {
         }
         Ok(UsageMonth {
             month,
-            hours: by_hour(&hours, &statuses),
+            hours: by_hour(&hours, &statuses, &self.settings.rules.catalog),
         })
     }
 }
@@ -274,7 +275,7 @@ fn record_status(state: &RecordState) -> MeteringStatus {
     }
 }
 
-fn by_hour(hours: &[AccountHour], statuses: &Statuses) -> Vec<UsageHour> {
+fn by_hour(hours: &[AccountHour], statuses: &Statuses, catalog: &Catalog) -> Vec<UsageHour> {
     let mut by_hour: BTreeMap<Hour, UsageHour> = BTreeMap::new();
     for hour in hours {
         let usage = by_hour.entry(hour.hour).or_insert_with(|| UsageHour {
@@ -302,6 +303,16 @@ fn by_hour(hours: &[AccountHour], statuses: &Statuses) -> Vec<UsageHour> {
                 status,
             });
         }
+    }
+    let tier = |line: &UsageLine| {
+        let mut rates = catalog.rates().iter();
+        rates.position(|rate| rate.dimension == line.dimension)
+    };
+    for usage in by_hour.values_mut() {
+        usage.lines.sort_by(|a, b| {
+            let by_tier = a.license.cmp(&b.license).then(tier(a).cmp(&tier(b)));
+            by_tier.then_with(|| a.cloud_account.cmp(&b.cloud_account))
+        });
     }
     by_hour.into_values().collect()
 }

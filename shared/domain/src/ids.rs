@@ -155,6 +155,18 @@ string_id! {
 pub struct LicenseId(Arc<str>);
 
 impl LicenseId {
+    /// The license whose 32 digits are this number.
+    pub(crate) fn from_bits(bits: u128) -> Self {
+        Self(format!("l-{bits:032x}").into())
+    }
+
+    /// The 32 digits as a number, for packing.
+    pub(crate) fn to_bits(&self) -> u128 {
+        let digits = self.0.chars().skip(2);
+        let values = digits.map(|digit| digit.to_digit(16).unwrap_or_default());
+        values.fold(0, |bits, value| bits << 4 | u128::from(value))
+    }
+
     /// Parses `l-` followed by 32 hexadecimal digits.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ pub mod member;
 pub mod metering;
 pub mod mutant;
 pub mod outbound;
+pub mod packing;
 pub mod policy;
 pub mod quantity;
 pub mod registration;

@@ -16,7 +16,19 @@
 //! was raised before, so the recorder, who reads the cursor after storing,
 //! sees the hour sealed and puts the marker. A crash between storing and
 //! reading leaves the report unacknowledged: its redelivery finds it stored
-//! and goes on to read the cursor. A marker is deleted only if its nonce is
+//! and goes on to read the cursor.
+//!
+//! A report may take several items: one for each part of the account, and as
+//! many chunks of a part as it needs. It is stored when its last item is, and
+//! only then does its recorder read the cursors; the first item is the same
+//! whatever the report holds, so that its id is taken before anything else of
+//! it is there. A list that holds only some chunks of a part began before the
+//! last was stored, so the hour was sealed before the recorder reads the
+//! cursor, and the marker comes. Until then the poster leaves such a report out
+//! as though it were not there: a posting names reports, and its replay would
+//! take for billed what was stored of one after it was named.
+//!
+//! A marker is deleted only if its nonce is
 //! the one that was there before the hour was posted: a report stored in
 //! between put a new one.
 //!

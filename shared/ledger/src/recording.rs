@@ -5,7 +5,8 @@ use domain::usage::report::{AcceptedReport, InvalidReport};
 use domain::usage::{Part, Shard, UsageReport};
 
 use crate::notice::Notice;
-use crate::step::{Marker, PutReport, ReportPart, StepError};
+use crate::rules::Rules;
+use crate::step::{Chunk, Marker, PutReport, ReportPart, StepError};
 use crate::steps::Steps;
 
 /// What recording a report did.
@@ -39,18 +40,23 @@ pub enum RecordError {
 ///
 /// A report that is there already is not acknowledged early: its first
 /// delivery may have ended between storing it and looking at the cursor. All
-/// parts are stored before any cursor is read: a part that was posted already
-/// is marked again.
+/// of its items are stored before any cursor is read: a part that was posted
+/// already is marked again.
 ///
 /// # Errors
 /// [`RecordError`] says what is wrong with the report, or that it must be sent again.
-pub async fn record_usage(steps: &Steps, report: &UsageReport) -> Result<Recorded, RecordError> {
+pub async fn record_usage(
+    steps: &Steps,
+    rules: &Rules,
+    report: &UsageReport,
+) -> Result<Recorded, RecordError> {
     let now = steps.now();
     let account = steps
         .account(report.account.clone())
         .await?
         .ok_or(RecordError::UnknownAccount)?;
-    let accepted = report.accept(account.parts.count_at(report.hour), now)?;
+    let parts = account.parts.count_at(report.hour);
+    let accepted = report.accept(parts, rules.report_chunk_bytes, now)?;
     if mutant!(CursorReadBeforeStoring) {
         let mut late = Vec::new();
         for part in accepted.parts.keys() {
@@ -83,21 +89,25 @@ pub async fn record_usage(steps: &Steps, report: &UsageReport) -> Result<Recorde
 
 async fn store(steps: &Steps, report: &AcceptedReport) -> Result<Recorded, RecordError> {
     let mut recorded = Recorded::Again;
-    for (part, observations) in &report.parts {
-        let stored = steps
-            .put_report(ReportPart {
-                account: report.account.clone(),
-                hour: report.hour,
-                part: *part,
-                id: report.id.clone(),
-                fingerprint: report.fingerprint,
-                observations: observations.clone(),
-            })
-            .await?;
-        match stored {
-            PutReport::Stored => recorded = Recorded::New,
-            PutReport::AlreadyStored => {}
-            PutReport::Conflict => return Err(RecordError::Conflict),
+    for (part, chunks) in &report.parts {
+        let of = u16::try_from(chunks.len()).unwrap_or(u16::MAX);
+        for (number, observations) in (0..of).zip(chunks) {
+            let stored = steps
+                .put_report(ReportPart {
+                    account: report.account.clone(),
+                    hour: report.hour,
+                    part: *part,
+                    id: report.id.clone(),
+                    chunk: Chunk { number, of },
+                    fingerprint: report.fingerprint,
+                    observations: observations.clone(),
+                })
+                .await?;
+            match stored {
+                PutReport::Stored => recorded = Recorded::New,
+                PutReport::AlreadyStored => {}
+                PutReport::Conflict => return Err(RecordError::Conflict),
+            }
         }
     }
     Ok(recorded)

@@ -6,6 +6,7 @@ use domain::catalog::Catalog;
 use domain::ids::Dimension;
 use domain::ledger::deadline::CarryRules;
 use domain::ledger::slot::AllocationLimit;
+use domain::usage::packed::CHUNK_BYTES;
 
 /// What the seller chose. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct Rules {
     pub calls_at_once: usize,
     /// How many computers of an account one part holds before it gets more parts.
     pub computers_per_part: usize,
+    /// How many bytes of a report one item holds at most.
+    pub report_chunk_bytes: usize,
 }
 
 /// What is reported of an hour without usage.
@@ -45,6 +48,7 @@ impl Rules {
             zeros: ZeroRecords::default(),
             calls_at_once: 4,
             computers_per_part: 25_000,
+            report_chunk_bytes: CHUNK_BYTES,
         }
     }
 

@@ -6,13 +6,14 @@
 //! the simulator. One step is one conditional write, one read, or one call.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use domain::account::Account;
 use domain::change::Change;
 use domain::hour::Hour;
 use domain::ids::{AccountId, Dimension, LicenseId, ReportId};
-use domain::ledger::account_hour::{AccountHour, WriteOff};
+use domain::ledger::account_hour::{AccountHour, Reports, WriteOff};
 use domain::ledger::controls::Controls;
 use domain::ledger::hold::Hold;
 use domain::ledger::included::Included;
@@ -21,6 +22,7 @@ use domain::ledger::slot::{SlotEntry, SlotHead, SlotState};
 use domain::license::License;
 use domain::linking::Link;
 use domain::metering::{CallAnswer, CallFailure, UsageRecord};
+use domain::mutant;
 use domain::usage::report::Fingerprint;
 use domain::usage::{Observation, Part, Shard};
 use jiff::Timestamp;
@@ -157,7 +159,16 @@ impl Marker {
 /// One part of an account in one hour that has reports.
 pub type AccountPart = (AccountId, Part);
 
-/// One part of a report, to be stored.
+/// One of the items of a report's part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Chunk {
+    /// Which, from 0 on.
+    pub number: u16,
+    /// How many there are.
+    pub of: u16,
+}
+
+/// A chunk of one part of a report, to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportPart {
     /// The account.
@@ -168,13 +179,15 @@ pub struct ReportPart {
     pub part: Part,
     /// The report's id.
     pub id: ReportId,
+    /// Which chunk of the part.
+    pub chunk: Chunk,
     /// The hash of the whole report's raw entries.
     pub fingerprint: Fingerprint,
-    /// The part's computers.
+    /// The chunk's computers.
     pub observations: Vec<Observation>,
 }
 
-/// The answer to storing one part of a report.
+/// The answer to storing a chunk of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum PutReport {
@@ -186,22 +199,48 @@ pub enum PutReport {
     Conflict,
 }
 
-/// One part of a stored report.
+/// A stored chunk of one part of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredReport {
     /// The report's id.
     pub id: ReportId,
+    /// Which chunk of the part.
+    pub chunk: Chunk,
     /// What it saw.
     pub observations: Vec<Observation>,
 }
 
-/// The reports of one part of an account-hour.
+/// The reports of one part of an account-hour, chunk by chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReadReports {
-    /// Those that can be read.
+    /// Those that can be read, ascending.
     pub reports: Vec<StoredReport>,
     /// Those that cannot: kept as they are, for a version that can.
     pub unreadable: Vec<Unreadable>,
+}
+
+/// The reports of which every chunk is there. Any other is left out, as though
+/// nothing of it were: it is not acknowledged yet, and what named it now would
+/// take for posted what is stored of it later.
+pub fn whole(chunks: Vec<StoredReport>) -> Reports {
+    let mut found: BTreeMap<ReportId, (u16, Chunk, Vec<Observation>)> = BTreeMap::new();
+    for stored in chunks {
+        match found.entry(stored.id) {
+            Entry::Vacant(first) => {
+                first.insert((1, stored.chunk, stored.observations));
+            }
+            Entry::Occupied(mut others) => {
+                let (count, _, observations) = others.get_mut();
+                *count += 1;
+                observations.extend(stored.observations);
+            }
+        }
+    }
+    found
+        .into_iter()
+        .filter(|(_, (count, first, _))| *count == first.of || mutant!(HalfReportPosted))
+        .map(|(id, (_, _, observations))| (id, observations))
+        .collect()
 }
 
 /// An entry to be set in a license's slot, if the slot is open.
@@ -332,7 +371,7 @@ steps! {
     /// Deletes a marker if it is still this one.
     delete_marker(marker: Marker) -> DeleteMarker(Written);
 
-    /// Stores one part of a report, if nothing is stored under its id.
+    /// Stores a chunk of one part of a report, if nothing is stored as this chunk of its id.
     put_report(report: ReportPart) -> StoreReport(PutReport);
     /// Lists which parts of which accounts have reports in a shard's hour, each once, ascending.
     reported_parts(shard: Shard, hour: Hour) -> ListReportedParts(Vec<AccountPart>);

@@ -215,6 +215,9 @@ pub struct Story {
     pub over: Timestamp,
 }
 
+/// Where parts are so small, reports are stored in several items, too.
+const SEVERAL_CHUNKS_BELOW: usize = 100;
+
 impl Setting {
     /// The rules of the seller in this world.
     pub fn rules(&self) -> Rules {
@@ -226,6 +229,10 @@ impl Setting {
         };
         rules.carry.hours = self.carry_hours;
         rules.computers_per_part = self.computers_per_part;
+        if self.computers_per_part < SEVERAL_CHUNKS_BELOW {
+            // Two or three computers in an item.
+            rules.report_chunk_bytes = 100;
+        }
         rules.allocations = AllocationLimit::new(self.allocations).unwrap_or_default();
         rules
     }

@@ -25,7 +25,7 @@ use domain::usage::report::Fingerprint;
 use domain::usage::{Observation, Part, Shard, UsageReport, packed};
 use jiff::Timestamp;
 use ledger::step::{
-    Answer, Carry, Cursor, Cursors, DueWork, Edge, Freeze, Marker, PutReport, ReadReports,
+    Answer, Carry, Chunk, Cursor, Cursors, DueWork, Edge, Freeze, Marker, PutReport, ReadReports,
     RecordName, ReportPart, Slot, SlotPosting, Step, StoredReport, Work, Written,
 };
 
@@ -62,11 +62,38 @@ pub struct Tables {
     links: Vec<Link>,
 }
 
+/// One part of a report.
 #[derive(Debug, Clone)]
 struct Stored {
     shard: Shard,
     fingerprint: Fingerprint,
-    observations: Arc<Vec<Observation>>,
+    /// How many chunks it has, and those that are stored.
+    of: u16,
+    chunks: BTreeMap<u16, Arc<Vec<Observation>>>,
+    /// What all of them saw, once they are.
+    whole: Option<Arc<Vec<Observation>>>,
+}
+
+impl Stored {
+    fn put(&mut self, chunk: u16, observations: Vec<Observation>) -> PutReport {
+        if self.chunks.contains_key(&chunk) {
+            return PutReport::AlreadyStored;
+        }
+        // As they come back from the form in which they are stored.
+        let kept = packed::unpack(&packed::pack(&observations)).unwrap_or(observations);
+        self.chunks.insert(chunk, Arc::new(kept));
+        if self.chunks.len() == usize::from(self.of) {
+            let mut chunks = self.chunks.values();
+            self.whole = match (self.of, chunks.next()) {
+                (1, Some(only)) => Some(Arc::clone(only)),
+                (_, _) => {
+                    let all = self.chunks.values().flat_map(|chunk| chunk.iter().cloned());
+                    Some(Arc::new(all.collect()))
+                }
+            };
+        }
+        PutReport::Stored
+    }
 }
 
 /// The items of a slot.
@@ -91,15 +118,16 @@ impl SlotItems {
     }
 }
 
-/// What identifies the ledger's state: reports are immutable, so their keys do.
+/// What identifies the ledger's state: reports are immutable and stored chunk
+/// by chunk, so their keys and how many chunks there are do.
 impl Hash for Tables {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.cursors.hash(state);
         self.markers.hash(state);
         for (hour, reports) in &self.reports {
             hour.hash(state);
-            for key in reports.keys() {
-                key.hash(state);
+            for (key, stored) in reports {
+                (key, stored.chunks.len()).hash(state);
             }
         }
         self.account_hours.hash(state);
@@ -308,20 +336,17 @@ impl Tables {
         let shard = Shard::of(&report.account, report.part);
         let key = (report.account, report.part, report.id);
         let reports = self.reports.entry(report.hour).or_default();
-        match reports.get(&key) {
-            Some(stored) if stored.fingerprint == report.fingerprint => PutReport::AlreadyStored,
-            Some(_) => PutReport::Conflict,
-            None => {
-                // As they come back from the form in which they are stored.
-                let kept = packed::unpack(&packed::pack(&report.observations));
-                let stored = Stored {
-                    shard,
-                    fingerprint: report.fingerprint,
-                    observations: Arc::new(kept.unwrap_or(report.observations)),
-                };
-                reports.insert(key, stored);
-                PutReport::Stored
-            }
+        let stored = reports.entry(key).or_insert_with(|| Stored {
+            shard,
+            fingerprint: report.fingerprint,
+            of: report.chunk.of,
+            chunks: BTreeMap::new(),
+            whole: None,
+        });
+        if stored.fingerprint == report.fingerprint {
+            stored.put(report.chunk.number, report.observations)
+        } else {
+            PutReport::Conflict
         }
     }
 
@@ -344,11 +369,17 @@ impl Tables {
         let reports = self.reports.get(&hour).into_iter().flatten();
         let reports = reports
             .filter(|((a, p, _), _)| a == account && *p == part)
-            .take(most)
-            .map(|((_, _, id), stored)| StoredReport {
-                id: id.clone(),
-                observations: stored.observations.to_vec(),
+            .flat_map(|((_, _, id), stored)| {
+                stored.chunks.iter().map(|(number, chunk)| StoredReport {
+                    id: id.clone(),
+                    chunk: Chunk {
+                        number: *number,
+                        of: stored.of,
+                    },
+                    observations: chunk.to_vec(),
+                })
             })
+            .take(most)
             .collect();
         ReadReports {
             reports,
@@ -805,13 +836,14 @@ impl Tables {
         self.holds.values()
     }
 
-    /// Every report part: its hour, its key and what it saw.
+    /// Every report part of which all is stored: its hour, its key and what it saw.
     pub fn reports(
         &self,
     ) -> impl Iterator<Item = (Hour, &(AccountId, Part, ReportId), &[Observation])> {
         self.reports.iter().flat_map(|(hour, reports)| {
             let reports = reports.iter();
-            reports.map(|(key, stored)| (*hour, key, stored.observations.as_slice()))
+            reports
+                .filter_map(|(key, stored)| Some((*hour, key, stored.whole.as_ref()?.as_slice())))
         })
     }
 

@@ -541,7 +541,7 @@ pub fn future_of(job: &Job, steps: &Steps, rules: &Rules) -> Pin<Box<dyn Future<
     let (steps, rules) = (steps.clone(), rules.clone());
     match job.clone() {
         Job::Record(report) => Box::pin(async move {
-            JobEnd::Recorded(ledger::recording::record_usage(&steps, &report).await)
+            JobEnd::Recorded(ledger::recording::record_usage(&steps, &rules, &report).await)
         }),
         Job::Post => Box::pin(async move {
             JobEnd::Posted(ledger::posting::post_due(&steps, &rules, posting).await)

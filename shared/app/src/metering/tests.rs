@@ -4,7 +4,9 @@ mod calls;
 mod carrying;
 mod contracts;
 mod holds;
+mod large;
 mod operations;
+mod sizes;
 mod unreadable;
 mod waiting;
 mod zeros;
@@ -136,13 +138,19 @@ impl World {
     async fn ledger_items(&self) -> BTreeMap<(String, String), Item> {
         let client = dynamodb_of(self);
         let scan = client.scan().table_name("Usage").consistent_read(true);
-        let scan = scan.send().await.unwrap();
-        assert_eq!(scan.last_evaluated_key, None);
         let text = |item: &Item, name: &str| item[name].as_s().unwrap().clone();
-        let items = scan.items.unwrap_or_default().into_iter();
-        items
-            .map(|item| ((text(&item, "pk"), text(&item, "sk")), item))
-            .collect()
+        let (mut found, mut start) = (BTreeMap::new(), None);
+        loop {
+            let page = scan.clone().set_exclusive_start_key(start.take());
+            let page = page.send().await.unwrap();
+            for item in page.items.unwrap_or_default() {
+                found.insert((text(&item, "pk"), text(&item, "sk")), item);
+            }
+            start = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return found;
+            }
+        }
     }
 }
 

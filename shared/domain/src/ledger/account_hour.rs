@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Catalog;
 use crate::hour::Hour;
 use crate::ids::{AccountId, CloudAccountId, Dimension, LicenseId, ReportId};
-use crate::ledger::attribution::{Atom, Attribution, Billed, LinkedSpan, attribute};
+use crate::ledger::attribution::{Atom, Attribution, Billed, LinkedSpan, Saw, attribute, replay};
+use crate::ledger::packed::share_len;
 use crate::ledger::slot::{Amount, SlotEntry};
 use crate::mutant;
 use crate::tiers::Tier;
@@ -15,6 +16,20 @@ use crate::usage::{Observation, Part};
 
 /// The reports of one account-hour, by id.
 pub type Reports = BTreeMap<ReportId, Vec<Observation>>;
+
+/// How many bytes the lines of cloud accounts may take in one account-hour.
+/// What there is no room for is counted in the line without a cloud account:
+/// sums are exact, and only the division over cloud accounts is coarser, as it
+/// is in a usage record beyond its allocations.
+///
+/// It is room for 5,120 accounts of AWS, 2,155 of Azure, or 312 whose ids are
+/// as long as ids may be. A carry moves 49 entries at once, and DynamoDB's
+/// transaction takes 4 MB, what is deleted perhaps counted as well.
+pub const MOST_NAMED_BYTES: usize = 40 * 1024;
+
+/// How many reports one posting adds at the most: as many as its transaction
+/// holds if their ids are as long as ids may be. More are posted in several.
+pub const MOST_NEW_REPORTS: usize = 40_000;
 
 /// Everything posted for one part of an account in one hour.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,7 +45,7 @@ pub struct AccountHour {
     /// The postings in their order. Replayed, they give every billed atom its
     /// license and tier for ever.
     pub postings: Vec<Posting>,
-    /// What the postings billed.
+    /// What the postings billed, ascending.
     pub lines: Vec<Line>,
     /// What nobody pays for, provisionally: a link made later in the hour can
     /// still license it.
@@ -134,6 +149,8 @@ pub struct PostingPlan {
     unbillable: BTreeMap<Unbillable, u32>,
     /// The new lines, by license, dimension and cloud account.
     pub new: Vec<NewLine>,
+    /// Whether there are more new reports than one posting adds: post again.
+    pub leaves_reports: bool,
 }
 
 /// Computers of an account-hour, counted from its reports.
@@ -153,6 +170,11 @@ impl PostingPlan {
         licenses.dedup();
         licenses
     }
+
+    /// How many bytes the new lines of cloud accounts would take, each by name.
+    pub fn named_bytes(&self) -> usize {
+        named_bytes(self.new.iter().map(|line| &line.cloud_account))
+    }
 }
 
 impl AccountHour {
@@ -171,7 +193,8 @@ impl AccountHour {
 
     /// What posting would add: computers licensed by all reports and today's
     /// links, minus those billed, even if no report is new. `None` when the
-    /// hour would stay as it is.
+    /// hour would stay as it is. Of more new reports than one posting adds, the
+    /// rest is as though it came later.
     ///
     /// `self` must have been read before `reports`: a report posted by somebody
     /// else in between would otherwise be missing from the replay.
@@ -185,7 +208,13 @@ impl AccountHour {
         standings: &Standings,
         catalog: &Catalog,
     ) -> Result<Option<PostingPlan>, ReplayError> {
-        let attribution = attribute(reports.values().flatten(), links);
+        let new_reports = self.new_reports(reports);
+        let (added, left): (&[&ReportId], &[&ReportId]) = new_reports
+            .split_at_checked(MOST_NEW_REPORTS)
+            .unwrap_or((&new_reports, &[]));
+        let left: BTreeSet<&ReportId> = left.iter().copied().collect();
+        let seen = reports.iter().filter(|(id, _)| !left.contains(id));
+        let attribution = attribute(seen.flat_map(|(_, seen)| seen), links);
         // Without a posting before it, all of the ordinary hour is new.
         let Attribution {
             licensed: new,
@@ -205,22 +234,29 @@ impl AccountHour {
                 });
             *unbillable.entry(reason).or_default() += 1;
         }
-        if new.is_empty() && unbillable == self.unbillable {
+        if new.is_empty() && unbillable == self.unbillable && left.is_empty() {
             return Ok(None);
         }
-        let known: BTreeSet<&ReportId> = self.postings.iter().flat_map(|p| &p.reports).collect();
         Ok(Some(PostingPlan {
             posting: Posting {
-                reports: reports
-                    .keys()
-                    .filter(|id| !known.contains(id))
-                    .cloned()
-                    .collect(),
+                reports: added.iter().copied().cloned().collect(),
                 links: links.to_vec(),
             },
             unbillable,
             new: new_lines(&new, catalog),
+            leaves_reports: !left.is_empty(),
         }))
+    }
+
+    /// The reports that no posting names. One without a computer of this part,
+    /// which only keeps its id taken, is none: it can bill nothing.
+    fn new_reports<'a>(&self, reports: &'a Reports) -> Vec<&'a ReportId> {
+        let known: BTreeSet<&ReportId> = self.postings.iter().flat_map(|p| &p.reports).collect();
+        reports
+            .iter()
+            .filter(|(id, seen)| !seen.is_empty() && !known.contains(id))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// How many computers of these reports the postings billed, and how many
@@ -240,21 +276,22 @@ impl AccountHour {
 
     /// The computers that the stored postings billed.
     fn replay(&self, reports: &Reports) -> Result<Billed, ReplayError> {
-        let mut billed = Billed::default();
         if mutant!(PostedAtomsJudgedAgain) {
-            return Ok(billed);
+            return Ok(Billed::default());
         }
-        let mut seen: Vec<&Vec<Observation>> = Vec::new();
+        let mut postings: Vec<Saw<'_>> = Vec::with_capacity(self.postings.len());
         for posting in &self.postings {
+            let mut new = Vec::new();
             for id in &posting.reports {
-                let report = reports
-                    .get(id)
-                    .ok_or_else(|| ReplayError::ReportMissing(id.clone()))?;
-                seen.push(report);
+                let missing = || ReplayError::ReportMissing(id.clone());
+                new.extend(reports.get(id).ok_or_else(missing)?);
             }
-            billed.take_new(attribute(seen.iter().copied().flatten(), &posting.links));
+            postings.push(Saw {
+                new,
+                links: &posting.links,
+            });
         }
-        Ok(billed)
+        Ok(replay(&postings))
     }
 
     /// The hour after the plan, its new lines going where `target` says for
@@ -264,35 +301,69 @@ impl AccountHour {
         let mut after = self.clone();
         after.version += 1;
         after.unbillable = plan.unbillable;
-        if plan.new.is_empty() {
+        if plan.new.is_empty() && !plan.leaves_reports {
             return after;
         }
         after.postings.push(plan.posting);
         if mutant!(PostedAtomsJudgedAgain) {
             after.lines.clear();
         }
-        for new in plan.new {
-            let Some(target) = target.get(&new.license) else {
-                continue;
-            };
-            let existing = after.lines.iter_mut().find(|line| {
-                line.license == new.license
-                    && line.target == *target
-                    && line.dimension == new.dimension
-                    && line.cloud_account == new.cloud_account
-            });
-            match existing {
-                Some(line) => line.count = line.count.saturating_add(new.count),
-                None => after.lines.push(Line {
+        let mut new: Vec<Line> = plan
+            .new
+            .into_iter()
+            .filter_map(|new| {
+                Some(Line {
+                    target: *target.get(&new.license)?,
                     license: new.license,
-                    target: *target,
                     dimension: new.dimension,
                     cloud_account: new.cloud_account,
                     count: new.count,
-                }),
+                })
+            })
+            .collect();
+        after.bound_names(&mut new);
+        after.lines.append(&mut new);
+        after.lines.sort_unstable();
+        after.lines.dedup_by(|later, earlier| {
+            let alike = later.is_counted_with(earlier);
+            if alike {
+                earlier.count = earlier.count.saturating_add(later.count);
+            }
+            alike
+        });
+        after
+    }
+
+    /// Leaves out the cloud accounts for whose lines there is no room: those
+    /// of the fewest computers.
+    fn bound_names(&self, new: &mut [Line]) {
+        let mut room = MOST_NAMED_BYTES.saturating_sub(self.named_bytes());
+        if named_bytes(new.iter().map(|line| &line.cloud_account)) <= room {
+            return;
+        }
+        new.sort_unstable_by(|a, b| b.count.cmp(&a.count).then_with(|| a.cmp(b)));
+        for line in new {
+            let bytes = named_bytes([&line.cloud_account]);
+            if self.has_line_like(line) {
+                continue;
+            }
+            match room.checked_sub(bytes) {
+                Some(left) => room = left,
+                None => line.cloud_account = None,
             }
         }
-        after
+    }
+
+    fn has_line_like(&self, new: &Line) -> bool {
+        let place = self.lines.partition_point(|line| line < new);
+        let around = [place.checked_sub(1), Some(place)].into_iter().flatten();
+        let mut lines = around.filter_map(|place| self.lines.get(place));
+        lines.any(|line| line.is_counted_with(new))
+    }
+
+    /// How many bytes the lines of cloud accounts take.
+    pub fn named_bytes(&self) -> usize {
+        named_bytes(self.lines.iter().map(|line| &line.cloud_account))
     }
 
     /// The entry of this account-hour in a license's slot: the total of its
@@ -315,6 +386,18 @@ impl AccountHour {
                 .collect(),
         }
     }
+}
+
+impl Line {
+    /// Whether another line is the same but for its count.
+    fn is_counted_with(&self, other: &Self) -> bool {
+        (self.target, &self.license) == (other.target, &other.license)
+            && (&self.dimension, &self.cloud_account) == (&other.dimension, &other.cloud_account)
+    }
+}
+
+fn named_bytes<'a>(cloud_accounts: impl IntoIterator<Item = &'a Option<CloudAccountId>>) -> usize {
+    cloud_accounts.into_iter().flatten().map(share_len).sum()
 }
 
 fn standing(standings: &Standings, second: u16) -> Unbillable {
@@ -344,6 +427,8 @@ fn new_lines(atoms: &[Atom<'_>], catalog: &Catalog) -> Vec<NewLine> {
         .collect()
 }
 
+#[cfg(test)]
+mod large;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

@@ -10,6 +10,8 @@
 //! at what can only matter for computers known by several ids. What it must
 //! come to is held by `account_hour/reference.rs`.
 
+mod replay;
+
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
@@ -20,6 +22,8 @@ use crate::ids::{CloudAccountId, LicenseId};
 use crate::mutant;
 use crate::tiers::Tier;
 use crate::usage::{ComputerKey, Observation, Span};
+
+pub use replay::{Saw, replay};
 
 /// A license linked to the account for part of the hour: half-open seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -26,5 +26,6 @@ pub mod controls;
 pub mod deadline;
 pub mod hold;
 pub mod included;
+pub mod packed;
 pub mod record;
 pub mod slot;

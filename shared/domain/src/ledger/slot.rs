@@ -12,6 +12,7 @@ use crate::ids::{
 use crate::ledger::account_hour::WriteOff;
 use crate::ledger::deadline::{accepted_until, record_timestamp};
 use crate::ledger::included::Included;
+use crate::ledger::packed::share_len;
 use crate::ledger::record::Record;
 use crate::license::{License, LicenseEnd, LicenseStatus};
 use crate::metering::{Allocation, MAX_ALLOCATIONS, UsageRecord};
@@ -21,6 +22,12 @@ use crate::usage::Part;
 
 /// How many allocations a record holds at most, by default.
 pub const DEFAULT_ALLOCATIONS: usize = 500;
+
+/// How many bytes a record's allocations may take: it is stored in one item,
+/// which stays under 100 KB. The default number fits, however long the ids are;
+/// AWS's 2,500 fit when an id takes 33 bytes or fewer, as those of AWS and
+/// Azure do.
+pub const MOST_ALLOCATION_BYTES: usize = 90_000;
 
 /// The head of a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -318,9 +325,9 @@ fn reduced(
         .collect()
 }
 
-/// At most as many allocations as the limit, sorted by tag, adding up to the
-/// same: the smallest are merged into the one without a tag. None at all when
-/// nothing is tagged.
+/// At most as many allocations as the limit, and in as many bytes as there is
+/// room for, sorted by tag, adding up to the same: the smallest are merged into
+/// the one without a tag. None at all when nothing is tagged.
 fn limited(
     mut allocations: Vec<Allocation>,
     limit: AllocationLimit,
@@ -328,14 +335,19 @@ fn limited(
     if allocations.iter().all(|a| a.cloud_account.is_none()) {
         return Ok(Vec::new());
     }
-    if allocations.len() > limit.0 {
+    let bytes = |a: &Allocation| a.cloud_account.as_ref().map_or(0, share_len);
+    let all: usize = allocations.iter().map(bytes).sum();
+    if allocations.len() > limit.0 || all > MOST_ALLOCATION_BYTES {
         allocations.sort_by(|a, b| {
             let untagged_last = a.cloud_account.is_none().cmp(&b.cloud_account.is_none());
             untagged_last
                 .then(b.quantity.cmp(&a.quantity))
                 .then(a.cloud_account.cmp(&b.cloud_account))
         });
-        let merged = allocations.split_off(limit.0 - 1);
+        let mut room = MOST_ALLOCATION_BYTES;
+        let fits = |a: &Allocation| room.checked_sub(bytes(a)).inspect(|left| room = *left);
+        let fitting = allocations.iter().map_while(fits).count();
+        let merged = allocations.split_off(fitting.min(limit.0 - 1));
         if mutant!(AllocationsCut) {
             return Ok(allocations);
         }
@@ -418,6 +430,35 @@ mod tests {
             "2026-12-01T00:00:00Z".parse().unwrap(),
             granted,
         )
+    }
+
+    #[test]
+    fn allocations_fit_into_an_item_however_long_the_ids_are_and_add_up() {
+        let of = |ids: Vec<String>| {
+            let amounts: Vec<(&str, Option<&str>, u32)> = ids
+                .iter()
+                .zip(1..)
+                .map(|(id, count)| ("medium", Some(id.as_str()), count))
+                .collect();
+            let record = records(&[entry("a", &amounts)], 2_500).remove(0);
+            let sum: u32 = record.allocations.iter().map(|a| a.quantity.get()).sum();
+            assert_eq!(sum, record.quantity.get());
+            record.allocations
+        };
+        let aws = of((0..2_500).map(|n| format!("{n:012}")).collect());
+        assert_eq!(aws.len(), 2_500);
+        assert!(aws.iter().all(|a| a.cloud_account.is_some()));
+        let long = of((0..2_500).map(|n| format!("{n:0128}")).collect());
+        assert_eq!(long.len(), MOST_ALLOCATION_BYTES / 131 + 1);
+        let bytes = crate::ledger::packed::pack_allocations(&long).len();
+        assert!((MOST_ALLOCATION_BYTES - 131..MOST_ALLOCATION_BYTES + 200).contains(&bytes));
+        let smallest = long.iter().filter(|a| a.cloud_account.is_some());
+        let smallest = smallest.map(|a| a.quantity.get()).min();
+        assert_eq!(
+            smallest,
+            Some(2_500 - 687 + 1),
+            "the largest keep their tags"
+        );
     }
 
     #[test]

@@ -97,6 +97,7 @@ mutants! {
     RestoredUsageIsCarried = 58: "after a restore, reports delivered again are carried";
     SecondPartNotMarked = 60: "a report's second part is not marked as late";
     ReportIdIsPerPart = 60: "another report under the same id is refused after a part of it was stored";
+    HalfReportPosted = 60: "a report of which not every item is stored yet is posted";
     FirstRefusalCloses = 61: "the first refusal of a record that can still be mended closes it";
     ServerErrorStopsAll = 62: "a record that always gets a 500 stops everything behind it";
     MachineCountedUnderTwoIds = 64: "a machine is counted twice because its instance id became known in between";

@@ -1,9 +1,8 @@
 //! Observations packed into bytes: about 60 computers per KB.
 //!
-//! Version 1, big-endian:
+//! Version 1, framed and read as [`crate::packing`] says:
 //!
 //! ```text
-//! u8      version
 //! u8      cloud accounts: 0 none has one, 1 all have the only one, 2 an index for each
 //! varint  n, then n times: u8 length, bytes          the cloud accounts
 //! varint  computers, then for each, by ascending key:
@@ -12,22 +11,20 @@
 //!   u64     agent key                                  if it has one
 //!   varint  cloud account + 1, 0 for none              if there is an index for each
 //!   u8      n, then n times u16 from, u16 until        if spans
-//! u32     the first 4 bytes of the SHA-256 of all that
 //! ```
-//!
-//! Reading checks every field; bytes of a newer version, cut short or changed
-//! are an error, never a guess.
 
-use std::collections::BTreeMap;
-
-use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::CloudAccountId;
+use crate::packing::{AROUND, Reader, Writer};
 use crate::tiers::Tier;
 use crate::usage::computer::{ComputerKey, Observation, Protected, Span};
 
-/// The largest packed item: DynamoDB takes 400 KB; posting reads are billed by size.
-pub const MAX_PACKED_BYTES: usize = 96 * 1024;
+pub use crate::packing::Undecodable;
+
+/// The most bytes of a chunk of a report: DynamoDB takes items of 400 KB, and
+/// posting reads are billed by size.
+pub const CHUNK_BYTES: usize = 96 * 1024;
 
 const VERSION: u8 = 1;
 const NONE_HAS_ONE: u8 = 0;
@@ -40,40 +37,18 @@ const HAS_AGENT: u8 = 1 << 3;
 const TIME_SHIFT: u8 = 4;
 const FLAG_BITS: u8 = 0b0011_1111;
 
-/// Why packed bytes cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Undecodable {
-    /// Written by a newer version of this program.
-    #[error("packed by version {0}, this program reads version 1")]
-    Version(u8),
-    /// The checksum does not match.
-    #[error("the checksum does not match")]
-    Checksum,
-    /// A field is cut short or has a value that is never written.
-    #[error("the field {0} is not readable")]
-    Field(&'static str),
-}
-
 /// Packs observations; the order of the input does not matter.
 pub fn pack(observations: &[Observation]) -> Vec<u8> {
     let mut sorted: Vec<&Observation> = observations.iter().collect();
     sorted.sort_unstable_by_key(|o| (o.key, o.agent, o.tier, o.vcenter));
     let accounts = AccountTable::of(observations);
-    let mut bytes = Vec::with_capacity(observations.len() * 18 + 64);
-    bytes.push(VERSION);
-    accounts.write(&mut bytes);
-    write_varint(&mut bytes, sorted.len());
+    let mut writer = Writer::new(VERSION, observations.len() * 18 + 64);
+    accounts.write(&mut writer);
+    writer.varint(sorted.len());
     for observation in sorted {
-        write_observation(&mut bytes, observation, &accounts);
+        write_observation(&mut writer, observation, &accounts);
     }
-    let checksum = checksum(&bytes);
-    bytes.extend_from_slice(&checksum);
-    bytes
-}
-
-/// How many bytes [`pack`] would make.
-pub fn packed_len(observations: &[Observation]) -> usize {
-    pack(observations).len()
+    writer.finish()
 }
 
 /// Reads what [`pack`] wrote.
@@ -81,28 +56,80 @@ pub fn packed_len(observations: &[Observation]) -> usize {
 /// # Errors
 /// [`Undecodable`] for bytes of another version, changed or cut short.
 pub fn unpack(bytes: &[u8]) -> Result<Vec<Observation>, Undecodable> {
-    match bytes.first() {
-        Some(&VERSION) => {}
-        Some(other) => return Err(Undecodable::Version(*other)),
-        None => return Err(Undecodable::Field("version")),
-    }
-    let (body, sum) = bytes.split_last_chunk::<4>().ok_or(Undecodable::Checksum)?;
-    if checksum(body) != *sum {
-        return Err(Undecodable::Checksum);
-    }
-    let mut reader = Reader {
-        rest: body.get(1..).unwrap_or_default(),
-    };
+    let mut reader = Reader::of(bytes, VERSION)?;
     let accounts = AccountTable::read(&mut reader)?;
     let count = reader.varint("count")?;
     let mut observations = Vec::with_capacity(count.min(bytes.len() / 9));
     for _ in 0..count {
         observations.push(read_observation(&mut reader, &accounts)?);
     }
-    if reader.rest.is_empty() {
-        Ok(observations)
-    } else {
-        Err(Undecodable::Field("end"))
+    reader.end()?;
+    Ok(observations)
+}
+
+/// A report's computers of one part, divided over items: chunks.
+///
+/// Where one ends is decided by what the product sent alone, so that a report
+/// that comes again divides as it did before, whatever catalog classifies it.
+pub(crate) struct Chunks<'a> {
+    most_bytes: usize,
+    full: Vec<Vec<Observation>>,
+    last: Vec<Observation>,
+    /// At most so many bytes does the last one pack into.
+    bytes: usize,
+    cloud_accounts: BTreeSet<&'a CloudAccountId>,
+}
+
+/// What [`pack`] takes for no computer: mode, two counts, and what is around.
+const EMPTY_BYTES: usize = AROUND + 1 + 3 + 3;
+
+/// What it takes for a computer, its spans and its cloud account left out: two
+/// keys, flags, and the place of the cloud account among up to 16,383.
+const COMPUTER_BYTES: usize = 8 + 1 + 8 + 2;
+
+/// What it takes for an interval.
+const SPAN_BYTES: usize = 4;
+
+impl<'a> Chunks<'a> {
+    /// One chunk without a computer; none will pack into more than so many
+    /// bytes, unless one computer alone does.
+    pub(crate) fn of_at_most(bytes: usize) -> Self {
+        Self {
+            most_bytes: bytes,
+            full: Vec::new(),
+            last: Vec::new(),
+            bytes: EMPTY_BYTES,
+            cloud_accounts: BTreeSet::new(),
+        }
+    }
+
+    /// Adds a computer that was reported with so many intervals (`None` for
+    /// the whole hour) and this cloud account.
+    pub(crate) fn push(
+        &mut self,
+        observation: Observation,
+        intervals: Option<usize>,
+        cloud_account: Option<&'a CloudAccountId>,
+    ) {
+        let spans = intervals.map_or(0, |count| 1 + SPAN_BYTES * count);
+        let name = cloud_account.map_or(0, |account| 1 + account.as_str().len());
+        let known = cloud_account.is_none_or(|account| self.cloud_accounts.contains(account));
+        let more = COMPUTER_BYTES + spans + if known { 0 } else { name };
+        if self.bytes + more > self.most_bytes && !self.last.is_empty() {
+            self.full.push(std::mem::take(&mut self.last));
+            self.cloud_accounts.clear();
+            self.bytes = EMPTY_BYTES + COMPUTER_BYTES + spans + name;
+        } else {
+            self.bytes += more;
+        }
+        self.cloud_accounts.extend(cloud_account);
+        self.last.push(observation);
+    }
+
+    /// The chunks, at least one.
+    pub(crate) fn finish(mut self) -> Vec<Vec<Observation>> {
+        self.full.push(self.last);
+        self.full
     }
 }
 
@@ -135,13 +162,11 @@ impl AccountTable {
         }
     }
 
-    fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.push(self.mode);
-        write_varint(bytes, self.accounts.len());
+    fn write(&self, writer: &mut Writer) {
+        writer.u8(self.mode);
+        writer.varint(self.accounts.len());
         for account in &self.accounts {
-            let text = account.as_str().as_bytes();
-            bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-            bytes.extend_from_slice(text);
+            writer.text(account.as_str());
         }
     }
 
@@ -151,9 +176,7 @@ impl AccountTable {
         let count = reader.varint("cloud accounts")?;
         let mut accounts = Vec::new();
         for _ in 0..count {
-            let len = usize::from(reader.u8("cloud accounts")?);
-            let text =
-                std::str::from_utf8(reader.take(len, "cloud accounts")?).map_err(|_| FIELD)?;
+            let text = reader.text("cloud accounts")?;
             accounts.push(CloudAccountId::parse(text).map_err(|_| FIELD)?);
         }
         match (mode, accounts.len()) {
@@ -166,10 +189,10 @@ impl AccountTable {
         }
     }
 
-    fn write_index(&self, bytes: &mut Vec<u8>, account: Option<&CloudAccountId>) {
+    fn write_index(&self, writer: &mut Writer, account: Option<&CloudAccountId>) {
         if self.mode == INDEX_FOR_EACH {
             let place = account.and_then(|a| self.index.get(a)).map_or(0, |n| n + 1);
-            write_varint(bytes, place);
+            writer.varint(place);
         }
     }
 
@@ -190,7 +213,7 @@ impl AccountTable {
     }
 }
 
-fn write_observation(bytes: &mut Vec<u8>, observation: &Observation, accounts: &AccountTable) {
+fn write_observation(writer: &mut Writer, observation: &Observation, accounts: &AccountTable) {
     let tier = match observation.tier {
         Tier::Medium => 0,
         Tier::Large => 1,
@@ -208,17 +231,17 @@ fn write_observation(bytes: &mut Vec<u8>, observation: &Observation, accounts: &
     } else {
         0
     };
-    bytes.extend_from_slice(&observation.key.to_bits().to_be_bytes());
-    bytes.push(tier | vcenter | has_agent | time << TIME_SHIFT);
+    writer.u64(observation.key.to_bits());
+    writer.u8(tier | vcenter | has_agent | time << TIME_SHIFT);
     if let Some(agent) = observation.agent {
-        bytes.extend_from_slice(&agent.to_bits().to_be_bytes());
+        writer.u64(agent.to_bits());
     }
-    accounts.write_index(bytes, observation.cloud_account.as_ref());
+    accounts.write_index(writer, observation.cloud_account.as_ref());
     if let Protected::Spans(spans) = &observation.protected {
-        bytes.push(u8::try_from(spans.len()).unwrap_or(u8::MAX));
+        writer.u8(u8::try_from(spans.len()).unwrap_or(u8::MAX));
         for span in spans {
-            bytes.extend_from_slice(&span.from.to_be_bytes());
-            bytes.extend_from_slice(&span.until.to_be_bytes());
+            writer.u16(span.from);
+            writer.u16(span.until);
         }
     }
 }
@@ -227,7 +250,7 @@ fn read_observation(
     reader: &mut Reader<'_>,
     accounts: &AccountTable,
 ) -> Result<Observation, Undecodable> {
-    let key = reader.key("key")?;
+    let key = read_key(reader, "key")?;
     let flags = reader.u8("flags")?;
     if flags & !FLAG_BITS != 0 {
         return Err(Undecodable::Field("flags"));
@@ -241,12 +264,12 @@ fn read_observation(
     let agent = if flags & HAS_AGENT == 0 {
         None
     } else {
-        Some(reader.key("agent key")?)
+        Some(read_key(reader, "agent key")?)
     };
     let cloud_account = accounts.read_index(reader)?;
     let protected = match flags >> TIME_SHIFT {
         0 => Protected::WholeHour,
-        1 => Protected::Spans(reader.spans()?),
+        1 => Protected::Spans(read_spans(reader)?),
         2 => Protected::Offline,
         _ => return Err(Undecodable::Field("flags")),
     };
@@ -260,83 +283,28 @@ fn read_observation(
     })
 }
 
-fn checksum(bytes: &[u8]) -> [u8; 4] {
-    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(bytes).into();
-    [a, b, c, d]
+fn read_key(reader: &mut Reader<'_>, field: &'static str) -> Result<ComputerKey, Undecodable> {
+    ComputerKey::from_bits(reader.u64(field)?).ok_or(Undecodable::Field(field))
 }
 
-fn write_varint(bytes: &mut Vec<u8>, mut value: usize) {
-    while value >= 0x80 {
-        bytes.push(u8::try_from(value & 0x7f).unwrap_or(0) | 0x80);
-        value >>= 7;
-    }
-    bytes.push(u8::try_from(value).unwrap_or(0));
-}
-
-/// Reads fields from the front of a slice.
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, len: usize, field: &'static str) -> Result<&'a [u8], Undecodable> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(Undecodable::Field(field))?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Undecodable> {
-        let (taken, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(Undecodable::Field(field))?;
-        self.rest = rest;
-        Ok(*taken)
-    }
-
-    fn u8(&mut self, field: &'static str) -> Result<u8, Undecodable> {
-        self.array::<1>(field).map(|[byte]| byte)
-    }
-
-    fn key(&mut self, field: &'static str) -> Result<ComputerKey, Undecodable> {
-        let bits = u64::from_be_bytes(self.array(field)?);
-        ComputerKey::from_bits(bits).ok_or(Undecodable::Field(field))
-    }
-
-    fn varint(&mut self, field: &'static str) -> Result<usize, Undecodable> {
-        let mut value = 0;
-        for shift in [0, 7, 14, 21] {
-            let byte = self.u8(field)?;
-            value |= usize::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
+fn read_spans(reader: &mut Reader<'_>) -> Result<Vec<Span>, Undecodable> {
+    let count = reader.u8("spans")?;
+    let mut spans: Vec<Span> = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        let span = Span {
+            from: reader.u16("spans")?,
+            until: reader.u16("spans")?,
+        };
+        let apart = spans.last().is_none_or(|last| last.until < span.from);
+        if !apart || span.from >= span.until || span.until > 3600 {
+            return Err(Undecodable::Field("spans"));
         }
-        Err(Undecodable::Field(field))
+        spans.push(span);
     }
-
-    fn spans(&mut self) -> Result<Vec<Span>, Undecodable> {
-        let count = self.u8("spans")?;
-        let mut spans: Vec<Span> = Vec::with_capacity(usize::from(count));
-        for _ in 0..count {
-            let span = Span {
-                from: u16::from_be_bytes(self.array("spans")?),
-                until: u16::from_be_bytes(self.array("spans")?),
-            };
-            let apart = spans.last().is_none_or(|last| last.until < span.from);
-            if !apart || span.from >= span.until || span.until > 3600 {
-                return Err(Undecodable::Field("spans"));
-            }
-            spans.push(span);
-        }
-        if spans.is_empty() {
-            Err(Undecodable::Field("spans"))
-        } else {
-            Ok(spans)
-        }
+    if spans.is_empty() {
+        Err(Undecodable::Field("spans"))
+    } else {
+        Ok(spans)
     }
 }
 
@@ -345,22 +313,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::usage::report::{MAX_COMPUTERS, MAX_SPANS};
 
     fn observation() -> impl Strategy<Value = Observation> {
+        // One span, or as many as there may be.
+        let ends = prop_oneof![
+            prop::collection::btree_set(0_u16..=3600, 2..9),
+            prop::collection::btree_set(0_u16..=3600, 2 * MAX_SPANS),
+        ];
         let protected = prop_oneof![
             Just(Protected::WholeHour),
             Just(Protected::Offline),
-            (0_u16..1000, 1_u16..1000, 1_u16..500, 1_u16..1000).prop_map(|(a, b, c, d)| {
-                Protected::Spans(vec![
-                    Span {
-                        from: a,
-                        until: a + b,
-                    },
-                    Span {
-                        from: a + b + c,
-                        until: a + b + c + d,
-                    },
-                ])
+            ends.prop_map(|ends| {
+                let ends: Vec<u16> = ends.into_iter().collect();
+                let spans = ends.chunks_exact(2).map(|ends| Span {
+                    from: ends[0],
+                    until: ends[1],
+                });
+                Protected::Spans(spans.collect())
             }),
         ];
         let key = (any::<u64>(), 0_u64..=4).prop_filter_map("a key", |(bits, kind)| {
@@ -371,7 +341,7 @@ mod tests {
             proptest::option::of(key),
             prop::sample::select(&Tier::ALL[..]),
             any::<bool>(),
-            proptest::option::of("[0-9]{1,12}"),
+            proptest::option::of("[0-9]{1,12}|[a-z]{128}"),
             protected,
         )
             .prop_map(
@@ -412,16 +382,83 @@ mod tests {
         }
 
         #[test]
+        fn no_chunk_packs_into_more_than_it_may(
+            observations in prop::collection::vec(observation(), 0..60),
+            most in 500_usize..5_000,
+        ) {
+            let chunks = divided(&observations, most);
+            prop_assert_eq!(chunks.concat(), observations);
+            for chunk in &chunks {
+                prop_assert!(pack(chunk).len() <= most);
+            }
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = unpack(&bytes);
         }
+    }
+
+    fn divided(observations: &[Observation], most: usize) -> Vec<Vec<Observation>> {
+        let mut chunks = Chunks::of_at_most(most);
+        for observation in observations {
+            let intervals = match &observation.protected {
+                Protected::WholeHour | Protected::Offline => None,
+                Protected::Spans(spans) => Some(spans.len()),
+            };
+            let cloud_account = observation.cloud_account.as_ref();
+            chunks.push(observation.clone(), intervals, cloud_account);
+        }
+        chunks.finish()
+    }
+
+    /// A computer that takes as much as one can.
+    fn largest(number: u64) -> Observation {
+        let spans = (0..60).map(|n| Span {
+            from: n * 60,
+            until: n * 60 + 59,
+        });
+        Observation {
+            key: ComputerKey::from_bits(number << 20 | 1).unwrap(),
+            agent: ComputerKey::from_bits(number << 20 | 4),
+            tier: Tier::Large,
+            vcenter: false,
+            cloud_account: Some(CloudAccountId::parse(format!("{number:0128}")).unwrap()),
+            protected: Protected::Spans(spans.collect()),
+        }
+    }
+
+    #[test]
+    fn the_largest_report_fits_into_twenty_chunks() {
+        let computers: Vec<Observation> = (0..5_000).map(largest).collect();
+        assert_eq!(computers.len(), MAX_COMPUTERS);
+        let largest = COMPUTER_BYTES + 1 + MAX_SPANS * SPAN_BYTES + 1 + 128;
+        let most = MAX_COMPUTERS.div_ceil((CHUNK_BYTES - EMPTY_BYTES) / largest);
+        let chunks = divided(&computers, CHUNK_BYTES);
+        assert_eq!((chunks.len(), most), (20, 20));
+        let packed: Vec<Vec<u8>> = chunks.iter().map(|chunk| pack(chunk)).collect();
+        assert!(packed.iter().all(|chunk| chunk.len() <= CHUNK_BYTES));
+        let read = packed.iter().flat_map(|chunk| unpack(chunk).unwrap());
+        assert!(read.eq(computers));
+    }
+
+    #[test]
+    fn an_ordinary_report_of_five_thousand_computers_is_one_chunk() {
+        let ordinary = |number| Observation {
+            cloud_account: Some(CloudAccountId::parse(format!("{:012}", number % 200)).unwrap()),
+            protected: Protected::WholeHour,
+            ..largest(number)
+        };
+        let computers: Vec<Observation> = (0..5_000).map(ordinary).collect();
+        assert_eq!(divided(&computers, CHUNK_BYTES).len(), 1);
     }
 
     #[test]
     fn a_newer_version_says_so() {
         let mut bytes = pack(&[]);
         bytes[0] = 2;
-        assert_eq!(unpack(&bytes), Err(Undecodable::Version(2)));
+        let newer = Undecodable::Version { found: 2, known: 1 };
+        assert_eq!(unpack(&bytes), Err(newer));
     }
 
     #[test]

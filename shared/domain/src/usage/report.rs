@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::hour::{Hour, after, before};
-use crate::ids::{AccountId, AgentId, InstanceId, ReportId};
+use crate::ids::{AccountId, AgentId, CloudAccountId, InstanceId, ReportId};
 use crate::mutant;
 use crate::tiers::{Connector, ConnectorKind, Size, Tier, classify};
 use crate::usage::computer::{ComputerKey, Observation, Protected, Span};
-use crate::usage::packed::{MAX_PACKED_BYTES, packed_len};
+use crate::usage::packed::Chunks;
 use crate::usage::partition::Part;
 
 /// The most computers of one report.
@@ -102,16 +102,17 @@ pub struct AcceptedReport {
     pub id: ReportId,
     /// The hash of the raw entries.
     pub fingerprint: Fingerprint,
-    /// The observations by part. Of an account that is divided, part 0 is
-    /// always there, and stored first, even if it is empty: so that another
-    /// report under the same id is found out before anything of it is stored,
-    /// whichever parts the two touch.
-    pub parts: BTreeMap<Part, Vec<Observation>>,
+    /// The observations by part, each part's in chunks that are stored one by
+    /// one. Of an account that is divided, part 0 is always there, and stored
+    /// first, even if it is empty: so that another report under the same id is
+    /// found out before anything of it is stored, whichever parts the two touch.
+    pub parts: BTreeMap<Part, Vec<Vec<Observation>>>,
 }
 
 impl UsageReport {
     /// Checks the report, classifies its computers and divides them over the
-    /// number of parts that the account has in the hour.
+    /// number of parts that the account has in the hour, and each part over
+    /// chunks that pack into at most `chunk_bytes`.
     ///
     /// # Errors
     /// [`InvalidReport`] names the first field that breaks a rule: an empty or
@@ -120,6 +121,7 @@ impl UsageReport {
     pub fn accept(
         &self,
         parts: NonZeroU16,
+        chunk_bytes: usize,
         now: Timestamp,
     ) -> Result<AcceptedReport, InvalidReport> {
         self.check_hour(now)?;
@@ -128,29 +130,33 @@ impl UsageReport {
             1..=MAX_COMPUTERS => {}
             _ => return Err(InvalidReport::new("computers", "holds at most 5,000")),
         }
-        let mut by_part: BTreeMap<Part, Vec<Observation>> = BTreeMap::new();
+        let no_chunks = || Chunks::of_at_most(chunk_bytes);
+        let mut by_part: BTreeMap<Part, Chunks<'_>> = BTreeMap::new();
         if parts > NonZeroU16::MIN && !mutant!(ReportIdIsPerPart) {
-            by_part.insert(Part(0), Vec::new());
+            by_part.insert(Part(0), no_chunks());
         }
         for (n, computer) in self.computers.iter().enumerate() {
             let observation = computer.observe(self.hour).map_err(|(field, problem)| {
                 InvalidReport::new(format!("computers[{n}].{field}"), problem)
             })?;
             let part = Part::of(observation.key, parts);
-            by_part.entry(part).or_default().push(observation);
-        }
-        if by_part.values().any(|o| packed_len(o) > MAX_PACKED_BYTES) {
-            return Err(InvalidReport::new(
-                "computers",
-                "too large once packed: send fewer computers in a report",
-            ));
+            let intervals = computer.protected.as_ref().map(Vec::len);
+            let cloud_account = computer.cloud_account();
+            by_part.entry(part).or_insert_with(no_chunks).push(
+                observation,
+                intervals,
+                cloud_account,
+            );
         }
         Ok(AcceptedReport {
             account: self.account.clone(),
             hour: self.hour,
             id: self.report_id.clone(),
             fingerprint: self.fingerprint(),
-            parts: by_part,
+            parts: by_part
+                .into_iter()
+                .map(|(part, chunks)| (part, chunks.finish()))
+                .collect(),
         })
     }
 
@@ -174,6 +180,10 @@ impl UsageReport {
 }
 
 impl ReportedComputer {
+    fn cloud_account(&self) -> Option<&CloudAccountId> {
+        self.connector.as_ref()?.cloud_account_id.as_ref()
+    }
+
     fn observe(&self, hour: Hour) -> Result<Observation, (&'static str, &'static str)> {
         match self.size {
             Some(Size::Workspace(false)) => {
@@ -199,10 +209,7 @@ impl ReportedComputer {
             agent: instance.map(|_| agent),
             tier,
             vcenter: kind == Some(ConnectorKind::Vcenter),
-            cloud_account: self
-                .connector
-                .as_ref()
-                .and_then(|connector| connector.cloud_account_id.clone()),
+            cloud_account: self.cloud_account().cloned(),
             protected: if self.offline && !under_cloud && tier == Tier::DataCenter {
                 Protected::Offline
             } else {
@@ -262,6 +269,7 @@ fn normalized(mut spans: Vec<Span>) -> Protected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usage::packed::CHUNK_BYTES;
 
     const NOW: &str = "2026-11-22T11:03:00Z";
 
@@ -272,14 +280,16 @@ mod tests {
     }
 
     fn accept(computers: &str) -> Result<AcceptedReport, InvalidReport> {
-        parse(computers)
-            .unwrap()
-            .accept(NonZeroU16::MIN, NOW.parse().unwrap())
+        accept_at(&parse(computers).unwrap(), NOW)
+    }
+
+    fn accept_at(report: &UsageReport, now: &str) -> Result<AcceptedReport, InvalidReport> {
+        report.accept(NonZeroU16::MIN, CHUNK_BYTES, now.parse().unwrap())
     }
 
     fn only(computers: &str) -> Observation {
         let accepted = accept(computers).unwrap();
-        accepted.parts[&Part(0)][0].clone()
+        accepted.parts[&Part(0)][0][0].clone()
     }
 
     #[test]
@@ -307,8 +317,7 @@ mod tests {
             ("2026-11-24T10:00:00Z", true),
             ("2026-11-24T10:00:01Z", false),
         ] {
-            let accepted = report.accept(NonZeroU16::MIN, now.parse().unwrap());
-            assert_eq!(accepted.is_ok(), taken, "{now}");
+            assert_eq!(accept_at(&report, now).is_ok(), taken, "{now}");
         }
     }
 
@@ -317,9 +326,7 @@ mod tests {
         assert_eq!(accept("[]").unwrap_err().field, "computers");
         let mut many = parse(r#"[{"agent_id":"a"}]"#).unwrap();
         many.computers = vec![many.computers[0].clone(); MAX_COMPUTERS + 1];
-        let error = many
-            .accept(NonZeroU16::MIN, NOW.parse().unwrap())
-            .unwrap_err();
+        let error = accept_at(&many, NOW).unwrap_err();
         assert_eq!(error.field, "computers");
     }
 
@@ -366,6 +373,52 @@ mod tests {
         assert_eq!(cloud.protected, Protected::WholeHour);
         let data_center = only(r#"[{"agent_id":"a","offline":true}]"#);
         assert_eq!(data_center.protected, Protected::Offline);
+    }
+
+    #[test]
+    fn a_report_divides_alike_however_its_computers_are_classified() {
+        // Offline, so that it has no spans where it is Data Center.
+        let of = |connector: &str| {
+            let computers: Vec<String> = (0..9)
+                .map(|n| {
+                    format!(
+                        r#"{{"agent_id":"a{n}","offline":true,{connector}"protected":
+                             [["2026-11-22T10:10:00Z","2026-11-22T10:20:00Z"]]}}"#
+                    )
+                })
+                .collect();
+            let report = parse(&format!("[{}]", computers.join(","))).unwrap();
+            let accepted = report.accept(NonZeroU16::MIN, 100, NOW.parse().unwrap());
+            let chunks = accepted.unwrap().parts.remove(&Part(0)).unwrap();
+            chunks.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        let azure = of(r#""connector":{"kind":"azure"},"size":{"vcpus":1},"#);
+        assert_eq!(of(""), azure);
+        assert_eq!(azure, [3, 3, 3]);
+    }
+
+    #[test]
+    fn of_a_divided_account_part_0_is_always_there() {
+        let report = parse(r#"[{"agent_id":"a"}]"#).unwrap();
+        let parts = NonZeroU16::new(64).unwrap();
+        let accepted = report.accept(parts, CHUNK_BYTES, NOW.parse().unwrap());
+        let parts = accepted.unwrap().parts;
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[&Part(0)], [Vec::new()]);
+    }
+
+    #[test]
+    fn more_intervals_than_sixty_are_refused_with_their_place() {
+        let interval = r#"["2026-11-22T10:10:00Z","2026-11-22T10:20:00Z"]"#;
+        for (count, taken) in [(60, true), (61, false)] {
+            let intervals = vec![interval; count].join(",");
+            let accepted = accept(&format!(
+                r#"[{{"agent_id":"a","protected":[{intervals}]}}]"#
+            ));
+            let field = accepted.err().map(|error| error.field);
+            assert_eq!(field.is_none(), taken);
+            assert!(field.is_none_or(|field| field == "computers[0].protected"));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::usage::Usage;
 use super::{
     AccountHourFault, AccountHourKey, Check, Difference, Differences, ReportedHours, readable,
 };
-use crate::step::{Slot, StepError};
+use crate::step::{Slot, StepError, whole};
 
 /// What a look at an account found.
 #[derive(Debug, Default)]
@@ -101,8 +101,7 @@ impl Check<'_> {
         };
         looked.take_lines(&stored);
         if read.unreadable.is_empty() {
-            let reports = read.reports.into_iter();
-            let reports = reports.map(|r| (r.id, r.observations)).collect();
+            let reports = whole(read.reports);
             if let Some(fault) = looked.account_hour_fault(&stored, &reports)
                 && !self.steps.has_marker(account.clone(), part, hour).await?
             {

@@ -6,7 +6,7 @@ use domain::account::{Account, Standing};
 use domain::hour::Hour;
 use domain::ids::{AccountId, LicenseId};
 use domain::ledger::account_hour::{
-    AccountHour, ReplayError, Reports, Standings, Target, Unbillable,
+    AccountHour, ReplayError, Reports, Standings, Target, Unbillable, WriteOff,
 };
 use domain::ledger::attribution::LinkedSpan;
 use domain::linking::Link;
@@ -16,9 +16,10 @@ use domain::usage::report::second_of;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Poster;
+use super::parts::Load;
 use super::target::TargetError;
 use crate::notice::{AccountHourFailure, Notice};
-use crate::step::{SlotPosting, StepError, Written};
+use crate::step::{SlotPosting, StepError, Written, whole};
 
 /// How often a posting that lost to somebody else is decided again in one run.
 const MAX_TRIES: usize = 20;
@@ -66,6 +67,15 @@ impl PostingError {
     }
 }
 
+/// What one try to post came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    /// Everything is posted.
+    Done,
+    /// Somebody else won, or there is more than one posting holds: again.
+    Again,
+}
+
 /// What is known of an account-hour before it is posted.
 struct Known {
     before: AccountHour,
@@ -83,7 +93,7 @@ impl Poster<'_> {
         hour: Hour,
     ) -> Result<(), PostingError> {
         for _ in 0..MAX_TRIES {
-            if self.try_post(account, part, hour).await? == Written::Committed {
+            if self.try_post(account, part, hour).await? == Tried::Done {
                 return Ok(());
             }
             if mutant!(ClosedSlotGivesUp) {
@@ -98,14 +108,14 @@ impl Poster<'_> {
         account: &AccountId,
         part: Part,
         hour: Hour,
-    ) -> Result<Written, PostingError> {
+    ) -> Result<Tried, PostingError> {
         let now = self.steps.now();
         let known = self.known(account, part, hour).await?;
         if mutant!(NoNewReportNothingDone) && known.all_reports_posted() {
-            return Ok(Written::Committed);
+            return Ok(Tried::Done);
         }
         if mutant!(UnbillableIsFinal) && !known.before.unbillable.is_empty() {
-            return Ok(Written::Committed);
+            return Ok(Tried::Done);
         }
         let snapshot = self
             .steps
@@ -121,7 +131,10 @@ impl Poster<'_> {
         let plan = known
             .before
             .plan(&known.reports, &spans, &standings, &self.rules.catalog)?;
+        let mut load = known.load();
         if let Some(plan) = plan {
+            load.named_bytes += plan.named_bytes();
+            let leaves_reports = plan.leaves_reports;
             let mut targets: BTreeMap<LicenseId, Target> = BTreeMap::new();
             for license in plan.licenses() {
                 let target = self.target(&license, hour, now).await?;
@@ -133,14 +146,16 @@ impl Poster<'_> {
                 leave_only_new(&mut slots, &known.before);
             }
             if self.steps.post(after.clone(), slots).await? == Written::Lost {
-                return Ok(Written::Lost);
+                return Ok(Tried::Again);
             }
             self.tell_written_off(&known.before, &after);
+            if leaves_reports {
+                return Ok(Tried::Again);
+            }
         }
-        let computers = known.reports.values().map(Vec::len).sum();
-        self.divide(&snapshot, hour, computers, now).await?;
+        self.divide(&snapshot, hour, load, now).await?;
         match known.unreadable {
-            0 => Ok(Written::Committed),
+            0 => Ok(Tried::Done),
             some => Err(PostingError::Unreadable(some)),
         }
     }
@@ -165,15 +180,10 @@ impl Poster<'_> {
             Some(early) => early,
             None => read().await?,
         };
-        let unreadable = steps.tell_unreadable(read.unreadable);
         Ok(Known {
             before,
-            unreadable,
-            reports: read
-                .reports
-                .into_iter()
-                .map(|report| (report.id, report.observations))
-                .collect(),
+            unreadable: steps.tell_unreadable(read.unreadable),
+            reports: whole(read.reports),
         })
     }
 
@@ -204,33 +214,40 @@ impl Poster<'_> {
     }
 
     fn tell_written_off(&self, before: &AccountHour, after: &AccountHour) {
-        for line in &after.lines {
-            let Target::WrittenOff(reason) = line.target else {
-                continue;
-            };
-            let earlier = before.lines.iter().find(|old| {
-                (&old.license, &old.dimension, &old.cloud_account, old.target)
-                    == (
-                        &line.license,
-                        &line.dimension,
-                        &line.cloud_account,
-                        line.target,
-                    )
-            });
-            let new = line.count - earlier.map_or(0, |old| old.count.min(line.count));
-            if new > 0 {
+        let earlier = written_off(before);
+        for ((license, reason), all) in written_off(after) {
+            let old = earlier.get(&(license, reason)).copied().unwrap_or(0);
+            if all > old {
                 self.steps.tell(Notice::WrittenOff {
-                    license: line.license.clone(),
+                    license: license.clone(),
                     hour: after.hour,
                     reason,
-                    computer_hours: new.into(),
+                    computer_hours: all - old,
                 });
             }
         }
     }
 }
 
+/// Computer-hours that can never be billed.
+fn written_off(hour: &AccountHour) -> BTreeMap<(&LicenseId, WriteOff), u64> {
+    let mut sums = BTreeMap::new();
+    for line in &hour.lines {
+        if let Target::WrittenOff(reason) = line.target {
+            *sums.entry((&line.license, reason)).or_default() += u64::from(line.count);
+        }
+    }
+    sums
+}
+
 impl Known {
+    fn load(&self) -> Load {
+        Load {
+            computers: self.reports.values().map(Vec::len).sum(),
+            named_bytes: self.before.named_bytes(),
+        }
+    }
+
     fn all_reports_posted(&self) -> bool {
         !self.before.postings.is_empty()
             && self.reports.keys().all(|id| {

@@ -1,4 +1,9 @@
 //! Account-hours, and the one transaction that posts.
+//!
+//! The postings of an account-hour only grow, by a report id at least for each
+//! late report. What of them fills an item becomes one, beside the account-hour,
+//! and never changes again: so whoever read how many there are finds them all,
+//! whatever was posted since.
 
 use domain::hour::Hour;
 use domain::ids::AccountId;
@@ -9,7 +14,8 @@ use ledger::Written;
 use ledger::step::SlotPosting;
 
 use super::keys;
-use super::mapping::{AccountHourRow, read, write};
+use super::mapping::Item;
+use super::mapping::packed::{StoredAccountHour, write_account_hour};
 use super::table::{Replaces, Sorted};
 use crate::{Store, StoreError};
 
@@ -26,7 +32,7 @@ impl Store {
     ) -> Result<AccountHour, StoreError> {
         let key = keys::account_hour(account, part, hour);
         match self.usage_item(&key).await? {
-            Some(item) => Ok(read::<AccountHourRow>(item)?.into()),
+            Some(item) => self.account_hour_of(item, account, part).await,
             None => Ok(AccountHour::empty(account.clone(), part, hour)),
         }
     }
@@ -44,11 +50,30 @@ impl Store {
         until: Hour,
     ) -> Result<Vec<AccountHour>, StoreError> {
         let hours = Sorted::Between(from.to_string(), until.previous().to_string());
-        self.usage_items(keys::account(account, part), hours)
-            .await?
-            .into_iter()
-            .map(|item| Ok(read::<AccountHourRow>(item)?.into()))
-            .collect()
+        let items = self.usage_items(keys::account(account, part), hours);
+        let mut found = Vec::new();
+        for item in items.await? {
+            found.push(self.account_hour_of(item, account, part).await?);
+        }
+        Ok(found)
+    }
+
+    async fn account_hour_of(
+        &self,
+        item: Item,
+        account: &AccountId,
+        part: Part,
+    ) -> Result<AccountHour, StoreError> {
+        let stored = StoredAccountHour::of(item)?;
+        let mut pieces = Vec::new();
+        if stored.pieces() > 0 {
+            let of_hour = Sorted::BeginningWith(keys::postings_of(stored.hour()));
+            pieces = self
+                .usage_items(keys::postings(account, part), of_hour)
+                .await?;
+            pieces.truncate(stored.pieces());
+        }
+        stored.with(pieces)
     }
 
     /// Posts: the account-hour if its stored version is one less than its own,
@@ -62,14 +87,17 @@ impl Store {
         hour: &AccountHour,
         slots: &[SlotPosting],
     ) -> Result<Written, StoreError> {
-        let key = keys::account_hour(&hour.account, hour.part, hour.hour);
-        let item = write(&key, AccountHourRow::from(hour))?;
-        let replaces = if mutant!(AccountHourWithoutVersion) {
+        let mut replaces = if mutant!(AccountHourWithoutVersion) {
             Replaces::Anything
         } else {
             Replaces::before(hour.version)
         };
-        let mut actions = vec![self.put_action(item, replaces)?];
+        let mut actions = Vec::new();
+        for item in write_account_hour(hour)? {
+            actions.push(self.put_action(item, replaces)?);
+            // On the account-hour's version, which nobody else raised.
+            replaces = Replaces::Anything;
+        }
         for posting in slots {
             actions.push(self.raise_open_head(&posting.license, posting.slot)?);
             actions.push(self.set_entry(&posting.license, posting.slot, &posting.entry)?);

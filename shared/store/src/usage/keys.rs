@@ -63,17 +63,26 @@ pub(super) fn reports_of_part(account: &AccountId, part: Part) -> String {
     format!("{account}#{}#", part.0)
 }
 
-pub(super) fn report(account: &AccountId, part: Part, hour: Hour, id: &ReportId) -> Key {
+/// The key of a chunk of a report.
+pub(super) fn report(
+    account: &AccountId,
+    part: Part,
+    hour: Hour,
+    id: &ReportId,
+    chunk: u16,
+) -> Key {
     let pk = reports(Shard::of(account, part), hour);
-    Key::new(pk, reports_of_part(account, part) + id.as_str())
+    let of_part = reports_of_part(account, part);
+    Key::new(pk, format!("{of_part}{id}#{chunk:05}"))
 }
 
-/// The account, part and id of the report that a sort key names.
-pub(super) fn named_report(sk: &str) -> Option<(AccountId, Part, ReportId)> {
-    let mut names = sk.splitn(3, '#');
+/// The account, part, id and chunk of the report that a sort key names.
+pub(super) fn named_report(sk: &str) -> Option<(AccountId, Part, ReportId, u16)> {
+    let mut names = sk.splitn(4, '#');
     let account = AccountId::parse(names.next()?).ok()?;
     let part = Part(names.next()?.parse().ok()?);
-    Some((account, part, ReportId::parse(names.next()?).ok()?))
+    let id = ReportId::parse(names.next()?).ok()?;
+    Some((account, part, id, names.next()?.parse().ok()?))
 }
 
 pub(super) fn cursor(shard: Shard) -> Key {
@@ -95,6 +104,20 @@ pub(super) fn account(account: &AccountId, part: Part) -> String {
 
 pub(super) fn account_hour(id: &AccountId, part: Part, hour: Hour) -> Key {
     Key::new(account(id, part), hour.to_string())
+}
+
+pub(super) fn postings(account: &AccountId, part: Part) -> String {
+    format!("postings#{account}#{}", part.0)
+}
+
+pub(super) fn postings_of(hour: Hour) -> String {
+    format!("{hour}#")
+}
+
+/// The key of a piece of an account-hour's postings.
+pub(super) fn piece(account: &AccountId, part: Part, hour: Hour, number: usize) -> Key {
+    let sk = format!("{}{number:05}", postings_of(hour));
+    Key::new(postings(account, part), sk)
 }
 
 pub(super) fn license(license: &LicenseId) -> String {
@@ -226,14 +249,16 @@ mod tests {
     }
 
     #[test]
-    fn a_reports_key_names_account_part_and_id() {
+    fn a_reports_key_names_account_part_id_and_chunk() {
         let (account, id) = (
             AccountId::parse("a.b:c@d").unwrap(),
             ReportId::parse("r-1").unwrap(),
         );
-        let key = report(&account, Part(3), hour(5), &id);
-        assert_eq!(named_report(&key.sk), Some((account, Part(3), id)));
-        assert_eq!(named_report("a#x#r"), None);
+        let key = report(&account, Part(3), hour(5), &id, 12);
+        assert_eq!(named_report(&key.sk), Some((account, Part(3), id, 12)));
+        for no_report in ["a#x#r#0", "a#0#r", "a#0#r#0#0", "a#0#r#x"] {
+            assert_eq!(named_report(no_report), None, "{no_report}");
+        }
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! The ledger's items, as rows.
 
-use std::collections::{BTreeMap, HashMap};
+pub(super) mod packed;
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::hour::Hour;
 use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
-use domain::ledger::account_hour::{AccountHour, Line, Posting, Unbillable};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::hold::Hold;
 use domain::ledger::included::Included;
 use domain::ledger::record::{CloseReason, Record, RecordState};
-use domain::ledger::slot::{Amount, SlotEntry, SlotHead, SlotState};
+use domain::ledger::slot::{SlotHead, SlotState};
 use domain::metering::UsageRecord;
 use domain::usage::Part;
 use jiff::Timestamp;
@@ -66,6 +68,10 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+pub(super) fn bytes(value: impl Into<Vec<u8>>) -> AttributeValue {
+    AttributeValue::B(Blob::new(value))
+}
+
 /// Has an item listed in the work index.
 pub(super) fn listed(item: &mut Item, kind: WorkKind, license: &LicenseId, due: Timestamp) {
     item.insert("work_shard".to_owned(), text(kind.partition_of(license)));
@@ -104,29 +110,11 @@ macro_rules! row {
     };
 }
 
-row!(AccountHourRow of AccountHour {
-    account: AccountId,
-    part: Part,
-    hour: Hour,
-    version: u64,
-    postings: Vec<Posting>,
-    lines: Vec<Line>,
-    unbillable: BTreeMap<Unbillable, u32>,
-});
-
 row!(HeadRow of SlotHead {
     license: LicenseId,
     hour: Hour,
     version: u64,
     state: SlotState,
-});
-
-row!(EntryRow of SlotEntry {
-    account: AccountId,
-    part: Part,
-    hour: Hour,
-    origin: Hour,
-    amounts: Vec<Amount>,
 });
 
 row!(RecordRow of Record {

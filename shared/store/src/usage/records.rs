@@ -9,7 +9,8 @@ use domain::mutant;
 use ledger::Written;
 
 use super::keys;
-use super::mapping::{Item, RecordRow, listed, number, read, text, work_of, write};
+use super::mapping::packed::{read_record, write_record};
+use super::mapping::{Item, listed, number, text, work_of};
 use super::table::Replaces;
 use crate::{Store, StoreError};
 
@@ -26,8 +27,7 @@ impl Store {
     ) -> Result<Option<Record>, StoreError> {
         let key = keys::record(license, slot, dimension);
         let item = self.usage_item(&key).await?;
-        item.map(|item| read::<RecordRow>(item).map(Into::into))
-            .transpose()
+        item.map(read_record).transpose()
     }
 
     /// Stores a record for the first time.
@@ -83,7 +83,7 @@ impl Store {
 fn record_item(record: &Record) -> Result<Item, StoreError> {
     let license = record.usage.license.id();
     let key = keys::record(license, record.slot, &record.usage.dimension);
-    let mut item = write(&key, RecordRow::from(record))?;
+    let mut item = write_record(&key, record)?;
     if let Some((kind, due)) = work_of(record) {
         listed(&mut item, kind, license, due);
     }

@@ -1,16 +1,15 @@
-//! Usage reports: immutable, one item for each part they touch.
+//! Usage reports: immutable, an item for each chunk of each part they touch.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use domain::hour::{Hour, after};
 use domain::ids::AccountId;
 use domain::usage::{Part, Shard, packed};
 use jiff::SignedDuration;
-use ledger::step::{AccountPart, PutReport, ReadReports, ReportPart, StoredReport};
+use ledger::step::{AccountPart, Chunk, PutReport, ReadReports, ReportPart, StoredReport};
 
 use super::keys::{self, Key};
-use super::mapping::{FORMAT, Item, known, number};
+use super::mapping::{FORMAT, Item, bytes, known, number};
 use super::table::Sorted;
 use crate::{Store, StoreError};
 
@@ -18,12 +17,14 @@ use crate::{Store, StoreError};
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 impl Store {
-    /// Stores one part of a report, if nothing is stored under its id.
+    /// Stores a chunk of one part of a report, if nothing is stored as this
+    /// chunk of its id.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer or the stored item is unreadable.
     pub async fn put_report(&self, report: &ReportPart) -> Result<PutReport, StoreError> {
-        let key = keys::report(&report.account, report.part, report.hour, &report.id);
+        let (part, chunk) = (report.part, report.chunk);
+        let key = keys::report(&report.account, part, report.hour, &report.id, chunk.number);
         let expires_at = after(report.hour.start(), KEPT_FOR).as_second();
         let put = self
             .client
@@ -31,8 +32,9 @@ impl Store {
             .table_name(&self.tables.usage)
             .set_item(Some(key.attributes()))
             .item("format", number(FORMAT))
-            .item("fingerprint", blob(report.fingerprint.0.to_vec()))
-            .item("computers", blob(packed::pack(&report.observations)))
+            .item("chunks", number(chunk.of))
+            .item("fingerprint", bytes(report.fingerprint.0))
+            .item("computers", bytes(packed::pack(&report.observations)))
             .item("expires_at", number(expires_at))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -80,7 +82,7 @@ impl Store {
         let mut parts: Vec<AccountPart> = Vec::new();
         for item in self.query_all(query).await? {
             let key = Key::of(&item);
-            let (account, part, _) = keys::named_report(&key.sk)
+            let (account, part, ..) = keys::named_report(&key.sk)
                 .ok_or_else(|| StoreError::corrupt(key.to_string(), "no report's key"))?;
             if parts.last() != Some(&(account.clone(), part)) {
                 parts.push((account, part));
@@ -119,16 +121,19 @@ impl Store {
 fn report_of(item: &Item) -> Result<StoredReport, StoreError> {
     let key = known(item)?;
     let corrupt = |reason: &dyn ToString| StoreError::corrupt(key.to_string(), reason.to_string());
-    let (_, _, id) = keys::named_report(&key.sk).ok_or_else(|| corrupt(&"no report's key"))?;
+    let (_, _, id, number) =
+        keys::named_report(&key.sk).ok_or_else(|| corrupt(&"no report's key"))?;
+    let chunks = item.get("chunks").and_then(|of| of.as_n().ok());
+    let of = chunks.and_then(|of| of.parse().ok());
     let Some(AttributeValue::B(computers)) = item.get("computers") else {
         return Err(corrupt(&"no computers"));
     };
     Ok(StoredReport {
         id,
+        chunk: Chunk {
+            number,
+            of: of.ok_or_else(|| corrupt(&"it does not say how many chunks there are"))?,
+        },
         observations: packed::unpack(computers.as_ref()).map_err(|error| corrupt(&error))?,
     })
-}
-
-fn blob(bytes: Vec<u8>) -> AttributeValue {
-    AttributeValue::B(Blob::new(bytes))
 }

@@ -13,7 +13,8 @@ use ledger::step::{Carry, Freeze, Slot};
 
 use super::heads::Was;
 use super::keys::{self, Key};
-use super::mapping::{EntryRow, HeadRow, Item, RecordRow, read, write};
+use super::mapping::packed::{read_entry, read_record, write_entry};
+use super::mapping::{HeadRow, Item, read};
 use super::table::{Replaces, Sorted};
 use crate::{Store, StoreError};
 
@@ -105,7 +106,7 @@ impl Store {
         slot: Hour,
         entry: &SlotEntry,
     ) -> Result<TransactWriteItem, StoreError> {
-        let item = write(&keys::entry(license, slot, entry), EntryRow::from(entry))?;
+        let item = write_entry(&keys::entry(license, slot, entry), entry)?;
         self.put_action(item, Replaces::Anything)
     }
 }
@@ -121,8 +122,8 @@ fn slots_of(items: Vec<Item>) -> Result<Vec<Slot>, StoreError> {
         let slot = slot.to_owned();
         match rest.split_once('#') {
             None if rest == "head" => heads.push((slot, read::<HeadRow>(item)?.into())),
-            Some(("entry", _)) => entries.push((slot, read::<EntryRow>(item)?.into())),
-            Some(("record", _)) => records.push((slot, read::<RecordRow>(item)?.into())),
+            Some(("entry", _)) => entries.push((slot, read_entry(item)?)),
+            Some(("record", _)) => records.push((slot, read_record(item)?)),
             None | Some(_) => return Err(StoreError::corrupt(key.to_string(), "no slot's item")),
         }
     }

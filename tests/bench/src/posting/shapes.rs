@@ -10,7 +10,7 @@ use domain::ids::{AccountId, AgentId, CloudAccountId, InstanceId, LicenseId, Rep
 use domain::ledger::account_hour::{AccountHour, Reports};
 use domain::ledger::attribution::LinkedSpan;
 use domain::tiers::{Connector, ConnectorKind, Size};
-use domain::usage::packed::{pack, unpack};
+use domain::usage::packed::{CHUNK_BYTES, pack, unpack};
 use domain::usage::report::{MAX_COMPUTERS, ReportedComputer};
 use domain::usage::{Observation, Part, UsageReport};
 use jiff::{SignedDuration, Timestamp};
@@ -76,6 +76,12 @@ pub(super) fn shapes() -> anyhow::Result<Vec<Shape>> {
             &whole,
         )?
         .with_the_first_report_posted()?,
+        shape(
+            "2,000 late reports of one computer, all but one posted",
+            (0..2_000).map(|n| (n..n + 1, Seen::Cloud)).collect(),
+            &whole,
+        )?
+        .with_all_reports_but_the_last_posted()?,
     ])
 }
 
@@ -88,7 +94,7 @@ fn shape(
     let computers = seen.iter().map(|(range, _)| range.end).max();
     let mut reports = Reports::new();
     for (n, (range, seen)) in seen.into_iter().enumerate() {
-        let id = ReportId::parse(format!("report-{n}"))?;
+        let id = ReportId::parse(format!("report-{n:04}"))?;
         reports.insert(id.clone(), observations(id, hour, range, seen)?);
     }
     Ok(Shape {
@@ -109,6 +115,18 @@ impl Shape {
         self.reports.append(&mut all);
         Ok(self)
     }
+
+    /// Each report posted by itself, one after the other.
+    fn with_all_reports_but_the_last_posted(mut self) -> anyhow::Result<Self> {
+        let mut to_come = std::mem::take(&mut self.reports);
+        while let Some((id, report)) = to_come.pop_first() {
+            self.reports.insert(id, report);
+            if !to_come.is_empty() {
+                self.before = self.post(&Catalog::workload_security())?;
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// A report as posting reads it: accepted, packed, and unpacked again.
@@ -126,9 +144,10 @@ fn observations(
             .map(|n| computer(n, hour, seen))
             .collect::<anyhow::Result<_>>()?,
     };
-    let mut accepted = report.accept(NonZeroU16::MIN, hour.end())?;
-    let observations = accepted.parts.remove(&Part(0)).context("one part")?;
-    Ok(unpack(&pack(&observations))?)
+    let mut accepted = report.accept(NonZeroU16::MIN, CHUNK_BYTES, hour.end())?;
+    let chunks = accepted.parts.remove(&Part(0)).context("one part")?;
+    let unpacked = chunks.iter().map(|chunk| Ok(unpack(&pack(chunk))?));
+    Ok(unpacked.collect::<anyhow::Result<Vec<_>>>()?.concat())
 }
 
 /// The n-th computer: its size and its cloud account, one of three, follow from n.

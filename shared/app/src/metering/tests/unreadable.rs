@@ -27,7 +27,7 @@ async fn with_changed_report(
         world.report(&customer.account, hour, "good", 3).await;
     }
     world.report(&customers[0].account, hour, "bad", 2).await;
-    let key = change(&world, "#0#bad", name, value).await;
+    let key = change(&world, "#0#bad#00000", name, value).await;
     (world, customers, hour, key)
 }
 

@@ -177,7 +177,8 @@ fn tally(hour: &AccountHour, reports: &Reports) -> (usize, usize) {
 #[derive(Debug, Clone)]
 struct Step {
     report: Vec<Observation>,
-    links: Vec<LinkedSpan>,
+    /// `None` for those of the step before.
+    links: Option<Vec<LinkedSpan>>,
 }
 
 fn key(kinds: std::ops::Range<u64>) -> impl Strategy<Value = ComputerKey> {
@@ -253,8 +254,13 @@ fn links() -> impl Strategy<Value = Vec<LinkedSpan>> {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let report = prop::collection::vec(observation(), 0..5);
-    let step = (report, links()).prop_map(|(report, links)| Step { report, links });
-    prop::collection::vec(step, 1..4)
+    let new_links = prop_oneof![1 => links().prop_map(Some), 2 => Just(None)];
+    let step = (report, new_links).prop_map(|(report, links)| Step { report, links });
+    (prop::collection::vec(step, 1..7), links()).prop_map(|(mut steps, first)| {
+        let links = &mut steps[0].links;
+        *links = links.take().or(Some(first));
+        steps
+    })
 }
 
 proptest! {
@@ -267,11 +273,13 @@ proptest! {
         let mut reports = Reports::new();
         let standings = vec![(0, Unbillable::Trial), (3, Unbillable::Grace)];
         let catalog = Catalog::workload_security();
+        let mut links = Vec::new();
         for (n, step) in steps.into_iter().enumerate() {
+            links = step.links.unwrap_or(links);
             // A later report may come before an earlier one in the order of ids.
             reports.insert(ReportId::parse(format!("r{}", 9 - n)).unwrap(), step.report);
-            let (new, unbillable) = plan(&posted, &reports, &step.links, &standings);
-            let planned = posted.plan(&reports, &step.links, &standings, &catalog).unwrap();
+            let (new, unbillable) = plan(&posted, &reports, &links, &standings);
+            let planned = posted.plan(&reports, &links, &standings, &catalog).unwrap();
             if let Some(planned) = planned {
                 prop_assert_eq!(&planned.new, &new);
                 prop_assert_eq!(&planned.unbillable, &unbillable);
