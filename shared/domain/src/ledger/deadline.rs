@@ -229,6 +229,12 @@ pub fn open_slot(
     }
     let waited = after(slot.end(), FROZEN_AFTER);
     let latest = match end {
+        Some(end) if slot.end() <= end.learned_at && mutant!(FinalHoursFrozenLate) => {
+            waited.min(after(end.learned_at, SignedDuration::from_mins(20)))
+        }
+        Some(end) if mutant!(RunningHourFrozenLate) && slot.end() > end.learned_at => {
+            waited.min(after(end.ended_at, SignedDuration::from_mins(58)))
+        }
         Some(end) if slot.end() <= end.learned_at => {
             waited.min(after(end.learned_at, FROZEN_AFTER_LEARNING))
         }

@@ -108,6 +108,10 @@ mutants! {
     PoisonSoughtOneByOne = 62: "a call that fails for a record's sake is sent again record by record";
     PoisonSoughtInTenCalls = 62: "a run that made ten calls no longer looks for what makes calls fail";
     PoisonFoundStopsTheRun = 62: "a run stops when it has found a record that makes calls fail";
+    FinalHoursFrozenLate = 57: "hours that were over when an end became known are frozen 20 minutes after that";
+    RunningHourFrozenLate = 57: "the hour in which a license ended is frozen 58 minutes after the end";
+    FinalRecordsStayPutOff = 56: "what was put off is not tried each minute once its license ends";
+    OnlyTheLastTwoHoursAreFinal = 56: "of a license that ends, only what is of its last two hours is tried each minute";
 }
 
 thread_local! {

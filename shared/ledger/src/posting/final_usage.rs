@@ -100,7 +100,7 @@ impl Poster<'_> {
 }
 
 /// The hours of an ended license that may not be settled yet.
-pub(crate) fn last_hours(end: &LicenseEnd) -> impl Iterator<Item = Hour> {
+fn last_hours(end: &LicenseEnd) -> impl Iterator<Item = Hour> {
     let last = last_hour(end);
     (0..=HOURS_BEFORE_LAST)
         .rev()

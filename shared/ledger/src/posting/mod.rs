@@ -28,7 +28,6 @@ use crate::steps::Steps;
 
 pub use account_hour::PostingError;
 pub use final_usage::begin_final_usage;
-pub(crate) use final_usage::last_hours;
 pub(crate) use target::{FirstOpen, first_open, terms};
 
 /// How many shards' reports are listed, or account-hours posted, at once.

@@ -4,17 +4,21 @@ use std::collections::BTreeSet;
 
 use domain::hour::{Hour, after};
 use domain::ids::LicenseId;
-use domain::ledger::deadline::{accepted_until, closed_at};
+use domain::ledger::deadline::{accepted_until, closed_at, last_hour};
 use domain::ledger::record::{RETRY_AFTER, Record, RecordState, TimeLeft};
 use domain::ledger::slot::SlotState;
+use domain::mutant;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use super::prepared::{Call, Ready, name_of, next_call, room_in_call};
 use super::{CONCURRENCY, Submitter};
 use crate::notice::{Notice, chain};
-use crate::posting::last_hours;
 use crate::step::{RecordName, StepError, Work, Written};
+
+/// For how many hours before its last one an ended license may have a slot
+/// that AWS still takes.
+const FINAL_HOURS: i32 = 24;
 
 /// What looking at a due record came to.
 enum Looked {
@@ -91,7 +95,8 @@ impl Submitter<'_> {
     }
 
     /// The open slots of licenses that are ending, which do not wait for their
-    /// usual time, and their frozen records, however long they were put off.
+    /// usual time, and their frozen records, however long they were put off: of a
+    /// license that was on hold, those of many hours are.
     async fn final_slots(
         &mut self,
         ending: &BTreeSet<LicenseId>,
@@ -116,13 +121,20 @@ impl Submitter<'_> {
         slots: &mut Vec<(LicenseId, Hour)>,
         records: &mut Vec<RecordName>,
     ) -> Result<(), StepError> {
-        let end = self.terms(license).await?.and_then(|terms| terms.end);
-        for hour in end.iter().flat_map(last_hours) {
-            let Some(slot) = self.steps.slot(license.clone(), hour).await? else {
-                continue;
-            };
+        let Some(end) = self.terms(license).await?.and_then(|terms| terms.end) else {
+            return Ok(());
+        };
+        let last = last_hour(&end);
+        let hours = if mutant!(OnlyTheLastTwoHoursAreFinal) {
+            1
+        } else {
+            FINAL_HOURS
+        };
+        let first = last.plus(-hours);
+        let all = self.steps.slots(license.clone(), first, last.next());
+        for slot in all.await? {
             if slot.head.state == SlotState::Open {
-                slots.push((license.clone(), hour));
+                slots.push((license.clone(), slot.head.hour));
             }
             let frozen = |r: &&Record| matches!(r.state, RecordState::Frozen { .. });
             records.extend(slot.records.iter().filter(frozen).map(name_of));
@@ -203,7 +215,8 @@ impl Submitter<'_> {
         .and_then(|terms| terms.end);
         // One that was put off for longer is tried every minute once its license ends.
         let soon = after(now, RETRY_AFTER);
-        if due > now && (end.is_none() || due <= soon) {
+        let waits = end.is_none() || due <= soon || mutant!(FinalRecordsStayPutOff);
+        if due > now && waits {
             return Ok(Looked::Nothing);
         }
         let left = record.time_left(end.as_ref(), now);
