@@ -37,11 +37,14 @@ impl Hold {
         }
     }
 
-    /// The hold with a try made now; `None` when none is due.
+    /// The hold with a try made now; `None` when none is due. One that is due
+    /// later than any try puts the next was put off by a clock that was ahead.
     #[must_use]
     pub fn tried(&self, now: Timestamp) -> Option<Self> {
-        (self.next_try <= now).then(|| Self {
-            next_try: after(now, SET_ASIDE_FOR),
+        let next_try = after(now, SET_ASIDE_FOR);
+        let is_due = self.next_try <= now || self.next_try > next_try;
+        is_due.then(|| Self {
+            next_try,
             version: self.version + 1,
             ..self.clone()
         })
@@ -64,5 +67,15 @@ mod tests {
         let tried = hold.tried(minutes(15)).unwrap();
         assert_eq!(tried.tried(minutes(29)), None);
         assert!(tried.tried(minutes(30)).is_some());
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_puts_off_no_try_of_the_others() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let license = LicenseId::parse(format!("l-{:032x}", 1)).unwrap();
+        let ahead = after(now, SignedDuration::from_mins(60));
+        let hold = Hold::begin(license, now).tried(ahead).unwrap();
+        let tried = hold.tried(now).unwrap();
+        assert_eq!(tried.next_try, after(now, SET_ASIDE_FOR));
     }
 }

@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::hour::{Hour, after};
+use crate::hour::{Hour, after, before};
 use crate::ids::ProductCode;
-use crate::ledger::deadline::{accepted_until, surely_past};
+use crate::ledger::deadline::{CLOSED_AFTER_DEADLINE, accepted_until, surely_past};
 use crate::license::LicenseEnd;
 use crate::metering::{CallFailure, Refusal, UsageRecord, Verdict};
 use crate::mutant;
@@ -210,7 +210,7 @@ impl Record {
                 attempts: self.attempts + counted,
                 unanswered: self.unanswered + counted,
                 state: RecordState::Frozen {
-                    due: after(now, RETRY_AFTER),
+                    due: self.due_after(RETRY_AFTER, now),
                     alone,
                 },
                 ..self.clone()
@@ -232,6 +232,18 @@ impl Record {
             }
             .attempted(now),
             RecordState::Billed { .. } | RecordState::Closed { .. } => None,
+        }
+    }
+
+    /// When the record is sent again after a delay: at every chance when its
+    /// deadline is near, for a clock an hour ahead would else put it off beyond that.
+    fn due_after(&self, delay: SignedDuration, now: Timestamp) -> Timestamp {
+        let near = before(self.deadline, CLOSED_AFTER_DEADLINE);
+        let due = after(now, delay);
+        if mutant!(PutOffBeyondItsDeadline) {
+            due
+        } else {
+            due.min(near)
         }
     }
 
@@ -453,7 +465,7 @@ impl Record {
             record: Self {
                 version: self.version + 1,
                 state: RecordState::Frozen {
-                    due: after(now, delay),
+                    due: self.due_after(delay, now),
                     alone,
                 },
                 ..self
@@ -678,6 +690,21 @@ mod tests {
                     at: deadline
                 }
             );
+        }
+    }
+
+    #[test]
+    fn a_record_is_put_off_by_no_clock_that_is_an_hour_ahead_until_after_its_deadline() {
+        let due = |now| {
+            let settled = record().settle(&lost(), None, at(now));
+            match settled.record.state {
+                RecordState::Frozen { due, .. } => due,
+                RecordState::Billed { .. } | RecordState::Closed { .. } => Timestamp::MAX,
+            }
+        };
+        assert_eq!(due("2026-11-23T08:40:00Z"), at("2026-11-23T08:41:00Z"));
+        for near in ["2026-11-23T08:50:00Z", "2026-11-23T09:59:00Z"] {
+            assert_eq!(due(near), at("2026-11-23T08:50:00Z"), "every run tries it");
         }
     }
 

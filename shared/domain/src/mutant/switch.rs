@@ -112,6 +112,7 @@ mutants! {
     RunningHourFrozenLate = 57: "the hour in which a license ended is frozen 58 minutes after the end";
     FinalRecordsStayPutOff = 56: "what was put off is not tried each minute once its license ends";
     OnlyTheLastTwoHoursAreFinal = 56: "of a license that ends, only what is of its last two hours is tried each minute";
+    PutOffBeyondItsDeadline = 67: "a record is put off beyond its deadline by a clock that may be an hour ahead";
 }
 
 thread_local! {

@@ -1,13 +1,14 @@
 //! Storing what AWS's answers make of records.
 
+use domain::hour::after;
 use domain::ledger::hold::Hold;
 use domain::ledger::record::{Alarm, Outcome, Record, RecordState, Settlement};
 use domain::license::LicenseEnd;
 use domain::metering::Verdict;
 
-use super::Submitter;
 use super::call::{CallEnd, settle_all};
 use super::prepared::{Call, Ready, name_of};
+use super::{AGAIN_AFTER, Submitter};
 use crate::notice::Notice;
 use crate::step::{RecordName, StepError, Written};
 use crate::steps::Steps;
@@ -101,7 +102,9 @@ impl Submitter<'_> {
 
     fn count(&mut self, settlement: &Settlement) {
         match settlement.record.state {
-            RecordState::Frozen { due, .. } => self.due_next(due),
+            RecordState::Frozen { due, .. } => {
+                self.due_next(due.max(after(self.steps.now(), AGAIN_AFTER)));
+            }
             RecordState::Billed { .. } => self.run.billed += 1,
             RecordState::Closed { .. } => self.run.closed += 1,
         }
