@@ -57,8 +57,8 @@ pub struct Aws {
     pub poison_is_mended: bool,
     /// What a call held that was not answered.
     pub unanswered: BTreeSet<DedupKey>,
-    /// What was answered as accepted.
-    pub answered: BTreeSet<DedupKey>,
+    /// What was answered as accepted, and in whose call last.
+    pub answered: BTreeMap<DedupKey, Option<usize>>,
     /// What somebody else metered.
     pub foreign: BTreeSet<DedupKey>,
     /// Whether an identical retry answers DuplicateRecord instead of Success.
@@ -132,14 +132,23 @@ pub enum CallEnd {
 pub struct Sent {
     /// What came first; all others should equal it.
     pub first: UsageRecord,
-    /// When it came, each time.
-    pub at: Vec<Timestamp>,
+    /// Each time that it came.
+    pub attempts: Vec<Attempt>,
     /// When, and in whose call, it was accepted.
     pub accepted: Option<(Timestamp, Option<usize>)>,
-    /// The run that sent it last.
-    run: Option<usize>,
     /// Whether a call of it alone failed.
     failed_alone: bool,
+}
+
+/// A record's being in a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// When.
+    pub at: Timestamp,
+    /// In whose call, where that is known.
+    pub by: Option<Caller>,
+    /// Whether it was answered that the buyer is not subscribed.
+    pub not_subscribed: bool,
 }
 
 /// A fault of one call.
@@ -177,7 +186,7 @@ impl Aws {
         let failed_before = keys.iter().any(|key| self.unanswered.contains(key));
         self.remember(records, &keys, now, by);
         let poison = records.iter().filter(|r| self.is_poison(r)).count();
-        let answer = self.answer(records, now);
+        let answer = self.answer(records, now, by);
         let end = match &answer {
             Ok(_) => CallEnd::Answered,
             Err(failure) => CallEnd::Failed {
@@ -214,8 +223,8 @@ impl Aws {
     fn cause(&self, keys: &[DedupKey], by: Option<Caller>) -> Cause {
         let run = by.map(|by| by.number);
         let before = |key: &DedupKey| {
-            let sent = self.sent.get(key);
-            sent.is_some_and(|sent| run.is_some() && sent.run == run)
+            let sent = self.sent.get(key).filter(|_| run.is_some());
+            sent.is_some_and(|sent| sent.attempts.iter().any(|attempt| attempt.run() == run))
         };
         match keys {
             [alone] if self.sent.get(alone).is_some_and(|sent| sent.failed_alone) => {
@@ -258,6 +267,7 @@ impl Aws {
         &mut self,
         records: &[UsageRecord],
         now: Timestamp,
+        by: Option<Caller>,
     ) -> Result<CallAnswer, CallFailure> {
         let second = records.iter().filter(|r| self.is_second_product(r)).count();
         let mixed = second > 0 && second < records.len();
@@ -314,8 +324,9 @@ impl Aws {
         let accepted = records.iter().zip(&verdicts);
         let accepted =
             accepted.filter(|(_, (_, verdict))| matches!(verdict, Verdict::Success { .. }));
+        let run = by.map(|by| by.number);
         self.answered
-            .extend(accepted.map(|(record, _)| key_of(record)));
+            .extend(accepted.map(|(record, _)| (key_of(record), run)));
         // The order of results is not documented.
         verdicts.reverse();
         Ok(CallAnswer { verdicts })
@@ -351,19 +362,21 @@ impl Aws {
         by: Option<Caller>,
     ) {
         for (record, key) in records.iter().zip(keys) {
-            let run = by.map(|by| by.number);
+            let attempt = Attempt {
+                at: now,
+                by,
+                not_subscribed: false,
+            };
             if let Some(sent) = self.sent.get_mut(key) {
                 if sent.first != *record {
                     self.changed.push(record.clone());
                 }
-                sent.at.push(now);
-                sent.run = run;
+                sent.attempts.push(attempt);
             } else {
                 let sent = Sent {
                     first: record.clone(),
-                    at: vec![now],
+                    attempts: vec![attempt],
                     accepted: None,
-                    run,
                     failed_alone: false,
                 };
                 self.sent.insert(key.clone(), sent);
@@ -416,14 +429,24 @@ impl Aws {
                 .unwrap_or(Timestamp::MAX)
                 || record.timestamp > *ended
         });
-        if over || self.suspended.contains(record.license.id()) {
-            return Verdict::CustomerNotSubscribed;
+        let refused = over || self.suspended.contains(record.license.id());
+        if let Some(sent) = self.sent.get_mut(&key)
+            && let Some(attempt) = sent.attempts.last_mut()
+        {
+            attempt.not_subscribed = refused;
+            sent.accepted = (!refused).then_some((now, attempt.run()));
         }
-        if let Some(sent) = self.sent.get_mut(&key) {
-            sent.accepted = Some((now, sent.run));
+        if refused {
+            return Verdict::CustomerNotSubscribed;
         }
         self.accepted.insert(key, record.clone());
         success(record)
+    }
+}
+
+impl Attempt {
+    fn run(&self) -> Option<usize> {
+        self.by.map(|by| by.number)
     }
 }
 

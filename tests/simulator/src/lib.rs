@@ -17,5 +17,6 @@ pub mod schedule;
 pub mod shrink;
 pub mod tables;
 mod truth;
+pub mod watch;
 pub mod words;
 pub mod world;

@@ -1,17 +1,19 @@
 //! A schedule: what happens in a world, one action after another, and playing
 //! it. A schedule is data: it repeats bit for bit, and can be cut shorter.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::hour::{Hour, after, before};
-use domain::ids::Dimension;
+use domain::ids::{Dimension, LicenseId};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::included::Included;
-use domain::ledger::slot::AllocationLimit;
+use domain::ledger::record::{Record, RecordState};
+use domain::ledger::slot::{AllocationLimit, SlotEntry};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Answer, Rules, Step, ZeroRecords};
 
-use crate::aws::{Aws, CallFault, Poison};
+use crate::aws::{Aws, CallFault, DedupKey, Poison, key_of};
 use crate::cast::{self, LICENSES, Seen};
 use crate::tables::Tables;
 use crate::world::{Job, StoreFault, World};
@@ -211,6 +213,8 @@ pub struct Story {
     backup: Option<(Timestamp, Tables)>,
     /// What was restored.
     pub forgotten: Vec<Forgotten>,
+    /// What records hold that a restore forgot: their slots' entries.
+    pub lost: BTreeMap<DedupKey, Vec<SlotEntry>>,
     /// When its last action was over, and with it all faults.
     pub over: Timestamp,
 }
@@ -364,6 +368,7 @@ impl World {
     /// An operator stops sending of the first product, or lets it go on.
     fn switch(&mut self, stopped: bool) {
         self.healthy.trouble(self.now());
+        self.switched = Some(self.now());
         let controls = self.controls();
         if let Some(controls) = controls.switched(&cast::product(0), stopped) {
             let _alone = self.make(Step::PutControls { controls });
@@ -393,15 +398,28 @@ impl World {
             return;
         };
         let now = self.now();
-        self.tasks.clear();
+        while !self.tasks.is_empty() {
+            self.crash(0);
+        }
         self.healthy.trouble(now);
-        self.tables = self.tables.restored_to(&backup);
+        let restored = self.tables.restored_to(&backup);
+        let lost = std::mem::replace(&mut self.tables, restored);
+        story.lost.extend(provenance(&lost));
+        self.forget_answers(&lost);
         if let Ok(forgotten) = Forgotten::new(at, now) {
             story.forgotten.push(forgotten);
             if let Some(controls) = self.controls().forgetting(forgotten) {
                 let _alone = self.make(Step::PutControls { controls });
             }
         }
+    }
+
+    /// What was stored as billed and no longer is was forgotten by the restore.
+    fn forget_answers(&mut self, lost: &Tables) {
+        let stored = billed(lost);
+        let billed = billed(&self.tables);
+        let answered = &mut self.aws.answered;
+        answered.retain(|key, _| billed.contains(key) || !stored.contains(key));
     }
 
     /// The product sends again what it was told has arrived.
@@ -491,6 +509,27 @@ impl World {
     }
 }
 
+/// Of every record, what lies in its slot.
+fn provenance(tables: &Tables) -> BTreeMap<DedupKey, Vec<SlotEntry>> {
+    let mut entries: BTreeMap<(&LicenseId, Hour), Vec<&SlotEntry>> = BTreeMap::new();
+    for (license, slot, entry) in tables.entries() {
+        entries.entry((license, slot)).or_default().push(entry);
+    }
+    let of = |record: &Record| {
+        let slot = (record.usage.license.id(), record.slot);
+        let entries = entries.get(&slot).into_iter().flatten();
+        (key_of(&record.usage), entries.copied().cloned().collect())
+    };
+    tables.records().map(of).collect()
+}
+
+/// What is stored as billed.
+pub(crate) fn billed(tables: &Tables) -> BTreeSet<DedupKey> {
+    let is_billed = |record: &&Record| matches!(record.state, RecordState::Billed { .. });
+    let billed = tables.records().filter(is_billed);
+    billed.map(|record| key_of(&record.usage)).collect()
+}
+
 fn minutes(ahead: i16) -> SignedDuration {
     SignedDuration::from_mins(i64::from(ahead))
 }
@@ -502,7 +541,7 @@ pub fn dimension(tier: u8) -> Dimension {
     rates.rates()[place].dimension.clone()
 }
 
-fn set<T: Ord>(of: &mut std::collections::BTreeSet<T>, value: T, is: bool) {
+fn set<T: Ord>(of: &mut BTreeSet<T>, value: T, is: bool) {
     if is {
         of.insert(value);
     } else {

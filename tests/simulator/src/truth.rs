@@ -5,22 +5,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::hour::Hour;
-use domain::ids::{Dimension, LicenseId};
+use domain::ids::{AccountId, Dimension, LicenseId, ReportId};
 use domain::ledger::account_hour::AccountHour;
 use domain::ledger::attribution::LinkedSpan;
 use domain::linking::Link;
 use domain::tiers::Tier;
 use domain::usage::report::second_of;
-use domain::usage::{ComputerKey, Observation};
+use domain::usage::{ComputerKey, Observation, Part};
+use jiff::Timestamp;
 
-use crate::check::Reported;
 use crate::world::World;
+
+/// The computers of each part of an account-hour that was reported.
+pub(crate) type Computers<'a> = BTreeMap<(&'a AccountId, Part, Hour), ComputerHour>;
+
+/// The reports of each part of an account-hour.
+pub(crate) type Reports<'a> =
+    BTreeMap<(&'a AccountId, Part, Hour), BTreeMap<&'a ReportId, &'a [Observation]>>;
 
 /// How many computers an account-hour's part had.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ComputerHour {
     most: usize,
     least: usize,
+    possible: BTreeMap<(LicenseId, Dimension), usize>,
 }
 
 impl ComputerHour {
@@ -32,6 +40,13 @@ impl ComputerHour {
     /// At the least: those of acknowledged reports that a license pays for.
     pub(crate) fn least(&self) -> usize {
         self.least
+    }
+
+    /// At the most to a license's account in a dimension: those that it may have
+    /// paid for, and that were seen in it meanwhile.
+    pub(crate) fn possible(&self, license: &LicenseId, dimension: &Dimension) -> usize {
+        let key = (license.clone(), dimension.clone());
+        self.possible.get(&key).copied().unwrap_or(0)
     }
 }
 
@@ -71,31 +86,78 @@ fn machines<'a>(observations: impl IntoIterator<Item = &'a Observation>) -> Vec<
     machines
 }
 
-/// Every account-hour's computers.
-pub(crate) fn computer_hours(world: &World) -> Reported {
-    let mut all: BTreeMap<_, Vec<&Observation>> = BTreeMap::new();
-    let mut sure: BTreeMap<_, Vec<&Observation>> = BTreeMap::new();
+/// Every account-hour's reports.
+pub(crate) fn reports(world: &World) -> Reports<'_> {
+    let mut reports: Reports<'_> = BTreeMap::new();
     for (hour, (account, part, id), seen) in world.tables.reports() {
-        let key = (account.clone(), *part, hour);
-        all.entry(key.clone()).or_default().extend(seen);
-        let acknowledged = (account.clone(), hour, id.to_string());
-        if world.acknowledged.contains_key(&acknowledged) {
-            sure.entry(key).or_default().extend(seen);
+        let of = reports.entry((account, *part, hour)).or_default();
+        of.insert(id, seen);
+    }
+    reports
+}
+
+/// Every account-hour's computers.
+pub(crate) fn computer_hours<'a>(world: &World, reports: &Reports<'a>) -> Computers<'a> {
+    let computers = reports.iter().map(|(key, reports)| {
+        let (account, _, hour) = *key;
+        let is_sure = |id: &ReportId| {
+            let name = (account.clone(), hour, id.to_string());
+            world.acknowledged.contains_key(&name)
+        };
+        let sure = reports.iter().filter(|(id, _)| is_sure(id));
+        let sure = machines(sure.flat_map(|(_, seen)| *seen));
+        let machines = machines(reports.values().copied().flatten());
+        let links = links_of(world, account, hour);
+        let pays = |machine: &&Machine<'_>| payer(machine, &links).is_some();
+        let computers = ComputerHour {
+            most: machines.iter().map(counted).sum(),
+            least: sure.iter().filter(pays).count(),
+            possible: possible(world, key, &machines),
+        };
+        (*key, computers)
+    });
+    computers.collect()
+}
+
+/// How many machines each license may have paid for in each dimension. A link
+/// that ended while the hour ran may have been read when it still was.
+fn possible(
+    world: &World,
+    (account, part, hour): &(&AccountId, Part, Hour),
+    machines: &[Machine<'_>],
+) -> BTreeMap<(LicenseId, Dimension), usize> {
+    let ahead = (*account).clone();
+    let ahead = world.seen.posted_ahead.contains(&(ahead, *part, *hour));
+    let links = world.tables.links().iter();
+    let links: Vec<LinkedSpan> = links
+        .filter(|link| link.account == **account && link.from < hour.end())
+        .filter_map(|link| {
+            let longer = ahead || world.aws.ended.contains_key(&link.license);
+            let until = link.until.filter(|_| !longer).unwrap_or(hour.end());
+            span(link, *hour, until)
+        })
+        .collect();
+    let mut possible = BTreeMap::new();
+    for machine in machines {
+        let mut payers = BTreeSet::new();
+        let mut dimensions = BTreeSet::new();
+        for (_, license, seen) in licensed(machine, &links) {
+            let tier = if seen.vcenter {
+                Tier::DataCenter
+            } else {
+                seen.tier
+            };
+            payers.insert(license);
+            dimensions.insert(&world.rules.catalog.rate(tier).dimension);
+        }
+        for license in payers {
+            for dimension in &dimensions {
+                let key = (license.clone(), (*dimension).clone());
+                *possible.entry(key).or_default() += counted(machine);
+            }
         }
     }
-    all.into_iter()
-        .map(|(key, seen)| {
-            let machines = machines(seen.iter().copied());
-            let links = links_of(world, &key.0, key.2);
-            let acknowledged = sure.get(&key).cloned().unwrap_or_default();
-            let least = self::machines(acknowledged)
-                .iter()
-                .filter(|machine| payer(machine, &links).is_some())
-                .count();
-            let most = machines.iter().map(|machine| counted(machine)).sum();
-            (key, ComputerHour { most, least })
-        })
-        .collect()
+    possible
 }
 
 /// How often a machine may be counted: once; twice when it was known by its
@@ -114,23 +176,22 @@ fn counted(machine: &Machine<'_>) -> usize {
     1 + usize::from(by_another)
 }
 
-fn links_of(world: &World, account: &domain::ids::AccountId, hour: Hour) -> Vec<LinkedSpan> {
-    world
-        .tables
-        .links()
-        .iter()
+fn links_of(world: &World, account: &AccountId, hour: Hour) -> Vec<LinkedSpan> {
+    let links = world.tables.links().iter();
+    links
         .filter(|link| link.account == *account)
-        .filter_map(|link| span_of(link, hour))
+        .filter_map(|link| span(link, hour, link.until.unwrap_or(hour.end())))
         .collect()
 }
 
-fn span_of(link: &Link, hour: Hour) -> Option<LinkedSpan> {
-    let overlaps = link.from < hour.end() && link.until.is_none_or(|until| until > hour.start());
+/// The part of an hour in which a link was, had it ended then.
+fn span(link: &Link, hour: Hour, until: Timestamp) -> Option<LinkedSpan> {
     let span = LinkedSpan {
         license: link.license.clone(),
         from: second_of(hour, link.from),
-        until: second_of(hour, link.until.unwrap_or(hour.end())),
+        until: second_of(hour, until),
     };
+    let overlaps = link.from < hour.end() && until > hour.start();
     (overlaps && span.from < span.until).then_some(span)
 }
 
@@ -167,18 +228,21 @@ fn tier(machine: &Machine<'_>, links: &[LinkedSpan]) -> Option<Tier> {
 
 /// Where an account-hour's lines are not what the rules say of the reports and
 /// links that its postings read, or those links are not the true ones.
-pub(crate) fn attribution_differences(world: &World, hour: &AccountHour) -> Vec<String> {
+pub(crate) fn attribution_differences(
+    world: &World,
+    reports: &Reports<'_>,
+    hour: &AccountHour,
+) -> Vec<String> {
     let mut differences = Vec::new();
-    let mut expected: BTreeMap<(LicenseId, Dimension), u64> = BTreeMap::new();
+    let mut expected: BTreeMap<(LicenseId, &Dimension), u64> = BTreeMap::new();
     let mut billed: BTreeSet<u64> = BTreeSet::new();
     let mut seen: Vec<&Observation> = Vec::new();
-    let place = format!("{} part {} {}", hour.account, hour.part.0, hour.hour);
+    let place = format_args!("{} part {} {}", hour.account, hour.part.0, hour.hour);
+    let reports = reports.get(&(&hour.account, hour.part, hour.hour));
     for posting in &hour.postings {
         for id in &posting.reports {
-            let key = (hour.account.clone(), hour.part, id.clone());
-            let mut reports = world.tables.reports();
-            match reports.find(|(at, of, _)| *at == hour.hour && **of == key) {
-                Some((_, _, observations)) => seen.extend(observations),
+            match reports.and_then(|reports| reports.get(id)) {
+                Some(observations) => seen.extend(*observations),
                 None => differences.push(format!("{place}: the report {id} is gone")),
             }
         }
@@ -189,18 +253,20 @@ pub(crate) fn attribution_differences(world: &World, hour: &AccountHour) -> Vec<
             if let Some((license, tier)) =
                 payer(&machine, &posting.links).zip(tier(&machine, &posting.links))
             {
-                let dimension = world.rules.catalog.rate(tier).dimension.clone();
+                let dimension = &world.rules.catalog.rate(tier).dimension;
                 *expected.entry((license.clone(), dimension)).or_default() += 1;
                 billed.extend(&machine.ids);
             }
         }
-        if !world.is_skewed {
-            differences.extend(untrue_links(world, hour, &posting.links, &place));
+        for link in &posting.links {
+            if !is_true(world, hour, link) {
+                differences.push(format!("{place}: {link:?} never was"));
+            }
         }
     }
-    let mut lines: BTreeMap<(LicenseId, Dimension), u64> = BTreeMap::new();
+    let mut lines: BTreeMap<(LicenseId, &Dimension), u64> = BTreeMap::new();
     for line in &hour.lines {
-        let key = (line.license.clone(), line.dimension.clone());
+        let key = (line.license.clone(), &line.dimension);
         *lines.entry(key).or_default() += u64::from(line.count);
     }
     if lines != expected {
@@ -211,24 +277,20 @@ pub(crate) fn attribution_differences(world: &World, hour: &AccountHour) -> Vec<
     differences
 }
 
-/// Links that a posting read and that never were so. A link that was found to
-/// have ended before it was read may be longer there than it was.
-fn untrue_links(
-    world: &World,
-    hour: &AccountHour,
-    links: &[LinkedSpan],
-    place: &str,
-) -> Vec<String> {
-    let truth = links_of(world, &hour.account, hour.hour);
-    links
-        .iter()
-        .filter(|link| {
-            let ended = world.aws.ended.contains_key(&link.license);
-            !ended
-                && !truth.iter().any(|of| {
-                    of.license == link.license && of.from == link.from && link.until <= of.until
-                })
-        })
-        .map(|link| format!("{place}: {link:?} never was"))
-        .collect()
+/// Whether a link was as a posting read it. One of a license whose end became
+/// known later may be longer there than it was, and so may one that was read by
+/// a clock that was ahead.
+fn is_true(world: &World, hour: &AccountHour, read: &LinkedSpan) -> bool {
+    let name = || (hour.account.clone(), hour.part, hour.hour);
+    let may_be_longer = world.aws.ended.contains_key(&read.license)
+        || !world.seen.posted_ahead.is_empty() && world.seen.posted_ahead.contains(&name());
+    let mut links = world.tables.links().iter();
+    links.any(|link| {
+        let until = second_of(hour.hour, link.until.unwrap_or(hour.hour.end()));
+        link.account == hour.account
+            && link.license == read.license
+            && link.from < hour.hour.end()
+            && second_of(hour.hour, link.from) == read.from
+            && (may_be_longer || read.until <= until)
+    })
 }

@@ -8,25 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use domain::hour::{Hour, after};
+use domain::hour::Hour;
 use domain::ids::AccountId;
-use domain::ledger::deadline::{FROZEN_AFTER, slot_deadline};
-use domain::ledger::hold::Hold;
-use domain::ledger::record::SET_ASIDE_FOR;
-use domain::ledger::slot::LicenseTerms;
 use domain::license::License;
 use domain::metering::UsageRecord;
 use domain::usage::UsageReport;
 use jiff::{SignedDuration, Timestamp};
 use ledger::posting::PostingRun;
 use ledger::recording::{RecordError, Recorded};
-use ledger::step::{Freeze, SlotPosting};
 use ledger::submission::SubmissionRun;
 use ledger::{Answer, Clock, Notice, Rules, Step, StepError, Steps, Ticket};
 
-use crate::aws::Aws;
-use crate::check::Violation;
+use crate::aws::{Aws, key_of};
+use crate::schedule::billed;
 use crate::tables::Tables;
+use crate::watch::Seen;
 
 /// How long a run of posting may take, and one of submission.
 const POSTING: SignedDuration = SignedDuration::from_secs(50);
@@ -180,14 +176,14 @@ pub struct World {
     pub notices: Vec<Notice>,
     /// When runs of posting and of submission ended well, AWS being well.
     pub healthy: Healthy,
+    /// When an operator last stopped sending, or let it go on.
+    pub switched: Option<Timestamp>,
     /// Every run of submission that did not crash.
     pub submitted: Vec<Submitted>,
     /// What to write down of every step, if anything.
     pub observer: Option<Observer>,
-    /// What was seen to be wrong at the moment when it happened.
-    pub caught: Vec<Violation>,
-    /// Whether a procedure ran on a clock that was wrong.
-    pub is_skewed: bool,
+    /// What was seen of steps when they were made.
+    pub seen: Seen,
     started: usize,
 }
 
@@ -200,9 +196,11 @@ pub struct Submitted {
     pub ended: Timestamp,
     /// What it did; `None` when it failed.
     pub run: Option<SubmissionRun>,
+    /// Whether sending of a product was stopped when it ended, or was let go on meanwhile.
+    pub switched_off: bool,
 }
 
-/// When runs ended well.
+/// When runs ended well, those whose clocks were right.
 #[derive(Debug, Clone, Default)]
 pub struct Healthy {
     /// Runs of posting.
@@ -225,10 +223,10 @@ impl World {
             acknowledged: BTreeMap::new(),
             notices: Vec::new(),
             healthy: Healthy::default(),
+            switched: None,
             submitted: Vec::new(),
             observer: None,
-            caught: Vec::new(),
-            is_skewed: false,
+            seen: Seen::default(),
             started: 0,
         }
     }
@@ -248,7 +246,6 @@ impl World {
         let clock: Arc<dyn Clock> = if ahead.is_zero() {
             Arc::clone(&self.clock) as Arc<dyn Clock>
         } else {
-            self.is_skewed = true;
             Arc::new(SkewedClock {
                 clock: Arc::clone(&self.clock),
                 ahead,
@@ -322,7 +319,34 @@ impl World {
         if task < self.tasks.len() {
             let crashed = self.tasks.remove(task);
             self.healthy.trouble(self.clock.now());
-            drop(crashed);
+            self.swallow_answers_of(crashed.by.number);
+        }
+    }
+
+    /// What AWS answered in a run that crashed is lost, unless it was stored.
+    fn swallow_answers_of(&mut self, run: usize) {
+        let billed = billed(&self.tables);
+        let answered = &mut self.aws.answered;
+        answered.retain(|key, by| *by != Some(run) || billed.contains(key));
+    }
+
+    /// The answer of a run on one record is lost when the store fails to store
+    /// it, or to read the record for it.
+    fn swallow_answer(&mut self, step: &Step, run: usize) {
+        let key = if let Step::ReplaceRecord { record, .. } = step {
+            key_of(&record.usage)
+        } else if let Step::ReadRecord {
+            license,
+            slot,
+            dimension,
+        } = step
+        {
+            (license.clone(), dimension.clone(), *slot)
+        } else {
+            return;
+        };
+        if self.aws.answered.get(&key) == Some(&Some(run)) {
+            self.aws.answered.remove(&key);
         }
     }
 
@@ -340,6 +364,9 @@ impl World {
         let lost = || StepError::Unavailable("the connection broke".to_owned());
         if fault.is_some() {
             self.healthy.trouble(self.clock.now());
+            if let Some(by) = by {
+                self.swallow_answer(&step, by.number);
+            }
         }
         if let Step::Send { records } = &step {
             let ending = self.holds_an_ended_license(records);
@@ -347,6 +374,8 @@ impl World {
             return Ok(Answer::Send(answer));
         }
         if let Step::Wait { until } = step {
+            let ahead = by.map_or(SignedDuration::ZERO, |by| by.ahead);
+            let until = domain::hour::before(until, ahead);
             self.clock.set(until.max(self.clock.now()));
             self.hold_up(by);
             return Ok(Answer::Wait(()));
@@ -354,22 +383,14 @@ impl World {
         if fault == Some(StoreFault::NotMade) {
             return Err(lost());
         }
-        if let Some(by) = by.filter(|by| !by.held_up) {
-            self.watch(&step, &by);
-        }
+        let does = by.and_then(|by| self.look_at(&step, &by));
         let answer = self.make(step).ok_or_else(lost)?;
+        if let Some(does) = does {
+            self.answered(does, &answer);
+        }
         match fault {
             Some(StoreFault::AnswerLost) => Err(lost()),
             Some(StoreFault::NotMade) | None => Ok(answer),
-        }
-    }
-
-    /// What can be seen of a step only at the moment when it is made.
-    fn watch(&mut self, step: &Step, by: &Caller) {
-        if let Step::FreezeSlot { freeze } = step {
-            self.watch_freeze(freeze, by);
-        } else if let Step::Post { slots, .. } = step {
-            self.watch_post(slots);
         }
     }
 
@@ -401,63 +422,6 @@ impl World {
         Some(answer)
     }
 
-    /// Usage goes only into slots that can still be sent in time.
-    fn watch_post(&mut self, slots: &[SlotPosting]) {
-        let now = self.clock.now();
-        for posting in slots {
-            let terms = self
-                .tables
-                .license(&posting.license)
-                .and_then(LicenseTerms::of);
-            let Some(terms) = terms.filter(|terms| terms.end.is_none() && !self.is_skewed) else {
-                continue;
-            };
-            let deadline = slot_deadline(posting.slot, terms.active_since, None);
-            if after(now, self.rules.carry.room) > deadline {
-                let what = format!("{} {} at {now}", posting.license, posting.slot);
-                self.caught.push(Violation {
-                    check: "too late for its slot",
-                    what,
-                });
-            }
-        }
-    }
-
-    /// A slot is frozen only when its accounts are posted or it was waited for,
-    /// and none of a license on hold but the one that is tried.
-    fn watch_freeze(&mut self, freeze: &Freeze, by: &Caller) {
-        let (license, hour, now) = (&freeze.head.license, freeze.head.hour, self.clock.now());
-        let ended = self.tables.license(license).is_some_and(License::has_ended);
-        if ended || self.is_skewed {
-            return;
-        }
-        let waited = after(hour.end(), FROZEN_AFTER) <= now;
-        if !waited && !self.tables.is_posted(license, hour) {
-            let what = format!("{license} {hour} at {now}");
-            self.caught.push(Violation {
-                check: "frozen before posted",
-                what,
-            });
-        }
-        let long = |hold: &&Hold| after(hold.since, SignedDuration::from_mins(45)) <= now;
-        let mut holds = self.tables.holds().filter(|hold| hold.license == *license);
-        let Some(hold) = holds.find(long) else {
-            return;
-        };
-        let newer = self.tables.open_slots_used(license);
-        let newer = newer
-            .into_iter()
-            .any(|slot| slot > hour && slot.end() <= now);
-        let is_tried = hold.next_try >= after(by.began, SET_ASIDE_FOR);
-        if !is_tried || newer {
-            let what = format!("{license} {hour} at {now}");
-            self.caught.push(Violation {
-                check: "frozen on hold",
-                what,
-            });
-        }
-    }
-
     /// Lets a task go on with the answers that it has.
     fn resume(&mut self, task: usize) {
         let Some(of) = self.tasks.get_mut(task) else {
@@ -476,14 +440,16 @@ impl World {
                     by: ended.by,
                     ended: self.clock.now(),
                     run: run.as_ref().ok().copied(),
+                    switched_off: self.tables.is_anything_stopped()
+                        || self.switched.is_some_and(|at| at >= ended.by.began),
                 });
             }
-            self.ended(&ended.job, &end);
+            self.ended(&ended.job, &end, ended.by.ahead.is_zero());
         }
     }
 
-    /// Takes in how a procedure ended.
-    pub fn ended(&mut self, job: &Job, end: &JobEnd) {
+    /// Takes in how a procedure ended whose clock `is_right`, or is not.
+    pub fn ended(&mut self, job: &Job, end: &JobEnd, is_right: bool) {
         let now = self.clock.now();
         let well = self.aws.is_well(now) && !self.tables.is_anything_stopped();
         match (job, end) {
@@ -498,13 +464,13 @@ impl World {
                     .or_insert_with(|| (now, Arc::clone(report)));
             }
             (Job::Post, JobEnd::Posted(Ok(run))) if run.failed == 0 => {
-                self.healthy.posts.push(now);
+                self.healthy.posts.extend(is_right.then_some(now));
             }
             (Job::Submit, JobEnd::Submitted(Ok(run))) if well && run.failed == 0 => {
                 if run.stopped {
                     self.healthy.trouble(now);
                 } else {
-                    self.healthy.submits.push(now);
+                    self.healthy.submits.extend(is_right.then_some(now));
                 }
             }
             (Job::Record(_) | Job::Post | Job::Submit, _) => self.healthy.trouble(now),

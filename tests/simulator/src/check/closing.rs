@@ -1,6 +1,6 @@
 //! Nothing is closed or written off for which there was time and a healthy AWS.
 
-use domain::hour::{Hour, after};
+use domain::hour::{Hour, after, before};
 use domain::ids::LicenseId;
 use domain::ledger::account_hour::{AccountHour, Target, WriteOff};
 use domain::ledger::deadline::{accepted_until, final_usage_until, last_hour};
@@ -20,9 +20,34 @@ const RECOVERY: SignedDuration = SignedDuration::from_mins(40);
 /// And so many runs: one may end a hold, and the next send what it held.
 const RUNS_TO_RECOVER: usize = 3;
 
+/// The functions run so often.
+const EVERY: SignedDuration = SignedDuration::from_mins(1);
+
 const CHECK: &str = "closed too early";
 
 pub(super) fn check(settled: &Settled<'_>, found: &mut Found) {
+    nothing_is_closed_before_its_deadline(settled, found);
+    what_is_closed_is_excused(settled, found);
+}
+
+/// What can still be mended, or sent when a clock is right again, is not closed.
+fn nothing_is_closed_before_its_deadline(settled: &Settled<'_>, found: &mut Found) {
+    for closed in &settled.world.seen.closed {
+        let end = settled.end_of(&closed.license);
+        let deadline = accepted_until(closed.timestamp, end.as_ref());
+        if closed.at < deadline && !settled.in_doubt(closed.slot) {
+            found.fails(
+                CHECK,
+                format!(
+                    "{} {} is closed at {}, its deadline is {deadline}",
+                    closed.license, closed.slot, closed.at
+                ),
+            );
+        }
+    }
+}
+
+fn what_is_closed_is_excused(settled: &Settled<'_>, found: &mut Found) {
     for record in settled.records() {
         if let RecordState::Closed { reason, .. } = record.state
             && !settled.is_excused(record, reason)
@@ -93,7 +118,11 @@ impl Settled<'_> {
             .map(|ended| after(*ended, SignedDuration::from_mins(60)));
         let deadline = accepted_until(record.usage.timestamp, end.as_ref());
         let deadline = over.map_or(deadline, |over| deadline.min(over));
-        !self.was_well_between(after(frozen, SignedDuration::from_mins(1)), deadline)
+        let from = after(frozen, SignedDuration::from_mins(1));
+        // A clock that is ahead may have put it off, but not beyond its deadline.
+        let put_off = self.world.seen.put_off.get(&key_of(&record.usage)).copied();
+        let put_off = put_off.filter(|due| *due <= before(deadline, EVERY));
+        !self.was_well_between(from.max(put_off.unwrap_or(from)), deadline)
     }
 
     /// Whether runs of submission ended well in an interval, and the last
@@ -119,8 +148,10 @@ impl Settled<'_> {
     ) -> bool {
         match reason {
             WriteOff::LicenseEnded => self.end_of(license).is_some_and(|end| {
+                let used = self.used_since(license, slot);
                 let freezable = after(end.ended_at, SignedDuration::from_mins(46))
-                    .max(after(end.learned_at, SignedDuration::from_mins(9)));
+                    .max(after(end.learned_at, SignedDuration::from_mins(9)))
+                    .max(after(used, SignedDuration::from_mins(1)));
                 let accepted = after(end.ended_at, SignedDuration::from_mins(60));
                 at >= final_usage_until(&end)
                     && (slot > last_hour(&end) || !self.was_well_between(freezable, accepted))
@@ -152,7 +183,10 @@ impl Settled<'_> {
     }
 
     /// Whether all reports of an ended license's last hour were there, and a
-    /// run of posting ended well, before the hour could be frozen.
+    /// run of posting ended well, before the hour could be frozen. A clock that is
+    /// ahead, by less than the hour in which AWS takes final usage, freezes that
+    /// hour as much too early: no clock can know that it is not 45 minutes after
+    /// the end, and what is reported from then on has no slot any more.
     fn was_in_time(&self, hour: &AccountHour, license: &LicenseId, end: &LicenseEnd) -> bool {
         let times = self.world.acknowledged.iter().filter_map(|(key, (at, _))| {
             ((&key.0, key.1) == (&hour.account, hour.hour)).then_some(*at)
@@ -164,12 +198,16 @@ impl Settled<'_> {
         let all = times.clone().count() == stored.count();
         let last = times.max().unwrap_or(Timestamp::MAX).max(end.learned_at);
         // The normal freeze comes when the hour is over and all of it is posted.
+        let slot = (license.clone(), hour.hour);
+        let by_wrong_clock = self.world.seen.frozen.get(&slot).copied();
         let normal = self
             .frozen_at(license, hour.hour)
             .map_or(Timestamp::MAX, |at| at.max(hour.hour.end()));
-        let frozen = normal.min(after(end.ended_at, SignedDuration::from_mins(45)));
+        let frozen = normal
+            .min(after(end.ended_at, SignedDuration::from_mins(45)))
+            .min(by_wrong_clock.unwrap_or(Timestamp::MAX));
         let posts = &self.world.healthy.posts;
-        all && !self.world.is_skewed && posts.iter().any(|run| last < *run && *run < frozen)
+        all && posts.iter().any(|run| last < *run && *run < frozen)
     }
 }
 

@@ -17,17 +17,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use domain::hour::{Hour, before};
-use domain::ids::{AccountId, LicenseId};
+use domain::ids::LicenseId;
 use domain::ledger::record::Record;
 use domain::ledger::slot::{SlotEntry, SlotHead, SlotState};
 use domain::license::{LicenseEnd, LicenseStatus};
-use domain::usage::Part;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::neighbours::{Poisoned, delayed_neighbours};
 use crate::aws::DedupKey;
 use crate::schedule::{Schedule, Story};
-use crate::truth::{self, ComputerHour};
+use crate::truth::{self, Computers, Reports};
 use crate::world::World;
 
 /// A promise that does not hold.
@@ -58,16 +57,14 @@ impl Found {
     }
 }
 
-/// The parts of acknowledged reports, by account-hour.
-pub(crate) type Reported = BTreeMap<(AccountId, Part, Hour), ComputerHour>;
-
 /// What a check works with: a settled world, ordered once for all checks.
 struct Settled<'a> {
     world: &'a World,
     schedule: &'a Schedule,
     story: &'a Story,
     slots: BTreeMap<(&'a LicenseId, Hour), Slot<'a>>,
-    computers: Reported,
+    reports: Reports<'a>,
+    computers: Computers<'a>,
 }
 
 /// A slot, whole.
@@ -92,7 +89,7 @@ pub fn violations(world: &World, schedule: &Schedule, story: &Story) -> Vec<Viol
     ends::check(&settled, &mut found);
     zeros::check(&settled, &mut found);
     contracts::check(&settled, &mut found);
-    found.0.extend(world.caught.iter().cloned());
+    found.0.extend(world.seen.caught.iter().cloned());
     found.0
 }
 
@@ -110,12 +107,14 @@ impl<'a> Settled<'a> {
             let key = (record.usage.license.id(), record.slot);
             slots.entry(key).or_default().records.push(record);
         }
+        let reports = truth::reports(world);
         Self {
             world,
             schedule,
             story,
             slots,
-            computers: truth::computer_hours(world),
+            computers: truth::computer_hours(world, &reports),
+            reports,
         }
     }
 
@@ -143,15 +142,25 @@ impl<'a> Settled<'a> {
             .map_or(&[], |slot| slot.entries.as_slice())
     }
 
-    /// When a slot was frozen, if it was.
+    /// When a slot was frozen by the true clock, if it was.
     fn frozen_at(&self, license: &LicenseId, slot: Hour) -> Option<Timestamp> {
         match self.slots.get(&(license, slot))?.head?.state {
-            SlotState::Frozen { at, .. } => Some(at),
+            SlotState::Frozen { at, .. } => {
+                let seen = self.world.seen.frozen.get(&(license.clone(), slot));
+                Some(seen.copied().unwrap_or(at))
+            }
             SlotState::Open
             | SlotState::Carrying { .. }
             | SlotState::Carried { .. }
             | SlotState::Closed { .. } => None,
         }
+    }
+
+    /// Since when a slot holds usage, if it came to it after a license ended.
+    fn used_since(&self, license: &LicenseId, slot: Hour) -> Timestamp {
+        let used = &self.world.seen.used_since;
+        let used = used.get(&(license.clone(), slot)).copied();
+        used.unwrap_or(Timestamp::MIN)
     }
 
     fn end_of(&self, license: &LicenseId) -> Option<LicenseEnd> {

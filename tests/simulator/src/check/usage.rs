@@ -33,7 +33,7 @@ fn refused_reports_leave_nothing(settled: &Settled<'_>, found: &mut Found) {
 /// that it read, and those links are the true ones.
 fn attribution_is_right(settled: &Settled<'_>, found: &mut Found) {
     for hour in settled.world.tables.account_hours() {
-        for what in truth::attribution_differences(settled.world, hour) {
+        for what in truth::attribution_differences(settled.world, &settled.reports, hour) {
             found.fails("attribution", what);
         }
     }
@@ -51,7 +51,7 @@ fn nothing_is_lost(settled: &Settled<'_>, found: &mut Found) {
         })
         .collect();
     for ((account, part, hour), computers) in &settled.computers {
-        let billed = billed.get(&(account, *part, *hour)).copied().unwrap_or(0);
+        let billed = billed.get(&(*account, *part, *hour)).copied().unwrap_or(0);
         let place = format_args!("{account} part {} {hour}", part.0);
         if billed < computers.least() as u64 {
             let least = computers.least();
