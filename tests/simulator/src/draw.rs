@@ -1,7 +1,8 @@
 //! Drawing schedules from a seed.
 
-use domain::hour::Hour;
-use jiff::Timestamp;
+use domain::hour::{Hour, after};
+use domain::ledger::deadline::accepted_until;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{CallFault, Poison};
 use crate::cast::Seen;
@@ -111,6 +112,8 @@ pub fn schedule(seed: u64) -> Schedule {
         draws,
         actions: Vec::new(),
         month_end: false,
+        clocks: Clocks::Late,
+        start: Timestamp::UNIX_EPOCH,
     };
     let setting = drawing.setting();
     if about == About::Poison && drawing.draws.once_in(2) {
@@ -135,22 +138,43 @@ fn begun(seed: u64) -> (About, Draws) {
     (ALL.get(place).copied().unwrap_or(About::Races), draws)
 }
 
+/// What clocks that are wrong meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clocks {
+    /// Late usage.
+    Late,
+    /// A license's end.
+    Ends,
+    /// The deadline of what waited for AWS.
+    Deadline,
+}
+
 struct Drawing {
     about: About,
     draws: Draws,
     actions: Vec<Action>,
     month_end: bool,
+    clocks: Clocks,
+    start: Timestamp,
 }
 
 impl Drawing {
     fn setting(&mut self) -> Setting {
         // Half past an hour; now and then in the last evening of a month.
-        let month_end = self.about == About::Outage && self.draws.once_in(2);
+        if self.about == About::Clocks {
+            self.clocks = [Clocks::Late, Clocks::Ends, Clocks::Ends, Clocks::Deadline]
+                [usize::from(self.draws.small(4))];
+        }
+        let may_be_month_end = self.about == About::Outage || self.clocks == Clocks::Deadline;
+        let month_end = may_be_month_end && self.draws.once_in(2);
         self.month_end = month_end;
         let hour = if month_end { 494_514 } else { 493_906 } + i32::from(self.draws.small(4));
-        let start = Hour::from_number(hour).start();
+        self.start = after(
+            Hour::from_number(hour).start(),
+            SignedDuration::from_mins(30),
+        );
         Setting {
-            start: Timestamp::from_second(start.as_second() + 1_800).unwrap_or(start),
+            start: self.start,
             zeros: self.about == About::Zeros,
             contracts: self.about == About::Contract,
             retry_is_duplicate: self.draws.once_in(2),
@@ -159,6 +183,19 @@ impl Drawing {
             poison_stays: self.about == About::Poison && self.draws.once_in(2),
             allocations: if self.draws.once_in(8) { 2 } else { 500 },
         }
+    }
+
+    /// When it is after what was drawn so far, but for fractions of a minute.
+    fn now(&self) -> Timestamp {
+        let mut minutes = 0;
+        for action in &self.actions {
+            if let Action::Advance { minutes: passed } = action {
+                minutes += i64::from(*passed);
+            } else if let Action::Minutes { minutes: passed } = action {
+                minutes += i64::from(*passed);
+            }
+        }
+        after(self.start, SignedDuration::from_mins(minutes))
     }
 
     fn hours(&mut self) {
@@ -330,19 +367,28 @@ impl Drawing {
             }));
     }
 
+    /// How far a clock is ahead: more than an hour only where nothing is near
+    /// its deadline, for what is lost by that is not promised to be kept.
     fn ahead(&self) -> i16 {
-        if self.about == About::Clocks {
-            [0, 60, -60, 0, 130][self.actions.len() % 5]
-        } else {
-            0
+        if self.about != About::Clocks {
+            return 0;
         }
+        let most = match self.clocks {
+            Clocks::Late => 130,
+            Clocks::Ends | Clocks::Deadline => 60,
+        };
+        [0, 60, -60, 0, most][self.actions.len() % 5]
     }
 
     /// What the schedule is about.
     fn special(&mut self) {
         match self.about {
             About::Races | About::Zeros | About::Parts => {}
-            About::Clocks => self.clocks(),
+            About::Clocks => match self.clocks {
+                Clocks::Late => self.late_by_clocks_ahead(),
+                Clocks::Ends => self.ends_by_wrong_clocks(),
+                Clocks::Deadline => self.deadline_by_wrong_clocks(),
+            },
             About::Outage => self.outage(),
             About::Ends => self.ends(),
             About::Poison => self.poison(),
@@ -387,9 +433,92 @@ impl Drawing {
         }
     }
 
+    /// A license ends, and some or all of the posters and submitters have clocks
+    /// that are an hour ahead or behind.
+    fn ends_by_wrong_clocks(&mut self) {
+        let license = self.draws.small(2);
+        if self.draws.once_in(2) {
+            // Just after the hour, which is not posted yet.
+            let now = self.now();
+            let minutes = Hour::of(now).end().duration_since(now).as_mins();
+            let minutes = u16::try_from(minutes).unwrap_or(0) + u16::from(self.draws.small(3));
+            self.actions.push(Action::Advance { minutes });
+        }
+        self.actions.push(Action::End { license });
+        let minutes = [0, 0, 1, 20][usize::from(self.draws.small(4))];
+        self.actions.push(Action::Advance { minutes });
+        self.actions.push(Action::Learn { license });
+        let wrong = [60, 60, 30, 15, -30, -60][usize::from(self.draws.small(6))];
+        let rightly = self.draws.small(3);
+        let mut minutes = 0;
+        while minutes < 140 {
+            let ahead = wrong;
+            if self.draws.once_in(8) {
+                let hours_back = self.draws.small(2);
+                self.report(hours_back);
+                self.actions.push(Action::Finish);
+            }
+            let some = 1 + self.draws.small(6);
+            match rightly {
+                // All clocks are right but now and then one.
+                0 => {
+                    self.actions.push(Action::Post { ahead });
+                    self.actions.push(Action::Finish);
+                    self.actions.push(Action::Submit { ahead });
+                    self.actions.push(Action::Finish);
+                    self.actions.push(Action::Minutes { minutes: some });
+                }
+                // The posters' are wrong, or the submitters'.
+                one => {
+                    for _ in 0..some {
+                        let (post, submit) = if one == 1 { (wrong, 0) } else { (0, wrong) };
+                        self.actions.push(Action::Advance { minutes: 1 });
+                        self.actions.push(Action::Post { ahead: post });
+                        self.actions.push(Action::Finish);
+                        self.actions.push(Action::Submit { ahead: submit });
+                        self.actions.push(Action::Finish);
+                    }
+                }
+            }
+            minutes += u16::from(some);
+        }
+    }
+
+    /// AWS fails until shortly before the deadline of what waits, and some of
+    /// the clocks are an hour ahead or behind meanwhile.
+    fn deadline_by_wrong_clocks(&mut self) {
+        let hour = Hour::of(self.now());
+        self.over_the_hour();
+        let deadline = accepted_until(hour.start(), None);
+        let time = deadline.duration_since(self.now()).as_mins();
+        let left = 5 + u16::from(self.draws.small(90));
+        let minutes = u16::try_from(time).unwrap_or(0).saturating_sub(left);
+        let hold = self.draws.once_in(3).then(|| self.draws.small(2));
+        match hold {
+            Some(license) => self.actions.push(Action::Suspend { license, is: true }),
+            None => self.actions.push(Action::Outage { minutes }),
+        }
+        let watched = 100 + u16::from(self.draws.small(30));
+        let minutes = minutes.saturating_sub(watched);
+        self.actions.push(Action::Advance { minutes });
+        for _ in 0..14 {
+            let ahead = [60, 60, 40, 20, -30, -60][usize::from(self.draws.small(6))];
+            self.actions.push(Action::Post { ahead });
+            self.actions.push(Action::Submit { ahead });
+            self.actions.push(Action::Finish);
+            let minutes = 1 + self.draws.small(3);
+            self.actions.push(Action::Minutes { minutes });
+            let minutes = 4 + u16::from(self.draws.small(14));
+            self.actions.push(Action::Advance { minutes });
+            if let Some(license) = hold.filter(|_| self.draws.once_in(6)) {
+                self.actions.push(Action::Suspend { license, is: false });
+            }
+        }
+    }
+
     /// Late usage of an hour that was sent, on clocks that are ahead: it goes
     /// into an hour that has not begun.
-    fn clocks(&mut self) {
+    fn late_by_clocks_ahead(&mut self) {
         self.over_the_hour();
         let ahead = 190;
         for id in 95..98 {
@@ -487,6 +616,12 @@ impl Drawing {
 
     fn ends(&mut self) {
         let license = self.draws.small(2);
+        let suspended = self.draws.once_in(3);
+        if suspended {
+            self.actions.push(Action::Suspend { license, is: true });
+            let hours = u16::from(self.draws.small(5));
+            self.long(hours);
+        }
         self.actions.push(Action::End { license });
         let late = [0, 0, 1, 20, 50][usize::from(self.draws.small(5))];
         self.actions.push(Action::Advance { minutes: late });
@@ -496,6 +631,9 @@ impl Drawing {
         self.report(0);
         self.report(1);
         self.actions.push(Action::Finish);
+        if suspended {
+            self.actions.push(Action::Suspend { license, is: false });
+        }
         if self.draws.once_in(2) {
             self.actions.push(Action::Learn { license });
         }
