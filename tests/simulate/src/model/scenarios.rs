@@ -75,6 +75,9 @@ pub(crate) struct Scenario {
     pub(crate) failures: u8,
     pub(crate) contracts: bool,
     pub(crate) settle_hours: i64,
+    /// Whether it is so small that all of it is explored as well, to hold what
+    /// the reductions leave out to be nothing.
+    pub(crate) is_small: bool,
 }
 
 impl Scenario {
@@ -89,6 +92,7 @@ impl Scenario {
             failures: 0,
             contracts: false,
             settle_hours: 2,
+            is_small: false,
         }
     }
 

@@ -45,6 +45,7 @@ fn two_late_reports() -> Scenario {
     Scenario {
         prologue,
         crashes: 1,
+        is_small: true,
         ..Scenario::new("a late report while another's marker is worked off", actors)
     }
 }

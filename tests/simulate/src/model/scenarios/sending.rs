@@ -35,6 +35,7 @@ fn metered_elsewhere() -> Scenario {
     );
     Scenario {
         prologue,
+        is_small: true,
         ..Scenario::new(
             "an hour that somebody else metered",
             vec![Actor::runs(Job::Submit)],
@@ -50,18 +51,25 @@ fn lost_answers() -> Scenario {
         instants: vec![at(73)],
         crashes: 1,
         lost: 1,
+        is_small: true,
         ..Scenario::new("two submitters, lost answers and a crash", actors)
     }
 }
 
 /// A submitter is slow, and another one closes the record at its deadline.
 fn slow_submitter() -> Scenario {
-    // The license was activated at minute 5: so the record's deadline.
-    let over = 24 * 60 + 6;
-    let actors = vec![Actor::runs(Job::Submit), from(over, Job::Submit)];
+    // The license was activated at minute 5: so the record's deadline. It is
+    // closed when no clock can be so far ahead.
+    let (over, closed) = (24 * 60 + 6, 24 * 60 + 76);
+    let actors = vec![
+        Actor::runs(Job::Submit),
+        from(over, Job::Submit),
+        from(closed, Job::Submit),
+    ];
     Scenario {
         prologue: posted(),
-        instants: vec![at(73), at(over)],
+        instants: vec![at(73), at(over), at(closed)],
+        is_small: true,
         ..Scenario::new("a slow submitter past the deadline", actors)
     }
 }
@@ -97,6 +105,7 @@ fn two_carriers() -> Scenario {
     Scenario {
         prologue,
         crashes: 1,
+        is_small: true,
         ..Scenario::new("two submitters carry two slots", actors)
     }
 }
@@ -119,6 +128,7 @@ fn carry_against_posting() -> Scenario {
         prologue,
         instants: vec![at(1_436)],
         crashes: 1,
+        is_small: true,
         ..Scenario::new("carry against posting", actors)
     }
 }
@@ -153,6 +163,7 @@ fn included_by_two() -> Scenario {
         prologue,
         crashes: 1,
         contracts: true,
+        is_small: true,
         ..Scenario::new("two submitters take a contract's included part", actors)
     }
 }
@@ -176,6 +187,7 @@ fn refused_for_one() -> Scenario {
     Scenario {
         prologue,
         instants: vec![at(73)],
+        is_small: true,
         ..Scenario::new(
             "a call refused for one record, and a second submitter",
             actors,
@@ -200,6 +212,7 @@ fn refused_and_metered_elsewhere() -> Scenario {
     Scenario {
         prologue,
         instants: vec![at(73)],
+        is_small: true,
         ..Scenario::new(
             "refused calls for an hour that somebody else metered",
             actors,
