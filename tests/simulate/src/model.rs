@@ -22,9 +22,10 @@
 //! - *The clock.* That time passes commutes with a step after whose answer the
 //!   task does not look at the clock; which is noticed, not assumed. A step
 //!   after which it does, or ends, is made at once only when no time can pass.
-//! - *Crashes* are explored after each step that changed something, with the
-//!   answer or without it. A task that crashes after a step which changed
-//!   nothing leaves what it would have left by crashing before that.
+//! - *Crashes* are explored after each step that changed something, before its
+//!   answer is taken in. A task that crashes after a step which changed nothing
+//!   leaves what it would have left by crashing before that; only the time at
+//!   which something was wrong may be earlier, which excuses less.
 //! - *Tasks that are alike* may change places: two states that differ only in
 //!   which of two such tasks is where have the same futures. What each draws at
 //!   random is only compared with what was drawn before, and is fresh in both.
@@ -35,8 +36,8 @@
 //! orders of that are the random schedules'.
 //!
 //! Of every small scenario all states are explored as well, without the first,
-//! second and fourth argument (`--whole` does so with any): the ends must be
-//! the same ones.
+//! second and fourth argument, and where time stands without the third
+//! (`--whole` does so with any): the ends must be the same ones.
 
 mod explore;
 pub(crate) mod scenarios;

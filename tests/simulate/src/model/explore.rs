@@ -338,7 +338,9 @@ impl Exploration<'_> {
         let gone = self.gone(state, next, Goes::Well);
         let local = Arc::clone(&gone.local);
         let mut made = Vec::new();
-        if state.faults.crashes > 0 && gone.side.differs_from(state) {
+        let changed = gone.side.differs_from(state);
+        let anywhere = self.extent == Extent::Whole && self.scenario.instants.is_empty();
+        if state.faults.crashes > 0 && (changed || anywhere) {
             let mut before = state.clone();
             gone.side.put_into(&mut before);
             before.trace(What::Steps(
