@@ -3,7 +3,6 @@
 //! it accepted for each license, dimension and hour.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::hash::{Hash, Hasher};
 
 use domain::hour::Hour;
 use domain::ids::{AwsAccountId, Dimension, LicenseArn, LicenseId};
@@ -21,7 +20,7 @@ use crate::world::Caller;
 pub type DedupKey = (LicenseId, Dimension, Hour);
 
 /// AWS's side.
-#[derive(Debug, Clone, Default, Hash)]
+#[derive(Debug, Clone, Default)]
 pub struct Aws {
     /// What it accepted, the first for ever.
     pub accepted: BTreeMap<DedupKey, UsageRecord>,
@@ -95,14 +94,6 @@ pub struct CallMade {
     pub end: CallEnd,
 }
 
-/// What tells states of an exploration apart: whose call it was is looked at
-/// only where no two submitters overlap, which they do there.
-impl Hash for CallMade {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.at, self.records).hash(state);
-    }
-}
-
 /// Why a call was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -128,7 +119,7 @@ pub enum CallEnd {
 }
 
 /// What was sent under a key.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone)]
 pub struct Sent {
     /// What came first; all others should equal it.
     pub first: UsageRecord,

@@ -18,7 +18,7 @@ use domain::ledger::hold::Hold;
 use domain::ledger::included::Included;
 use domain::ledger::record::{CloseReason, Record, RecordState};
 use domain::ledger::slot::{SlotEntry, SlotHead, SlotState};
-use domain::license::License;
+use domain::license::{License, LicenseEnd, LicenseStatus};
 use domain::linking::Link;
 use domain::mutant;
 use domain::usage::report::Fingerprint;
@@ -118,8 +118,9 @@ impl SlotItems {
     }
 }
 
-/// What identifies the ledger's state: reports are immutable and stored chunk
-/// by chunk, so their keys and how many chunks there are do.
+/// What identifies the tables' state: of what is only ever replaced by a later
+/// version, its version; of what is immutable, its name, what was first under it
+/// and how many of its chunks there are.
 impl Hash for Tables {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.cursors.hash(state);
@@ -127,7 +128,7 @@ impl Hash for Tables {
         for (hour, reports) in &self.reports {
             hour.hash(state);
             for (key, stored) in reports {
-                (key, stored.chunks.len()).hash(state);
+                (key, stored.fingerprint.0, stored.chunks.len()).hash(state);
             }
         }
         self.account_hours.hash(state);
@@ -137,8 +138,23 @@ impl Hash for Tables {
         self.holds.hash(state);
         self.controls.hash(state);
         self.included.hash(state);
+        for (id, account) in &self.accounts {
+            (id, account.version).hash(state);
+        }
         for (id, license) in &self.licenses {
             (id, license.version).hash(state);
+            match &license.status {
+                LicenseStatus::Pending => {}
+                LicenseStatus::Active { since } => since.hash(state),
+                LicenseStatus::Ended { active_since, end } => {
+                    let LicenseEnd {
+                        ended_at,
+                        last_event_at,
+                        learned_at,
+                    } = end;
+                    (active_since, ended_at, last_event_at, learned_at).hash(state);
+                }
+            }
         }
         for link in &self.links {
             (&link.license, &link.account, link.from, link.until).hash(state);

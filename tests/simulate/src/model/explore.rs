@@ -95,19 +95,6 @@ struct Next<'s> {
     step: &'s Arc<Step>,
 }
 
-/// More procedures than any prologue runs.
-const IN_THE_PROLOGUE: usize = 1_000;
-
-/// Who makes the step, and whether time went by since its task began.
-fn caller(next: &Next<'_>, held_up: bool) -> Caller {
-    Caller {
-        number: IN_THE_PROLOGUE + next.task.number,
-        ahead: SignedDuration::ZERO,
-        began: next.local.began,
-        held_up,
-    }
-}
-
 /// How a step goes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Goes {
@@ -466,13 +453,18 @@ impl Exploration<'_> {
             if goes == Goes::AnswerLost {
                 world.aws.faults.push_front(CallFault::LostAnswer);
             }
-            let answer = world.perform(step, None, Some(caller(next, false)));
-            return (answer, Side::Aws(Known::new(world.aws)), None);
+            let answer = world.perform(step, None, None);
+            return (answer, Side::Aws(Known::aws(world.aws)), None);
         }
         let tables = Tables::clone(&state.tables.value);
         let mut world = self.world_of(state, tables, Aws::default());
-        let held_up = next.local.began < state.now;
-        let answer = world.perform(step, fault, Some(caller(next, held_up)));
+        let by = Caller {
+            number: next.task.number,
+            ahead: SignedDuration::ZERO,
+            began: next.local.began,
+            held_up: next.local.began < state.now,
+        };
+        let answer = world.perform(step, fault, Some(by));
         let side = Side::Tables(Known::new(world.tables));
         (answer, side, world.caught.pop())
     }
@@ -529,8 +521,12 @@ impl Exploration<'_> {
             setting: self.scenario.setting(),
             actions: as_actions(&state.faults),
         };
+        let story = Story {
+            over: state.now,
+            ..Story::default()
+        };
         world.settle(&[], self.scenario.settle_hours, false);
-        violations(&world, &schedule, &Story::default())
+        violations(&world, &schedule, &story)
             .into_iter()
             .next()
     }

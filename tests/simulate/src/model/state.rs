@@ -39,6 +39,16 @@ impl<T: Hash> Known<T> {
     }
 }
 
+impl Known<Aws> {
+    /// By all that it holds.
+    pub(super) fn aws(value: Aws) -> Self {
+        Self {
+            digest: digest_of_text(&value),
+            value: Arc::new(value),
+        }
+    }
+}
+
 impl Known<Acknowledged> {
     /// By name and time: a report of an account-hour is told by its id.
     fn acknowledged(value: Acknowledged) -> Self {
@@ -52,13 +62,8 @@ impl Known<Acknowledged> {
 
 impl Known<Healthy> {
     fn healthy(value: Healthy) -> Self {
-        let Healthy {
-            posts,
-            submits,
-            troubles,
-        } = &value;
         Self {
-            digest: digest_of(&(posts, submits, troubles)),
+            digest: digest_of_text(&value),
             value: Arc::new(value),
         }
     }
@@ -159,7 +164,7 @@ impl State {
         Self {
             now: world.now(),
             tables: Known::new(world.tables),
-            aws: Known::new(Aws {
+            aws: Known::aws(Aws {
                 calls: Vec::new(),
                 ..world.aws
             }),
@@ -201,7 +206,7 @@ impl State {
     /// Puts the world into which something happened back into the state.
     pub(super) fn take(&mut self, world: World) {
         self.tables = Known::new(world.tables);
-        self.aws = Known::new(world.aws);
+        self.aws = Known::aws(world.aws);
         self.healthy = Known::healthy(world.healthy);
     }
 
@@ -249,7 +254,7 @@ impl State {
             return;
         };
         world.acknowledged = Acknowledged::clone(&self.acknowledged.value);
-        world.ended(job, end);
+        world.ended(job, end, true);
         self.note_acknowledged(world.acknowledged);
         if local.began < self.now {
             // It was held up for longer than a run may take: not a good one.

@@ -135,12 +135,12 @@ fn comes_a_day_late() -> Scenario {
 
 /// The store fails once, before or after it made what it was asked for.
 fn store_fails() -> Scenario {
-    let actors = [report(1, &[1]), Job::Post, Job::Submit].map(Actor::runs);
+    let actors = [report(1, &[1]), Job::Post, Job::Post, Job::Submit].map(Actor::runs);
     Scenario {
         prologue: vec![Action::Advance { minutes: 60 }],
         failures: 1,
         ..Scenario::new(
-            "a store that fails under a report, a poster, a submitter",
+            "a store that fails once",
             actors.into(),
         )
     }
