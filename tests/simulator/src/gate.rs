@@ -30,7 +30,8 @@ pub fn frozen_too_early(world: &World, license: &LicenseId, hour: Hour) -> Optio
                 && link.overlaps(hour.start(), hour.end())
         })
     };
-    let hours = truth::computer_hours(world);
+    let reports = truth::reports(world);
+    let hours = truth::computer_hours(world, &reports);
     hours
         .iter()
         .filter(|((account, _, of), _)| *of == hour && linked(account))

@@ -466,7 +466,7 @@ impl Exploration<'_> {
         };
         let answer = world.perform(step, fault, Some(by));
         let side = Side::Tables(Known::new(world.tables));
-        (answer, side, world.caught.pop())
+        (answer, side, world.seen.caught.pop())
     }
 
     /// Reads from the tables, which stay as they are.
@@ -516,15 +516,13 @@ impl Exploration<'_> {
         let mut world = self.world(state);
         world.acknowledged = Acknowledged::clone(&state.acknowledged.value);
         world.notices = state.notices();
-        world.caught.extend(state.caught.clone());
+        world.seen.caught.extend(state.caught.clone());
         let schedule = Schedule {
             setting: self.scenario.setting(),
             actions: as_actions(&state.faults),
         };
-        let story = Story {
-            over: state.now,
-            ..Story::default()
-        };
+        let mut story = Story::default();
+        story.over = state.now;
         world.settle(&[], self.scenario.settle_hours, false);
         violations(&world, &schedule, &story)
             .into_iter()

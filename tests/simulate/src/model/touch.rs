@@ -250,7 +250,6 @@ pub(super) fn of_action(action: &Action) -> Touch {
         Action::Advance { .. }
         | Action::Crowd { .. }
         | Action::Report { .. }
-        | Action::Crowd { .. }
         | Action::Post { .. }
         | Action::Submit { .. }
         | Action::Go { .. }
