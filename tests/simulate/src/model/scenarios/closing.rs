@@ -7,6 +7,8 @@ use super::{Actor, Scenario, posted, report, reported};
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
+        closing(),
+        closed_by_two(),
         two_late_reports(),
         comes_a_day_late(),
         store_fails(),
@@ -15,6 +17,32 @@ pub(super) fn all() -> Vec<Scenario> {
         two_of_each_late(),
         two_of_each(),
     ]
+}
+
+/// A report comes while its hour closes.
+fn closing() -> Scenario {
+    Scenario {
+        prologue: vec![Action::Advance { minutes: 60 }],
+        crashes: 1,
+        is_small: true,
+        ..Scenario::new(
+            "a report while its hour closes",
+            [report(1, &[1]), Job::Post].map(Actor::runs).into(),
+        )
+    }
+}
+
+/// A report comes while two posters close its hour.
+fn closed_by_two() -> Scenario {
+    Scenario {
+        prologue: vec![Action::Advance { minutes: 60 }],
+        ..Scenario::new(
+            "a report while two posters close its hour",
+            [report(1, &[1]), Job::Post, Job::Post]
+                .map(Actor::runs)
+                .into(),
+        )
+    }
 }
 
 /// A report comes, twice, while its hour closes.
@@ -139,9 +167,6 @@ fn store_fails() -> Scenario {
     Scenario {
         prologue: vec![Action::Advance { minutes: 60 }],
         failures: 1,
-        ..Scenario::new(
-            "a store that fails once",
-            actors.into(),
-        )
+        ..Scenario::new("a store that fails once", actors.into())
     }
 }
