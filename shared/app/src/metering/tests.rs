@@ -33,6 +33,17 @@ struct Customer {
     account: AccountId,
 }
 
+/// A world with one customer, 3 computers of whom are in the slot of an hour that is over.
+async fn posted() -> (World, Customer, Hour) {
+    let world = World::new().await;
+    let customer = world.customer(0).await;
+    world.app.start_cursors().await.unwrap();
+    let hour = Hour::of(world.now());
+    world.report(&customer.account, hour, "r", 3).await;
+    world.post_after(hour).await;
+    (world, customer, hour)
+}
+
 impl World {
     /// A buyer subscribes and links the license to an account.
     async fn customer(&self, number: u64) -> Customer {

@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use futures_util::future::try_join_all;
@@ -80,18 +81,20 @@ impl Store {
         self.query_all(query).await
     }
 
+    /// Asks for a partition of the work index, by due time.
+    pub(super) fn work_query(&self, partition: String) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.tables.usage)
+            .index_name("work")
+            .key_condition_expression("work_shard = :shard")
+            .expression_attribute_values(":shard", text(partition))
+    }
+
     /// Every entry of the work index that is of a kind, as far as the index knows.
     pub(super) async fn usage_work(&self, kind: WorkKind) -> Result<Vec<Item>, StoreError> {
-        let partitions = kind.partitions().into_iter().map(|partition| {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.tables.usage)
-                .index_name("work")
-                .key_condition_expression("work_shard = :shard")
-                .expression_attribute_values(":shard", text(partition));
-            self.query_all(query)
-        });
+        let partitions = kind.partitions().into_iter();
+        let partitions = partitions.map(|partition| self.query_all(self.work_query(partition)));
         Ok(try_join_all(partitions)
             .await?
             .into_iter()

@@ -104,14 +104,7 @@ impl Store {
         partition: String,
         now: Timestamp,
     ) -> Result<Vec<Item>, StoreError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.tables.usage)
-            .index_name("work")
-            .key_condition_expression("work_shard = :shard")
-            .expression_attribute_values(":shard", text(partition))
-            .limit(PAGE);
+        let query = self.work_query(partition).limit(PAGE);
         let mut items: Vec<Item> = Vec::new();
         let mut start = None;
         loop {

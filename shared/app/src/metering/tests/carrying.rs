@@ -95,16 +95,21 @@ async fn a_slot_that_was_not_sent_is_carried_and_billed_in_a_later_hour() {
     world.assert_conserved().await;
 }
 
+/// All 640 computer-hours of a large slot are there, and sent once nothing stops them.
+async fn assert_all_is_sent(world: &World, customer: &Customer) {
+    world.assert_conserved().await;
+    stop(world, false).await;
+    world.submit().await;
+    assert_eq!(world.accepted(&customer.license).values().sum::<u64>(), 640);
+}
+
 #[tokio::test]
 async fn more_entries_than_one_transaction_takes_are_carried_in_several() {
     let world = World::new().await;
     let (customer, hour) = large_slot(&world).await;
     assert_eq!(world.submit().await.carried, 1);
     assert_eq!(world.slot(&customer.license, hour).await.entries, []);
-    world.assert_conserved().await;
-    stop(&world, false).await;
-    world.submit().await;
-    assert_eq!(world.accepted(&customer.license).values().sum::<u64>(), 640);
+    assert_all_is_sent(&world, &customer).await;
 }
 
 #[tokio::test]
@@ -123,10 +128,7 @@ async fn a_carry_that_crashed_between_two_transactions_is_carried_on() {
     assert!(lines.iter().all(|line| line.status == MeteringStatus::Open));
 
     assert_eq!(world.submit().await.carried, 1);
-    world.assert_conserved().await;
-    stop(&world, false).await;
-    world.submit().await;
-    assert_eq!(world.accepted(&customer.license).values().sum::<u64>(), 640);
+    assert_all_is_sent(&world, &customer).await;
 }
 
 #[tokio::test]

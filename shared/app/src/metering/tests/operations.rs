@@ -8,7 +8,7 @@ use fake_aws::{Fault, FaultKind};
 use jiff::{SignedDuration, Timestamp};
 use ledger::Notice;
 
-use super::{Customer, minutes};
+use super::{Customer, minutes, posted};
 use crate::testing::World;
 use crate::usage_month::MeteringStatus;
 use crate::{Done, OperationError};
@@ -49,12 +49,7 @@ async fn a_stopped_product_is_posted_and_not_sent_and_a_person_hears_6_hours_ahe
 
 #[tokio::test]
 async fn a_frozen_record_of_a_stopped_product_is_not_sent_again() {
-    let world = World::new().await;
-    let customer = world.customer(0).await;
-    world.app.start_cursors().await.unwrap();
-    let hour = Hour::of(world.now());
-    world.report(&customer.account, hour, "r", 3).await;
-    world.post_after(hour).await;
+    let (world, customer, hour) = posted().await;
     let lost = Fault::new("BatchMeterUsage", FaultKind::LostAnswer, 1);
     world.aws.inject_fault(lost).unwrap();
     world.submit().await;
@@ -70,12 +65,7 @@ async fn a_frozen_record_of_a_stopped_product_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_dry_run_shows_what_would_be_sent_and_writes_nothing() {
-    let world = World::new().await;
-    let customer = world.customer(0).await;
-    world.app.start_cursors().await.unwrap();
-    let hour = Hour::of(world.now());
-    world.report(&customer.account, hour, "r", 3).await;
-    world.post_after(hour).await;
+    let (world, customer, hour) = posted().await;
     let before = world.ledger_items().await;
     let shown = world.app.dry_run().await.unwrap();
     assert_eq!(world.ledger_items().await, before);
@@ -173,12 +163,7 @@ async fn unknown_outcomes_are_listed_until_they_are_found_out() {
 
 #[tokio::test]
 async fn a_slot_that_a_restored_table_shows_as_being_carried_is_carried_no_further() {
-    let world = World::new().await;
-    let customer = world.customer(0).await;
-    world.app.start_cursors().await.unwrap();
-    let hour = Hour::of(world.now());
-    world.report(&customer.account, hour, "r", 3).await;
-    world.post_after(hour).await;
+    let (world, customer, hour) = posted().await;
     let head = world.slot(&customer.license, hour).await.head;
     let carry = ledger::step::Carry {
         head,

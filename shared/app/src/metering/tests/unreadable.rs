@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use ledger::step::Unreadable;
 use ledger::{Notice, StepError};
 
-use super::{Customer, minutes};
+use super::{Customer, minutes, posted};
 use crate::testing::{World, dynamodb_of};
 
 /// Two accounts with usage of the running hour; the first one's second report
@@ -82,12 +82,7 @@ async fn a_report_that_cannot_be_read_is_told_by_its_key_and_the_rest_of_the_hou
 
 #[tokio::test]
 async fn a_slot_of_a_newer_format_is_told_by_its_key_every_15_minutes() {
-    let world = World::new().await;
-    let customer = world.customer(0).await;
-    world.app.start_cursors().await.unwrap();
-    let hour = Hour::of(world.now());
-    world.report(&customer.account, hour, "r", 3).await;
-    world.post_after(hour).await;
+    let (world, customer, hour) = posted().await;
     let key = change(&world, "#head", "format", newer()).await;
     let head = world.app.store.slot_head(&customer.license, hour).await;
     let error = StepError::from(head.unwrap_err());
