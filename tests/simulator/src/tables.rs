@@ -420,7 +420,8 @@ impl Tables {
             let slot = self.slots.get(&(posting.license.clone(), posting.slot));
             slot.is_some_and(|slot| !slot.is_open())
         });
-        if closed && !mutant!(LateIntoFrozenSlot) {
+        let unasked = mutant!(LateIntoFrozenSlot) || mutant!(PostedWithoutSlotOpen);
+        if closed && !unasked {
             return Written::Lost;
         }
         for posting in slots {

@@ -48,6 +48,7 @@ mutants! {
     EntryKeyLacksPart = 14: "the entry's key lacks the part";
     ClosedSlotGivesUp = 15: "the poster gives up when its slot is no longer open";
     LateIntoFrozenSlot = 16: "late usage is written into a frozen slot";
+    PostedWithoutSlotOpen = 16: "an entry is set without the condition that its slot is open";
     TargetDeadlineIgnored = 17: "the target slot's deadline is not looked at";
     SlotAfterLastHour = 18: "usage of an ended license goes to a slot after its last hour";
     UnbillableIsFinal = 19: "unbillable is final although a later link licenses the computer";

@@ -67,7 +67,7 @@ impl Store {
                  #license = :license, #hour = :hour, #format = :format, \
                  work_shard = :shard, work_due = :due",
             )
-            .condition_expression(if mutant!(LateIntoFrozenSlot) {
+            .condition_expression(if mutant!(PostedWithoutSlotOpen) {
                 "attribute_not_exists(pk) OR #state.#is = :is_open OR #state.#is <> :is_open"
             } else {
                 "attribute_not_exists(pk) OR #state.#is = :is_open"

@@ -9,7 +9,7 @@ use ledger::Written;
 use ledger::step::{DueWork, Listed, RecordName, Unreadable, Work};
 
 use super::keys::{self, Key, WorkKind};
-use super::mapping::{Item, text, whole_seconds, work_due};
+use super::mapping::{Item, whole_seconds, work_due};
 use super::table::{list, lost_if};
 use crate::{Store, StoreError};
 

@@ -135,7 +135,7 @@ pub(crate) fn explore(scenario: &Scenario, extent: Extent, most: usize) -> Explo
         violation: None,
     };
     let mut seen: HashSet<u64> = HashSet::new();
-    let mut stack = exploration.made_free(vec![first]);
+    let mut stack = exploration.made_free(vec![first], most);
     while let Some(state) = stack.pop() {
         if !seen.insert(state.digest(extent == Extent::Whole)) {
             continue;
@@ -155,7 +155,7 @@ pub(crate) fn explore(scenario: &Scenario, extent: Extent, most: usize) -> Explo
             return explored;
         }
         let next = exploration.successors(&state);
-        stack.extend(exploration.made_free(next));
+        stack.extend(exploration.made_free(next, most));
     }
     explored
 }
@@ -202,9 +202,12 @@ fn idle_shards(first: &State) -> BTreeSet<Shard> {
 impl Exploration<'_> {
     /// These states after every step in them that comes to the same in any
     /// order is made.
-    fn made_free(&mut self, mut states: Vec<State>) -> Vec<State> {
+    fn made_free(&mut self, mut states: Vec<State>, most: usize) -> Vec<State> {
         let mut made = Vec::new();
         while let Some(state) = states.pop() {
+            if made.len() >= most {
+                return made;
+            }
             let free = if self.extent == Extent::Reduced && state.caught.is_none() {
                 self.free_moves(&state)
             } else {

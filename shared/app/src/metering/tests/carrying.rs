@@ -10,10 +10,11 @@ use domain::ids::ProductCode;
 use domain::ledger::account_hour::WriteOff;
 use domain::ledger::slot::SlotState;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Answer, Step, StepError, drive, submission};
+use ledger::step::Carry;
+use ledger::{Answer, Step, StepError, Written, drive, submission};
 use store::subscriptions::CommitOutcome;
 
-use super::{Customer, minutes};
+use super::{Customer, minutes, posted};
 use crate::testing::World;
 use crate::usage_month::MeteringStatus;
 
@@ -92,6 +93,25 @@ async fn a_slot_that_was_not_sent_is_carried_and_billed_in_a_later_hour() {
     let lines = world.lines(&account, hour).await;
     assert_eq!(lines[0].status, MeteringStatus::Accepted);
     assert_eq!(lines[0].billed_in, Some(hour.next()));
+    world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_slot_to_which_usage_came_since_it_was_read_is_not_carried() {
+    let (world, customer, hour) = posted().await;
+    let read = world.slot(&customer.license, hour).await;
+    world.report(&customer.account, hour, "late", 2).await;
+    world.app.post_due(Timestamp::MAX).await.unwrap();
+    let carry = Carry {
+        head: read.head,
+        moved: read.entries,
+        into: Some(hour.next()),
+        then: SlotState::Carried { at: world.now() },
+    };
+    let carried = world.app.store.carry(&carry).await.unwrap();
+    assert_eq!(carried, Written::Lost);
+    let slot = world.slot(&customer.license, hour).await;
+    assert_eq!((slot.head.state, slot.entries.len()), (SlotState::Open, 1));
     world.assert_conserved().await;
 }
 
