@@ -4,13 +4,19 @@
 //!
 //! The binaries read the machine's clock. AWS's, which is the local stack's,
 //! stands at the start of an hour four hours ago: that hour is over for the
-//! binaries, one of those that they check, and not in the future for AWS.
+//! binaries, one of those that they check, and not in the future for AWS. So that
+//! they believe their clock, AWS's answers are dated by it, except where a test
+//! is about that.
 
 mod lambda;
 
 use std::num::NonZeroU16;
 
 use app::Clock as _;
+use axum::Router;
+use axum::http::header::DATE;
+use axum::middleware::map_response;
+use axum::response::Response;
 use domain::audit::Actor;
 use domain::hour::Hour;
 use domain::ids::{AccountId, LicenseId};
@@ -57,7 +63,7 @@ struct Aws {
 impl Aws {
     async fn start() -> Self {
         let stack = Local::start(Config {
-            start: Some(Hour::of(SystemClock.now()).plus(-4).start()),
+            start: Some(Hour::of(SystemClock::default().now()).plus(-4).start()),
             ..Config::default()
         });
         Self {
@@ -68,9 +74,25 @@ impl Aws {
     /// Starts a function and invokes it; it writes nothing that it must not,
     /// and calls nothing that its role does not allow.
     async fn invoke(&self, function: &str, payloads: Vec<Payload>) -> Vec<Answer> {
+        let undated = map_response(async |mut answer: Response| {
+            // The server sets the machine's date.
+            answer.headers_mut().remove(DATE);
+            answer
+        });
+        let aws = self.stack.fake.router().layer(undated);
+        self.invoke_over(aws, function, payloads).await
+    }
+
+    /// The same, over these answers of AWS.
+    async fn invoke_over(
+        &self,
+        aws: Router,
+        function: &str,
+        payloads: Vec<Payload>,
+    ) -> Vec<Answer> {
         let mut servers = JoinSet::new();
         let gate = Gate::of(function);
-        let aws = serve(&mut servers, gate.before(self.stack.fake.router())).await;
+        let aws = serve(&mut servers, gate.before(aws)).await;
         let aws = format!("http://{aws}");
         let more = [("AWS_ENDPOINT_URL", aws.as_str()), ("LOG_LEVEL", "debug")];
         let settings = [SETTINGS, more.as_slice()].concat();
@@ -217,6 +239,11 @@ async fn the_binaries_take_a_report_post_it_and_submit_it_to_aws() {
     assert_eq!(stored.reports.len(), 2, "{stored:?}");
 
     let scheduled = |function: &str| project::read(format!("events/{function}/scheduler.json"));
+    // By the date of AWS's answers the hour is not over.
+    let payload = ("payload".to_owned(), scheduled("usage-posting"));
+    let dated = stack.fake.router();
+    let early = aws.invoke_over(dated, "usage-posting", vec![payload]).await;
+    assert_eq!(early[0].body["account_hours"], 0, "{early:?}");
     let posted = aws
         .answer("usage-posting", scheduled("usage-posting"))
         .await;

@@ -2,13 +2,11 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::{App, Clock};
-use domain::hour::after;
-use jiff::{SignedDuration, Timestamp};
+use app::App;
+use jiff::Timestamp;
 use runtime::aws::Clients;
 use runtime::clock::SystemClock;
 use runtime::settings::{self, InvalidSettings, Reader, Signing};
@@ -37,11 +35,8 @@ pub enum StartError {
 /// # Errors
 /// [`StartError::Settings`]
 pub fn aws() -> Result<App, StartError> {
-    over(
-        &settings::variable,
-        Signing::FromEnvironment,
-        Arc::new(SystemClock),
-    )
+    let clock = SystemClock::default();
+    over(&settings::variable, Signing::FromEnvironment, clock)
 }
 
 /// The use cases over the local stack, with its settings and by its clock.
@@ -49,13 +44,14 @@ pub fn aws() -> Result<App, StartError> {
 /// # Errors
 /// [`StartError`]
 pub fn local(port: u16) -> Result<App, StartError> {
-    let ahead = ahead(port).map_err(|source| StartError::Local { port, source })?;
+    let clock = SystemClock::default();
+    clock.told(now(port).map_err(|source| StartError::Local { port, source })?);
     let url = format!("http://127.0.0.1:{port}");
     let variable = |name: &str| match name {
         "AWS_ENDPOINT_URL" => Some(url.clone()),
         name => local_setting(name).map(ToOwned::to_owned),
     };
-    over(&variable, Signing::None, Arc::new(MovedClock { ahead }))
+    over(&variable, Signing::None, clock)
 }
 
 /// The settings of the stack that `cargo run` serves.
@@ -73,42 +69,23 @@ pub(crate) fn local_setting(name: &str) -> Option<&'static str> {
 fn over(
     variable: &dyn Fn(&str) -> Option<String>,
     signing: Signing,
-    clock: Arc<dyn Clock>,
+    clock: SystemClock,
 ) -> Result<App, StartError> {
     let mut reader = Reader::new(variable);
     let settings = reader.settings();
     let mut settings = reader.finish(settings)?;
     settings.aws.signing = signing;
-    let clients = Clients::new(&settings.aws);
+    let clients = Clients::new(&settings.aws).dating(&clock);
     Ok(App {
         store: Store::new(clients.dynamodb.clone(), settings.tables),
         marketplace: clients.marketplace(),
-        clock,
+        clock: Arc::new(clock),
         settings: settings.app,
     })
 }
 
-/// The machine's clock, moved as the local stack's was.
-struct MovedClock {
-    ahead: SignedDuration,
-}
-
-impl Clock for MovedClock {
-    fn now(&self) -> Timestamp {
-        after(SystemClock.now(), self.ahead)
-    }
-
-    fn random(&self) -> u128 {
-        SystemClock.random()
-    }
-
-    fn wait(&self, until: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        SystemClock.wait(after(until, -self.ahead))
-    }
-}
-
-/// How far the local stack's clock is ahead of the machine's.
-fn ahead(port: u16) -> io::Result<SignedDuration> {
+/// What time it is for the local stack.
+fn now(port: u16) -> io::Result<Timestamp> {
     #[derive(Deserialize)]
     struct State {
         now: Timestamp,
@@ -120,5 +97,5 @@ fn ahead(port: u16) -> io::Result<SignedDuration> {
     stream.read_to_string(&mut answer)?;
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let state: State = serde_json::from_str(body)?;
-    Ok(state.now.duration_since(SystemClock.now()))
+    Ok(state.now)
 }

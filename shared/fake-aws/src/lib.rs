@@ -20,6 +20,8 @@
 //! - With a data directory, what was answered survives the process being
 //!   killed; what was not answered is there wholly or not at all.
 //! - With [`Config::start`], everything repeats: ids, order, time.
+//! - Every answer's `Date` is the fake's own: who goes by it, as AWS's SDKs do
+//!   for their signatures, goes with the moved clock.
 //!
 //! # Faithful
 //! Protocols (AWS JSON 1.0 and 1.1, Smithy RPCv2 CBOR), targets, error names
@@ -83,8 +85,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
 use axum::routing::{delete, get, post};
+use http::HeaderValue;
+use http::header::DATE;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use jiff::{SignedDuration, Timestamp};
 
 pub use crate::calls::{Call, Outcome};
@@ -246,6 +253,7 @@ impl FakeAws {
             .fallback(control::not_found)
             .method_not_allowed_fallback(control::method_not_allowed)
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
+            .layer(map_response_with_state(self.clone(), dated))
             .with_state(self.clone())
     }
 
@@ -315,6 +323,15 @@ fn first_reading(config: &Config, state: &Marketplace) -> Clock {
         (None, None) => Clock::following(SignedDuration::ZERO, clock::wall()),
         (None, Some((left, offset))) => Clock::following(offset, left),
     }
+}
+
+/// An answer with the fake's own date.
+async fn dated(State(fake): State<FakeAws>, mut answer: Response) -> Response {
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&fake.now());
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::from_str(&date).ok()) {
+        answer.headers_mut().insert(DATE, date);
+    }
+    answer
 }
 
 /// Takes a lock; what a panicking thread left is still whole, since every

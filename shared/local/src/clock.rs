@@ -19,6 +19,7 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(1);
 pub(crate) struct LocalClock {
     fake: FakeAws,
     draws: Option<AtomicU64>,
+    system: SystemClock,
 }
 
 impl LocalClock {
@@ -27,6 +28,7 @@ impl LocalClock {
         Self {
             fake,
             draws: repeatable.then(AtomicU64::default),
+            system: SystemClock::default(),
         }
     }
 }
@@ -38,7 +40,7 @@ impl Clock for LocalClock {
 
     fn random(&self) -> u128 {
         let Some(draws) = &self.draws else {
-            return SystemClock.random();
+            return self.system.random();
         };
         let draw = draws.fetch_add(1, Ordering::Relaxed);
         Sha256::digest(draw.to_be_bytes())
@@ -53,6 +55,6 @@ impl Clock for LocalClock {
         }
         // The functions run one after another here: what one waits for, nobody does.
         let left = until.duration_since(self.fake.now()).min(LONGEST_WAIT);
-        SystemClock.wait(after(SystemClock.now(), left))
+        self.system.wait(after(self.system.now(), left))
     }
 }

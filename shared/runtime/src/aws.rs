@@ -13,6 +13,7 @@ use aws_types::sdk_config::{SharedCredentialsProvider, SharedHttpClient};
 use marketplace::Marketplace;
 use secrecy::SecretString;
 
+use crate::clock::{Dated, SystemClock};
 use crate::settings::{AwsSettings, Signing};
 
 /// A client's configuration, without signatures where none are wanted.
@@ -68,6 +69,17 @@ impl Clients {
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
         Self::over(http_client, settings)
+    }
+
+    /// These clients, a clock being held to the dates of DynamoDB's answers.
+    #[must_use]
+    pub fn dating(self, clock: &SystemClock) -> Self {
+        let config = self.dynamodb.config().to_builder();
+        let config = config.interceptor(Dated(clock.clone())).build();
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(config),
+            ..self
+        }
     }
 
     /// The clients for these settings over another HTTP client, such as one

@@ -61,11 +61,12 @@ fn started(settings: Settings) -> Started {
         None => (Format::Readable, Metrics::Nowhere),
     };
     telemetry::start(settings.log_level, format);
-    let clients = Clients::new(&settings.aws);
+    let clock = SystemClock::default();
+    let clients = Clients::new(&settings.aws).dating(&clock);
     let app = App {
         store: Store::new(clients.dynamodb.clone(), settings.tables),
         marketplace: clients.marketplace(),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(clock),
         settings: settings.app,
     };
     Started {

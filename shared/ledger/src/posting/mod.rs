@@ -80,14 +80,15 @@ pub async fn post_due(
     rules: &Rules,
     deadline: Timestamp,
 ) -> Result<PostingRun, StepError> {
-    let now = steps.now();
-    let closed = Hour::of(before(now, CLOSED_AFTER)).previous();
     let poster = Poster {
         steps,
         rules,
         controls: steps.controls().await?,
         deadline,
     };
+    // After a first answer, whose date sets a function's clock right.
+    let now = steps.now();
+    let closed = Hour::of(before(now, CLOSED_AFTER)).previous();
     let read = steps.cursors().await?;
     let unreadable = steps.tell_unreadable(read.unreadable);
     let cursors = read.by_shard;

@@ -186,7 +186,8 @@ impl Settled<'_> {
     /// run of posting ended well, before the hour could be frozen. A clock that is
     /// ahead, by less than the hour in which AWS takes final usage, freezes that
     /// hour as much too early: no clock can know that it is not 45 minutes after
-    /// the end, and what is reported from then on has no slot any more.
+    /// the end, and what is reported from then on has no slot any more. (Deployed,
+    /// a clock is held to the dates of AWS's answers: `runtime::clock`.)
     fn was_in_time(&self, hour: &AccountHour, license: &LicenseId, end: &LicenseEnd) -> bool {
         let times = self.world.acknowledged.iter().filter_map(|(key, (at, _))| {
             ((&key.0, key.1) == (&hour.account, hour.hour)).then_some(*at)
