@@ -4,7 +4,7 @@ use app::{Listed, Unreadable, WrittenOffUsage};
 use domain::ledger::account_hour::WriteOff;
 use domain::ledger::controls::Controls;
 use domain::ledger::hold::Hold;
-use domain::ledger::record::{CloseReason, Record, RecordState};
+use domain::ledger::record::{CloseReason, Evidence, Record, RecordState};
 
 /// The records whose outcome is unknown, and how to settle them.
 pub(crate) fn unknown(records: &Listed<Record>) -> String {
@@ -149,8 +149,13 @@ pub(crate) fn state(state: &RecordState) -> String {
         } => format!("billed as metering record {id}"),
         RecordState::Billed {
             metering_record_id: None,
+            evidence,
             ..
-        } => "billed".to_owned(),
+        } => match evidence {
+            Evidence::Success => "billed".to_owned(),
+            Evidence::Duplicate => "billed, as DuplicateRecord told".to_owned(),
+            Evidence::Finding => "billed, as was found out".to_owned(),
+        },
         RecordState::Closed { reason, at } => {
             let reason = match reason {
                 CloseReason::Refused => "refused by AWS",

@@ -62,6 +62,8 @@ pub enum RecordState {
     Billed {
         /// AWS's metering record id, when it gave one.
         metering_record_id: Option<String>,
+        /// What says so.
+        evidence: Evidence,
         /// When we learned of it.
         at: Timestamp,
     },
@@ -72,6 +74,19 @@ pub enum RecordState {
         /// Since when.
         at: Timestamp,
     },
+}
+
+/// What says that AWS accepted a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// AWS answered Success.
+    Success,
+    /// AWS answered DuplicateRecord while an earlier attempt had no answer. Should
+    /// every attempt turn out to be refused, the record that AWS holds is not ours.
+    Duplicate,
+    /// An operator or AWS's own reports found it.
+    Finding,
 }
 
 /// Why a record is not to be sent again although AWS did not accept it.
@@ -287,6 +302,7 @@ impl Record {
             state: match finding {
                 Finding::Accepted { metering_record_id } => RecordState::Billed {
                     metering_record_id: metering_record_id.clone(),
+                    evidence: Evidence::Finding,
                     at: now,
                 },
                 Finding::NotAccepted => RecordState::Closed {
@@ -308,17 +324,35 @@ impl Record {
         end: Option<&LicenseEnd>,
         now: Timestamp,
     ) -> Settlement {
+        let settled = self.judged(outcome, end, now);
+        match settled.record.state {
+            RecordState::Billed {
+                evidence: Evidence::Duplicate,
+                ..
+            } if settled.record.unanswered == 0 && !mutant!(DuplicateStaysBilled) => settled
+                .record
+                .closed(CloseReason::Conflict, Alarm::Conflict, now),
+            RecordState::Frozen { .. }
+            | RecordState::Billed { .. }
+            | RecordState::Closed { .. } => settled,
+        }
+    }
+
+    fn judged(&self, outcome: &Outcome, end: Option<&LicenseEnd>, now: Timestamp) -> Settlement {
         match outcome {
             Outcome::Verdict(Verdict::Success { metering_record_id }) => {
-                self.answered().billed(metering_record_id.clone(), now)
+                self.answered()
+                    .billed(metering_record_id.clone(), Evidence::Success, now)
             }
             Outcome::Verdict(Verdict::DuplicateRecord) => {
                 let answered = self.answered();
                 if let RecordState::Closed { .. } = answered.state {
                     return answered.unchanged();
                 }
-                if answered.unanswered > 0 || mutant!(DuplicateIsBilled) {
-                    answered.billed(None, now)
+                if answered.unanswered > 0 {
+                    answered.billed(None, Evidence::Duplicate, now)
+                } else if mutant!(DuplicateIsBilled) {
+                    answered.billed(None, Evidence::Success, now)
                 } else {
                     answered.close(CloseReason::Conflict, Alarm::Conflict, now)
                 }
@@ -326,7 +360,7 @@ impl Record {
             Outcome::Verdict(Verdict::CustomerNotSubscribed) => {
                 let answered = self.answered();
                 if mutant!(NotSubscribedIsBilled) {
-                    return answered.billed(None, now);
+                    return answered.billed(None, Evidence::Success, now);
                 }
                 if mutant!(NotSubscribedCloses) {
                     return answered.close(CloseReason::Refused, Alarm::NotSubscribed, now);
@@ -347,7 +381,7 @@ impl Record {
                 alone,
             } => {
                 if mutant!(LostAnswerIsSuccess) {
-                    return self.answered().billed(None, now);
+                    return self.answered().billed(None, Evidence::Success, now);
                 }
                 if mutant!(ServerErrorIsPoison) {
                     return self.close(CloseReason::Refused, Alarm::Poison, now);
@@ -426,16 +460,33 @@ impl Record {
         }
     }
 
-    fn billed(mut self, metering_record_id: Option<String>, now: Timestamp) -> Settlement {
-        let closed = matches!(self.state, RecordState::Closed { .. });
-        if matches!(self.state, RecordState::Billed { .. }) || closed && mutant!(LateSuccessIgnored)
-        {
+    /// A Success also overrules what was billed on less.
+    fn billed(
+        mut self,
+        metering_record_id: Option<String>,
+        evidence: Evidence,
+        now: Timestamp,
+    ) -> Settlement {
+        let (stays, at) = match self.state {
+            RecordState::Frozen { .. } => (false, now),
+            RecordState::Closed { .. } => (mutant!(LateSuccessIgnored), now),
+            RecordState::Billed {
+                evidence: known,
+                at,
+                ..
+            } => (
+                evidence != Evidence::Success || known == Evidence::Success,
+                at,
+            ),
+        };
+        if stays {
             return self.unchanged();
         }
         self.version += 1;
         self.state = RecordState::Billed {
             metering_record_id,
-            at: now,
+            evidence,
+            at,
         };
         Settlement {
             record: self,
@@ -447,12 +498,15 @@ impl Record {
         if !matches!(self.state, RecordState::Frozen { .. }) {
             return self.clone().unchanged();
         }
+        let mut record = self.clone();
+        record.version += 1;
+        record.closed(reason, alarm, now)
+    }
+
+    fn closed(mut self, reason: CloseReason, alarm: Alarm, now: Timestamp) -> Settlement {
+        self.state = RecordState::Closed { reason, at: now };
         Settlement {
-            record: Self {
-                version: self.version + 1,
-                state: RecordState::Closed { reason, at: now },
-                ..self.clone()
-            },
+            record: self,
             alarm: Some(alarm),
         }
     }
@@ -599,6 +653,36 @@ mod tests {
     fn a_duplicate_after_a_lost_answer_is_our_own_success() {
         let record = after_all(&[lost(), Outcome::Verdict(Verdict::DuplicateRecord)]);
         assert!(matches!(record.state, RecordState::Billed { .. }));
+    }
+
+    #[test]
+    fn what_a_duplicate_billed_is_a_conflict_once_every_attempt_was_refused() {
+        let twice = record().attempted_again(at(LATER)).unwrap();
+        let duplicate = Outcome::Verdict(Verdict::DuplicateRecord);
+        let billed = twice.settle(&duplicate, None, at(LATER)).record;
+        assert!(matches!(
+            billed.state,
+            RecordState::Billed {
+                evidence: Evidence::Duplicate,
+                ..
+            }
+        ));
+        for refusal in [duplicate.clone(), refused(Refusal::Throttled)] {
+            let settled = billed.settle(&refusal, None, at(LATER));
+            assert_eq!(settled.alarm, Some(Alarm::Conflict));
+            assert!(matches!(
+                settled.record.state,
+                RecordState::Closed {
+                    reason: CloseReason::Conflict,
+                    ..
+                }
+            ));
+        }
+        let confirmed = billed.settle(&success(), None, at(LATER)).record;
+        assert!(matches!(
+            confirmed.state,
+            RecordState::Billed { metering_record_id: Some(id), .. } if id == "m-1"
+        ));
     }
 
     #[test]

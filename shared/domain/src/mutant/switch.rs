@@ -72,6 +72,7 @@ mutants! {
     LostAnswerGoesToTheNextHour = 39: "a lost answer is taken for failure, and the usage goes to the next hour";
     LostAnswerIsSuccess = 40: "a lost answer is taken for success";
     DuplicateIsBilled = 41: "DuplicateRecord on the only attempt is taken for billed";
+    DuplicateStaysBilled = 41: "what DuplicateRecord billed stays billed when every attempt turns out to be refused";
     NotSubscribedIsBilled = 42: "CustomerNotSubscribed is stored as billed";
     NotSubscribedCloses = 42: "CustomerNotSubscribed closes the record of a live link";
     ServerErrorIsPoison = 43: "an internal error is taken for poison";
@@ -103,6 +104,18 @@ mutants! {
     ServerErrorStopsAll = 62: "a record that always gets a 500 stops everything behind it";
     MachineCountedUnderTwoIds = 64: "a machine is counted twice because its instance id became known in between";
     IncludedTakenWithoutVersion = 65: "the included part of a contract is taken without its version";
+    MarkerOnlyIfPosted = 2: "a late marker is put only if the hour is posted, not if it is sealed";
+    MarkerNonceNotFresh = 7: "every late marker of an account-hour has the same nonce";
+    OpenIntervalNotCut = 20: "an open link is not cut at the instant at which it was read";
+    RecordPerAccount = 26: "a slot makes a record for each account that was linked within the hour";
+    PostingForgottenFirst = 28: "an hour's posting is forgotten while its reports may still come";
+    IdsCollide = 29: "keys are joined with a separator that an id may contain";
+    HeadReadAfterEntries = 31: "a slot's head is read after its entries";
+    FrozenSlotIsCarried = 53: "a slot that is frozen is carried as well";
+    StaleCursor = 59: "a cursor is read as it was before it was last raised";
+    NoRoomBeforeDeadline = 63: "usage is put into a slot whose deadline is seconds ahead";
+    CarriedAtTheDeadline = 63: "a slot is frozen up to its deadline";
+    RenewedEnds = 66: "RENEWED ends a license that its successor continues";
     ClosedAtTheDeadline = 67: "what missed its deadline is closed by a clock that may be an hour ahead";
     RateOfCallsNotKept = 46: "calls are made at once, however many there are";
     CallsNotFilled = 46: "a call waits for 25 records of whatever products, and holds those of one";

@@ -14,6 +14,7 @@ pub(super) fn all() -> Vec<Scenario> {
         two_carriers(),
         carry_against_posting(),
         near_the_deadline(),
+        frozen_or_carried(),
         included_by_two(),
         slow_submitter(),
         lost_answers(),
@@ -208,10 +209,14 @@ fn refused_and_metered_elsewhere() -> Scenario {
     );
     prologue.push(Action::CallFails(CallFault::Unprocessed(1)));
     prologue.push(Action::CallFails(CallFault::Throttle));
-    let actors = vec![Actor::runs(Job::Submit), from(73, Job::Submit)];
+    let actors = vec![
+        Actor::runs(Job::Submit),
+        from(73, Job::Submit),
+        from(75, Job::Submit),
+    ];
     Scenario {
         prologue,
-        instants: vec![at(73)],
+        instants: vec![at(73), at(75)],
         is_small: true,
         ..Scenario::new(
             "refused calls for an hour that somebody else metered",
@@ -240,6 +245,26 @@ fn near_the_deadline() -> Scenario {
         prologue,
         instants: vec![at(1_441), at(1_446)],
         ..Scenario::new("usage and a submitter minutes before a deadline", actors)
+    }
+}
+
+/// A submitter freezes a slot shortly before it would be carried; another one
+/// was told of the slot before that, and looks at it after.
+fn frozen_or_carried() -> Scenario {
+    let mut prologue = posted();
+    prologue.insert(0, Action::Switch { stopped: true });
+    prologue.push(Action::Advance { minutes: 1_360 });
+    prologue.push(Action::Post { ahead: 0 });
+    prologue.push(Action::Finish);
+    prologue.push(Action::Switch { stopped: false });
+    Scenario {
+        prologue,
+        instants: vec![at(1_436)],
+        is_small: true,
+        ..Scenario::new(
+            "a slot that one submitter freezes and another would carry",
+            [Job::Submit, Job::Submit].map(Actor::runs).into(),
+        )
     }
 }
 
