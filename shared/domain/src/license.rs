@@ -18,7 +18,8 @@ use crate::ids::{
     AccountId, AgreementId, AwsAccountId, EventId, LicenseArn, LicenseId, OfferId, ProductCode,
 };
 use crate::linking::{Torn, UnlinkCause, close_link};
-use crate::marketplace_event::{AgreementTerms, EventKind, Fact, Told};
+use crate::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Fact, Told};
+use crate::mutant;
 use crate::outbound::OutboundEvent;
 
 /// A snapshot of a license.
@@ -243,7 +244,7 @@ fn terms(license: &LicenseId, facts: &[Fact]) -> BTreeMap<Option<AgreementId>, T
             EventKind::AgreementCreated(created) => {
                 term.starts_at = earliest(term.starts_at, created.starts_at);
             }
-            EventKind::AgreementEnded { status } if status.ends_license() => term.ends(fact),
+            EventKind::AgreementEnded { status } if ends_license(status) => term.ends(fact),
             EventKind::LicenseUpdated if names_it => {
                 term.updated_at = earliest(term.updated_at, Some(event.at));
             }
@@ -259,6 +260,10 @@ fn terms(license: &LicenseId, facts: &[Fact]) -> BTreeMap<Option<AgreementId>, T
         }
     }
     terms
+}
+
+fn ends_license(status: &EndedStatus) -> bool {
+    status.ends_license() || mutant!(RenewedEnds) && *status == EndedStatus::Renewed
 }
 
 fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {

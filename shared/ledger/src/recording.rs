@@ -117,6 +117,7 @@ async fn store(steps: &Steps, report: &AcceptedReport) -> Result<Recorded, Recor
 /// read it may be: the shard is posted by its markers until somebody mends it.
 async fn is_late(steps: &Steps, report: &AcceptedReport, part: Part) -> Result<bool, StepError> {
     match steps.cursor(Shard::of(&report.account, part)).await {
+        Ok(Some(cursor)) if mutant!(MarkerOnlyIfPosted) => Ok(report.hour <= cursor.posted),
         Ok(cursor) => Ok(cursor.is_some_and(|cursor| report.hour <= cursor.sealed)),
         Err(StepError::Corrupt(unreadable)) => {
             steps.tell(Notice::ItemUnreadable(unreadable));

@@ -150,7 +150,11 @@ impl Marker {
             account,
             part,
             hour,
-            nonce: steps.nonce(),
+            nonce: if mutant!(MarkerNonceNotFresh) {
+                String::new()
+            } else {
+                steps.nonce()
+            },
             put_at: steps.now(),
         }
     }

@@ -137,45 +137,107 @@ impl Lockstep {
     }
 
     /// Plays a schedule to its end, the store behind the tables in memory, up to
-    /// the first difference. A fault is switched on in the store alone.
+    /// the first difference, and then compares what both of them hold. A fault is
+    /// switched on in the store alone.
     #[expect(
         clippy::panic,
         reason = "without an embedded DynamoDB nothing is held against anything"
     )]
     fn follow(&self, seed: u64, fault: Option<Mutant>) -> Followed {
         let schedule = without_loss(draw::schedule(seed));
-        let followed = Rc::new(RefCell::new(Followed::default()));
         let store = match self.runtime.block_on(empty_store()) {
             Ok(store) => store,
             Err(error) => panic!("no embedded DynamoDB: {error}"),
         };
-        let (runtime, seen) = (Rc::clone(&self.runtime), Rc::clone(&followed));
-        let _settled = settled_with(&schedule, |world| {
-            world.observer = Some(Box::new(move |step, answer| {
-                let mut seen = seen.borrow_mut();
-                if seen.difference.is_some() {
-                    return;
-                }
-                seen.steps += 1;
-                seen.kinds.insert(kind_of(step));
-                switch_on(fault);
-                let stored = runtime.block_on(store.perform(step.clone()));
-                switch_on(None);
-                let is_same = stored
-                    .as_ref()
-                    .is_ok_and(|stored| in_order(stored.clone()) == in_order(answer.clone()));
-                if !is_same {
-                    seen.difference = Some(Difference {
-                        number: seen.steps,
-                        step: step.clone(),
-                        in_memory: answer.clone(),
-                        stored: format!("{stored:?}"),
-                    });
-                }
-            }));
+        let both = Rc::new(Both {
+            runtime: Rc::clone(&self.runtime),
+            store,
+            fault,
+            followed: RefCell::default(),
         });
-        followed.take()
+        let beside = Rc::clone(&both);
+        let (mut world, _) = settled_with(&schedule, |world| {
+            world.observer = Some(Box::new(move |step, answer| beside.compare(step, answer)));
+        });
+        for step in everything(&world.tables) {
+            if let Some(answer) = world.tables.perform(step.clone()) {
+                both.compare(&step, &answer);
+            }
+        }
+        both.followed.take()
     }
+}
+
+/// The store beside the tables in memory.
+struct Both {
+    runtime: Rc<Runtime>,
+    store: Store,
+    fault: Option<Mutant>,
+    followed: RefCell<Followed>,
+}
+
+impl Both {
+    /// Makes a step in the store as well, unless they differ already.
+    fn compare(&self, step: &Step, answer: &Answer) {
+        let mut followed = self.followed.borrow_mut();
+        if followed.difference.is_some() {
+            return;
+        }
+        followed.steps += 1;
+        followed.kinds.insert(kind_of(step));
+        switch_on(self.fault);
+        let stored = self.runtime.block_on(self.store.perform(step.clone()));
+        switch_on(None);
+        let is_same = stored
+            .as_ref()
+            .is_ok_and(|stored| in_order(stored.clone()) == in_order(answer.clone()));
+        if !is_same {
+            followed.difference = Some(Difference {
+                number: followed.steps,
+                step: step.clone(),
+                in_memory: answer.clone(),
+                stored: format!("{stored:?}"),
+            });
+        }
+    }
+}
+
+/// The steps that read all that the ledger holds.
+fn everything(tables: &simulator::tables::Tables) -> Vec<Step> {
+    let slots = tables.heads().map(|head| Step::ReadSlot {
+        license: head.license.clone(),
+        hour: head.hour,
+    });
+    let hours = tables.account_hours().flat_map(|hour| {
+        let (account, part) = (hour.account.clone(), hour.part);
+        let hour = hour.hour;
+        [
+            Step::ReadAccountHour {
+                account: account.clone(),
+                part,
+                hour,
+            },
+            Step::ListReports {
+                account,
+                part,
+                hour,
+            },
+        ]
+    });
+    let included = tables.included().map(|included| Step::ReadIncluded {
+        license: included.license.clone(),
+    });
+    let lists = [
+        Step::ReadCursors {},
+        Step::ReadMarkers {},
+        Step::ListUnknown {},
+        Step::ListFinalUsage {},
+        Step::ListHolds {},
+        Step::ReadDueWork {
+            now: jiff::Timestamp::MAX,
+        },
+    ];
+    slots.chain(hours).chain(included).chain(lists).collect()
 }
 
 /// The schedule with each backup made just before it is restored: what a

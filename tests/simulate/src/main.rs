@@ -3,6 +3,7 @@
 //! against the tables that both of them use, `mutants` shows that each known
 //! fault would be noticed.
 
+mod facts;
 mod lockstep;
 mod model;
 mod mutants;

@@ -47,10 +47,14 @@ pub struct Seen {
     pub known_by: u8,
 }
 
+/// The accounts' ids. What follows on account one's in account two's could be a
+/// part's number: only how keys are joined keeps the two apart.
+const ACCOUNT_IDS: [&str; 3] = ["one", "one.0", "three"];
+
 /// An account's id.
 #[expect(clippy::expect_used, reason = "the names are well formed")]
 pub fn account(number: u8) -> AccountId {
-    let name = ACCOUNT_NAMES.get(usize::from(number));
+    let name = ACCOUNT_IDS.get(usize::from(number));
     let name = name.map_or_else(|| format!("crowd-{number}"), ToString::to_string);
     AccountId::parse(name).expect("a name")
 }

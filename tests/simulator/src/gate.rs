@@ -1,15 +1,35 @@
 //! The gate before a freeze, seen from outside.
 
-use domain::hour::{Hour, after};
+use domain::hour::{Hour, after, before};
 use domain::ids::{AccountId, LicenseId};
+use domain::ledger::deadline::slot_deadline;
+use domain::ledger::slot::LicenseTerms;
 use jiff::SignedDuration;
 
 use crate::check::Violation;
 use crate::truth;
 use crate::world::World;
 
+/// A live license's slot is not frozen from so long before its deadline on: it
+/// could still be carried, and what is sent so late may be refused.
+const NOT_FROZEN_BEFORE_DEADLINE: SignedDuration = SignedDuration::from_mins(10);
+
 /// A slot is waited for so long after its hour.
 const WAITED_FOR: SignedDuration = SignedDuration::from_mins(45);
+
+/// Whether a live license's slot is frozen so late that it should be carried.
+pub(crate) fn frozen_too_late(world: &World, license: &LicenseId, hour: Hour) -> Option<Violation> {
+    let terms = world.tables.license(license).and_then(LicenseTerms::of)?;
+    let deadline = slot_deadline(hour, terms.active_since, None);
+    let late = before(deadline, NOT_FROZEN_BEFORE_DEADLINE) <= world.now();
+    (terms.end.is_none() && late).then(|| Violation {
+        check: "frozen too late",
+        what: format!(
+            "{license} {hour} at {}, its deadline is {deadline}",
+            world.now()
+        ),
+    })
+}
 
 /// Whether usage that was acknowledged was left out of a freeze which should
 /// have waited for it: of a live license's slot, less than 45 minutes after its

@@ -46,6 +46,8 @@ const FIRST_PAGE: usize = 1;
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
     cursors: BTreeMap<Shard, Cursor>,
+    /// For a mutant: each cursor before it was last raised.
+    stale: BTreeMap<Shard, Option<Cursor>>,
     markers: BTreeMap<(AccountId, Part, Hour), Marker>,
     reports: BTreeMap<Hour, BTreeMap<(AccountId, Part, ReportId), Stored>>,
     account_hours: BTreeMap<(AccountId, Part, Hour), AccountHour>,
@@ -124,6 +126,7 @@ impl SlotItems {
 impl Hash for Tables {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.cursors.hash(state);
+        self.stale.hash(state);
         self.markers.hash(state);
         for (hour, reports) in &self.reports {
             hour.hash(state);
@@ -166,7 +169,10 @@ impl Tables {
     /// Makes one step; `None` for a step that is not the tables'.
     pub fn perform(&mut self, step: Step) -> Option<Answer> {
         Some(match step {
-            Step::ReadCursor { shard } => Answer::ReadCursor(self.cursors.get(&shard).copied()),
+            Step::ReadCursor { shard } => Answer::ReadCursor(match self.stale.get(&shard) {
+                Some(stale) => *stale,
+                None => self.cursors.get(&shard).copied(),
+            }),
             Step::ReadCursors {} => Answer::ReadCursors(Cursors {
                 by_shard: Shard::all()
                     .map(|shard| (shard, self.cursors.get(&shard).copied()))
@@ -326,6 +332,9 @@ impl Tables {
             return Written::Lost;
         }
         for shard in shards {
+            if mutant!(StaleCursor) {
+                self.stale.insert(*shard, self.cursors.get(shard).copied());
+            }
             let cursor = self.cursors.entry(*shard).or_insert(Cursor {
                 sealed: hour,
                 posted: posted_before,
@@ -350,7 +359,7 @@ impl Tables {
 
     fn put_report(&mut self, report: ReportPart) -> PutReport {
         let shard = Shard::of(&report.account, report.part);
-        let key = (report.account, report.part, report.id);
+        let key = report_key(report.account, report.part, report.id);
         let reports = self.reports.entry(report.hour).or_default();
         let stored = reports.entry(key).or_insert_with(|| Stored {
             shard,
@@ -529,7 +538,7 @@ impl Tables {
         let may = matches!(
             carry.head.state,
             SlotState::Open | SlotState::Carrying { .. }
-        );
+        ) || mutant!(FrozenSlotIsCarried);
         if (stored != Some(&carry.head) || !may) && !mutant!(CarryWithoutVersion) {
             return Written::Lost;
         }
@@ -892,6 +901,24 @@ impl Tables {
             ..earlier.clone()
         }
     }
+}
+
+/// What a report is stored under: of a mutant's, what its key is read as, whose
+/// names are joined by a full stop, which a name may contain.
+fn report_key(account: AccountId, part: Part, id: ReportId) -> (AccountId, Part, ReportId) {
+    if mutant!(IdsCollide) {
+        let key = format!("{account}.{}.{id}", part.0);
+        let mut names = key.splitn(3, '.');
+        let mut next = || names.next().unwrap_or_default();
+        if let (Ok(account), Ok(part), Ok(id)) = (
+            AccountId::parse(next()),
+            next().parse().map(Part),
+            ReportId::parse(next()),
+        ) {
+            return (account, part, id);
+        }
+    }
+    (account, part, id)
 }
 
 fn entry_key(entry: &SlotEntry) -> EntryKey {

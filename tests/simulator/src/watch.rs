@@ -23,6 +23,7 @@ use ledger::{Answer, Step, Written};
 
 use crate::aws::{DedupKey, key_of};
 use crate::check::Violation;
+use crate::gate;
 use crate::world::{Caller, World};
 
 /// What was seen.
@@ -191,6 +192,12 @@ impl World {
         let ended = self.tables.license(license).is_some_and(License::has_ended);
         if ended || by.held_up {
             return;
+        }
+        if let (true, Some(late)) = (
+            by.ahead.is_zero(),
+            gate::frozen_too_late(self, license, hour),
+        ) {
+            self.catch(late.check, late.what);
         }
         let waited = after(hour.end(), FROZEN_AFTER) <= now;
         // Until it is over, links may be made in an hour that is over by this clock.

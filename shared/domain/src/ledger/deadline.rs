@@ -217,7 +217,11 @@ pub fn open_slot(
     now: Timestamp,
 ) -> OpenSlot {
     let deadline = slot_deadline(slot, active_since, end);
-    let over = before(deadline, CARRIED_BEFORE_DEADLINE);
+    let over = if mutant!(CarriedAtTheDeadline) {
+        deadline
+    } else {
+        before(deadline, CARRIED_BEFORE_DEADLINE)
+    };
     match end {
         Some(_) if surely_past(deadline, now) => return OpenSlot::Close(WriteOff::LicenseEnded),
         Some(_) if now >= deadline => return OpenSlot::PastDeadline,

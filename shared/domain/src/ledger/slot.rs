@@ -202,6 +202,14 @@ pub fn freeze(
         let own = entries.iter().take_while(|e| Some(&e.account) == first);
         entries = entries.get(..own.count()).unwrap_or_default();
     }
+    if mutant!(RecordPerAccount)
+        && let Some((first, others)) = of_the_first_account(entries)
+    {
+        let mut frozen = freeze(hour, &first, terms, now)?;
+        let others = freeze(hour, &others, terms, now)?;
+        frozen.records.extend(others.records);
+        return Ok(frozen);
+    }
     let shares = shares(entries)?;
     let timestamp = if mutant!(TimestampOfSending) {
         now
@@ -239,6 +247,16 @@ pub fn freeze(
             .push(record(zero, Quantity::ZERO, Vec::new()));
     }
     Ok(frozen)
+}
+
+/// For a mutant: the first account's entries and all others, if there are others.
+fn of_the_first_account(entries: &[SlotEntry]) -> Option<(Vec<SlotEntry>, Vec<SlotEntry>)> {
+    let account = &entries.first()?.account;
+    let (first, others): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .cloned()
+        .partition(|entry| entry.account == *account);
+    (!others.is_empty()).then_some((first, others))
 }
 
 /// The entries' computer-hours by dimension and cloud account, none of 0.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::account::{Account, Standing};
-use domain::hour::Hour;
+use domain::hour::{Hour, after};
 use domain::ids::{AccountId, LicenseId};
 use domain::ledger::account_hour::{
     AccountHour, ReplayError, Reports, Standings, Target, Unbillable, WriteOff,
@@ -23,6 +23,9 @@ use crate::step::{SlotPosting, StepError, Written, whole};
 
 /// How often a posting that lost to somebody else is decided again in one run.
 const MAX_TRIES: usize = 20;
+
+/// How long a mutant's postings are kept: less than the 48 h in which reports come.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(12);
 
 /// Why an account-hour could not be posted.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +178,12 @@ impl Poster<'_> {
         } else {
             None
         };
-        let before = steps.account_hour(account.clone(), part, hour).await?;
+        let mut before = steps.account_hour(account.clone(), part, hour).await?;
+        if mutant!(PostingForgottenFirst) && after(hour.end(), FORGOTTEN_AFTER) < steps.now() {
+            let version = before.version;
+            before = AccountHour::empty(account.clone(), part, hour);
+            before.version = version;
+        }
         let read = match early {
             Some(early) => early,
             None => read().await?,
@@ -288,6 +296,11 @@ fn leave_only_new(slots: &mut [SlotPosting], before: &AccountHour) {
 /// The links as spans of the hour's seconds, an open one cut at `now`, so that
 /// what is stored says what was known.
 fn linked_spans(links: &[Link], hour: Hour, now: Timestamp) -> Vec<LinkedSpan> {
+    let now = if mutant!(OpenIntervalNotCut) {
+        hour.end()
+    } else {
+        now
+    };
     let mut spans: Vec<LinkedSpan> = links
         .iter()
         .map(|link| LinkedSpan {

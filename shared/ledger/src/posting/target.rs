@@ -6,7 +6,7 @@ use domain::ledger::account_hour::{Target, WriteOff};
 use domain::ledger::deadline::{TakesUsage, carry_until, surely_past, takes_usage};
 use domain::ledger::slot::{LicenseTerms, SlotState};
 use domain::mutant;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Poster;
 use crate::rules::Rules;
@@ -83,10 +83,15 @@ pub(crate) async fn first_open(
     let last = Hour::of(now).next().min(hour.plus(rules.carry.hours));
     let license = terms.arn.id();
     let (since, end) = (terms.active_since, terms.end.as_ref());
+    let room = if mutant!(NoRoomBeforeDeadline) {
+        SignedDuration::ZERO
+    } else {
+        rules.carry.room
+    };
     let mut perhaps = false;
     let mut slot = first;
     while slot <= last {
-        let takes = takes_usage(slot, since, end, rules.carry.room, now);
+        let takes = takes_usage(slot, since, end, room, now);
         if takes != TakesUsage::No && is_open(steps, license, slot).await? {
             if takes == TakesUsage::Yes {
                 return Ok(FirstOpen::Slot(slot));

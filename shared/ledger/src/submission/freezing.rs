@@ -179,6 +179,11 @@ impl Submitter<'_> {
                 return self.close_in_doubt(head).await;
             }
             SlotState::Carrying { .. } => return self.carry(&terms, head).await,
+            SlotState::Frozen { .. }
+                if mutant!(FrozenSlotIsCarried) && self.is_late(&terms, hour) =>
+            {
+                return self.carry(&terms, head).await;
+            }
             SlotState::Frozen { .. } | SlotState::Carried { .. } | SlotState::Closed { .. } => {
                 return Ok(SlotDone::Nothing);
             }
@@ -221,9 +226,19 @@ impl Submitter<'_> {
         }
     }
 
+    /// For a mutant: whether an open slot would be carried.
+    fn is_late(&self, terms: &LicenseTerms, hour: Hour) -> bool {
+        let (since, end) = (terms.active_since, terms.end.as_ref());
+        open_slot(hour, since, end, false, self.steps.now()) == OpenSlot::Carry
+    }
+
     /// The slot of a head, as it was read, with the entries that are read after it.
-    async fn entries_of(&self, head: SlotHead) -> Result<Slot, StepError> {
-        let slot = self.steps.slot(head.license.clone(), head.hour).await?;
+    async fn entries_of(&self, mut head: SlotHead) -> Result<Slot, StepError> {
+        let (license, hour) = (head.license.clone(), head.hour);
+        let slot = self.steps.slot(license.clone(), hour).await?;
+        if mutant!(HeadReadAfterEntries) {
+            head = self.steps.slot_head(license, hour).await?.unwrap_or(head);
+        }
         Ok(match slot {
             Some(slot) => Slot { head, ..slot },
             None => Slot {

@@ -60,7 +60,14 @@ pub(super) fn reports(shard: Shard, hour: Hour) -> String {
 }
 
 pub(super) fn reports_of_part(account: &AccountId, part: Part) -> String {
-    format!("{account}#{}#", part.0)
+    let between = between();
+    format!("{account}{between}{}{between}", part.0)
+}
+
+/// What stands between an account, a part and a report's id: nothing that any
+/// of them may contain.
+fn between() -> char {
+    if mutant!(IdsCollide) { '.' } else { '#' }
 }
 
 /// The key of a chunk of a report.
@@ -73,12 +80,13 @@ pub(super) fn report(
 ) -> Key {
     let pk = reports(Shard::of(account, part), hour);
     let of_part = reports_of_part(account, part);
-    Key::new(pk, format!("{of_part}{id}#{chunk:05}"))
+    let between = between();
+    Key::new(pk, format!("{of_part}{id}{between}{chunk:05}"))
 }
 
 /// The account, part, id and chunk of the report that a sort key names.
 pub(super) fn named_report(sk: &str) -> Option<(AccountId, Part, ReportId, u16)> {
-    let mut names = sk.splitn(4, '#');
+    let mut names = sk.splitn(4, between());
     let account = AccountId::parse(names.next()?).ok()?;
     let part = Part(names.next()?.parse().ok()?);
     let id = ReportId::parse(names.next()?).ok()?;
