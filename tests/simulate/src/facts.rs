@@ -41,7 +41,7 @@ pub(crate) fn renewals() -> Renewals {
 }
 
 fn ends_too_early(told: &[&Fact]) -> Option<Violation> {
-    let facts: Vec<Fact> = told.iter().map(|fact| Fact::clone(fact)).collect();
+    let facts: Vec<Fact> = told.iter().copied().cloned().collect();
     let derived = derive(&cast::license(0), &facts)?;
     let ended = matches!(derived.status(), LicenseStatus::Ended { .. });
     ended.then(|| Violation {
