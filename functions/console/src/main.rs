@@ -8,10 +8,13 @@ use web::{CredentialRule, PublicUrl, SignIn, Site, State, UsageAccess};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let (started, site, sign_in) = runtime::start_pages()?;
+    let clock = Arc::clone(&started.app.clock);
     let router = console::router(state(started, site, sign_in).await?);
-    runtime::invocation::serve(async |payload, _deadline| console::handle(&router, payload).await)
-        .await
-        .map_err(anyhow::Error::from_boxed)
+    runtime::invocation::serve(&*clock, async |payload, _deadline| {
+        console::handle(&router, payload).await
+    })
+    .await
+    .map_err(anyhow::Error::from_boxed)
 }
 
 async fn state(

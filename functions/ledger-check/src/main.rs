@@ -3,7 +3,7 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let runtime::Started { app, metrics, .. } = runtime::start()?;
-    runtime::invocation::serve(async |payload, deadline| {
+    runtime::invocation::serve(&*app.clock, async |payload, deadline| {
         ledger_check::handle(&app, &metrics, &payload, deadline).await
     })
     .await

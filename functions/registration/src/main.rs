@@ -8,8 +8,9 @@ use web::{CredentialRule, PublicUrl, SignIn, Site, State, UsageAccess};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let (started, site, sign_in) = runtime::start_pages()?;
+    let clock = Arc::clone(&started.app.clock);
     let router = registration::router(state(started, site, sign_in).await?);
-    runtime::invocation::serve(async |payload, _deadline| {
+    runtime::invocation::serve(&*clock, async |payload, _deadline| {
         registration::handle(&router, payload).await
     })
     .await

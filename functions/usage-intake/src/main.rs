@@ -11,7 +11,7 @@ async fn main() -> anyhow::Result<()> {
     let (started, site) = runtime::start_site()?;
     let app = started.app.clone();
     let router = usage_intake::router(state(started, site)?);
-    runtime::invocation::serve(async |payload, deadline| {
+    runtime::invocation::serve(&*app.clock, async |payload, deadline| {
         usage_intake::handle(&app, &router, payload, deadline).await
     })
     .await

@@ -3,7 +3,7 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let app = runtime::start()?.app;
-    runtime::invocation::serve(async |payload, deadline| {
+    runtime::invocation::serve(&*app.clock, async |payload, deadline| {
         usage_posting::handle(&app, &payload, deadline).await
     })
     .await

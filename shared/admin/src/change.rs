@@ -182,11 +182,10 @@ async fn plan_restored(app: &App, forgotten: Forgotten) -> Result<Plan, Refused>
         )));
     }
     let only = only(forgotten);
-    let slots = first(forgotten, |hour| only.slot_in_doubt(hour));
     let usage = first(forgotten, |hour| only.usage_in_doubt(hour));
     let mut text = format!(
         "The table was restored to {}; what worked on the lost one may have sent until {}. For ever:\n\
-         - Every slot from {slots} on up to {} that is not settled in this table closes as unknown, \
+         - Every slot up to {} that is not settled in this table closes as unknown, \
          whether it is frozen, open or not there: it may have been sent. None is sent again.\n\
          - Usage of the hours from {usage} on up to {} that is posted from now on closes as unknown too, \
          and is never carried into a later slot: it may have been billed.",

@@ -85,6 +85,17 @@ pub struct Unreadable {
 }
 
 impl<T> Listed<T> {
+    /// All of them.
+    ///
+    /// # Errors
+    /// [`Unreadable`], the first, when there is one.
+    pub fn whole(self) -> Result<Vec<T>, Unreadable> {
+        match self.unreadable.into_iter().next() {
+            None => Ok(self.items),
+            Some(unreadable) => Err(unreadable),
+        }
+    }
+
     /// Adds what reading one more item gave.
     ///
     /// # Errors
@@ -378,7 +389,7 @@ steps! {
     /// Stores a chunk of one part of a report, if nothing is stored as this chunk of its id.
     put_report(report: ReportPart) -> StoreReport(PutReport);
     /// Lists which parts of which accounts have reports in a shard's hour, each once, ascending.
-    reported_parts(shard: Shard, hour: Hour) -> ListReportedParts(Vec<AccountPart>);
+    reported_parts(shard: Shard, hour: Hour) -> ListReportedParts(Listed<AccountPart>);
     /// Reads all reports of one part of an account in an hour.
     reports(account: AccountId, part: Part, hour: Hour) -> ListReports(ReadReports);
 
@@ -392,8 +403,9 @@ steps! {
     slot_head(license: LicenseId, hour: Hour) -> ReadSlotHead(Option<SlotHead>);
     /// Reads a slot, whole.
     slot(license: LicenseId, hour: Hour) -> ReadSlot(Option<Slot>);
-    /// Reads the slots of a license from the first hour up to but without the second, ascending.
-    slots(license: LicenseId, from: Hour, until: Hour) -> ReadSlots(Vec<Slot>);
+    /// Reads the slots of a license from the first hour up to but without the second,
+    /// ascending. One of which an item cannot be read is left out.
+    slots(license: LicenseId, from: Hour, until: Hour) -> ReadSlots(Listed<Slot>);
     /// Opens an empty slot that is looked at from `due` on, if there is none.
     open_slot(license: LicenseId, hour: Hour, due: Timestamp) -> OpenSlot(Written);
     /// Freezes a slot if its version is the one its records were made from.

@@ -50,7 +50,9 @@ pub async fn written_off(
     let mut hour = Hour::of(from);
     while hour.start() < until {
         for shard in Shard::all() {
-            for (account, part) in steps.reported_parts(shard, hour).await? {
+            let mut parts = steps.reported_parts(shard, hour).await?;
+            hours.unreadable.append(&mut parts.unreadable);
+            for (account, part) in parts.items {
                 let read = steps.account_hour(account, part, hour).await;
                 hours.add(read.map(Some))?;
             }
@@ -65,17 +67,13 @@ pub async fn written_off(
                 *sums.entry(name).or_default() += u64::from(line.count);
             }
         }
-        let mut slots: Listed<Slot> = Vec::new().into();
         for license in slot_licenses(hour) {
             let last = hour.hour.plus(rules.carry.hours).next();
-            match steps.slots(license.clone(), hour.hour, last).await {
-                Ok(read) => slots.items.extend(read),
-                Err(error) => slots.add(Err(error))?,
+            let mut slots = steps.slots(license.clone(), hour.hour, last).await?;
+            unreadable.append(&mut slots.unreadable);
+            for slot in &slots.items {
+                take_closed(slot, hour, &mut sums);
             }
-        }
-        unreadable.append(&mut slots.unreadable);
-        for slot in &slots.items {
-            take_closed(slot, hour, &mut sums);
         }
     }
     let items = sums.into_iter().map(|(name, computer_hours)| {

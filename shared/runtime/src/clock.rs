@@ -81,7 +81,7 @@ impl Intercept for Dated {
     clippy::disallowed_methods,
     reason = "this is where the time that is an argument everywhere else comes from"
 )]
-fn system_time() -> Timestamp {
+pub(crate) fn system_time() -> Timestamp {
     Timestamp::now()
 }
 

@@ -7,28 +7,35 @@ use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 
-use app::Chain;
+use app::{Chain, Clock};
+
+use crate::clock::system_time;
 
 /// What is left for the answer and the log when a function must stop its work.
 pub const MARGIN: SignedDuration = SignedDuration::from_secs(3);
 
-/// When an invocation must stop starting new work: its deadline, less a margin.
-pub fn deadline(context: &Context) -> Timestamp {
-    i64::try_from(context.deadline)
-        .ok()
-        .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok())
+/// When an invocation must stop starting new work, by `clock`: its deadline, less
+/// a margin. Lambda tells the deadline by the clock of the machine, which may be
+/// wrong and `clock` right: what counts is the time that it leaves.
+fn deadline(context: &Context, clock: &dyn Clock) -> Timestamp {
+    let milliseconds = i64::try_from(context.deadline).ok();
+    let told = milliseconds.and_then(|told| Timestamp::from_millisecond(told).ok());
+    let left = told.map_or(SignedDuration::MAX, |told| {
+        told.duration_since(system_time())
+    });
+    clock
+        .now()
+        .saturating_add(left.saturating_sub(MARGIN))
         .unwrap_or(Timestamp::MAX)
-        .saturating_sub(MARGIN)
-        .unwrap_or(Timestamp::MIN)
 }
 
 /// Serves invocations until Lambda ends the process: `handle` is given the
-/// payload and the deadline. An error is logged once, with what caused it, and
-/// answered by its own text.
+/// payload and the deadline, by `clock`. An error is logged once, with what caused
+/// it, and answered by its own text.
 ///
 /// # Errors
 /// When Lambda's runtime API cannot be reached.
-pub async fn serve<H, A, E>(handle: H) -> Result<(), lambda_runtime::Error>
+pub async fn serve<H, A, E>(clock: &dyn Clock, handle: H) -> Result<(), lambda_runtime::Error>
 where
     H: AsyncFn(Value, Timestamp) -> Result<A, E>,
     A: Serialize,
@@ -36,7 +43,7 @@ where
 {
     let handle = &handle;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let deadline = deadline(&event.context);
+        let deadline = deadline(&event.context, clock);
         // Boxed: a use case's future is deep, and laying it out inside those of
         // the runtime's layers exceeds the compiler's depth limit.
         let answered = Box::pin(handle(event.payload, deadline)).await;
@@ -62,11 +69,19 @@ fn short_name(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
 
     #[test]
-    fn work_stops_before_the_deadline() {
-        let mut context = Context::default();
-        context.deadline = 1_795_341_600_000;
-        assert_eq!(deadline(&context).to_string(), "2026-11-22T09:59:57Z");
+    fn work_stops_before_the_deadline_also_when_the_machine_s_clock_is_wrong() {
+        let clock = SystemClock::default();
+        for aws_ahead in [0, 50, -50] {
+            clock.told(system_time() + SignedDuration::from_mins(aws_ahead));
+            let mut context = Context::default();
+            let told = system_time() + SignedDuration::from_secs(60);
+            context.deadline = told.as_millisecond().try_into().unwrap();
+            let left = deadline(&context, &clock).duration_since(clock.now());
+            assert!(left > SignedDuration::from_secs(50), "{left}");
+            assert!(left <= SignedDuration::from_secs(57), "{left}");
+        }
     }
 }

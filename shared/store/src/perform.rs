@@ -78,7 +78,7 @@ impl Store {
                 license,
                 from,
                 until,
-            } => Answer::ReadSlots(self.slots(&license, from, until).await?),
+            } => Answer::ReadSlots(self.listed_slots(&license, from, until).await?),
             Step::OpenSlot { license, hour, due } => {
                 Answer::OpenSlot(self.open_slot(&license, hour, due).await?)
             }

@@ -10,6 +10,8 @@ pub mod aws;
 pub mod cast;
 pub mod check;
 pub mod conservation;
+#[cfg(test)]
+mod crowd;
 pub mod draw;
 pub mod gate;
 pub mod run;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::hour::{Hour, after, before};
-use domain::ids::{Dimension, LicenseId};
+use domain::ids::{AccountId, Dimension, LicenseId};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::included::Included;
 use domain::ledger::record::{Record, RecordState};
 use domain::ledger::slot::{AllocationLimit, SlotEntry};
+use domain::usage::Part;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Answer, Rules, Step, ZeroRecords};
 
@@ -215,6 +216,8 @@ pub struct Story {
     pub forgotten: Vec<Forgotten>,
     /// What records hold that a restore forgot: their slots' entries.
     pub lost: BTreeMap<DedupKey, Vec<SlotEntry>>,
+    /// Of which hours of use a restore forgot reports.
+    pub lost_reports: BTreeSet<(AccountId, Part, Hour)>,
     /// When its last action was over, and with it all faults.
     pub over: Timestamp,
 }
@@ -405,6 +408,17 @@ impl World {
         let restored = self.tables.restored_to(&backup);
         let lost = std::mem::replace(&mut self.tables, restored);
         story.lost.extend(provenance(&lost));
+        let kept: BTreeSet<_> = self
+            .tables
+            .reports()
+            .map(|(hour, key, _)| (hour, key))
+            .collect();
+        for (hour, key, _) in lost.reports() {
+            if !kept.contains(&(hour, key)) {
+                let (account, part, _) = key.clone();
+                story.lost_reports.insert((account, part, hour));
+            }
+        }
         self.forget_answers(&lost);
         if let Ok(forgotten) = Forgotten::new(at, now) {
             story.forgotten.push(forgotten);

@@ -202,7 +202,7 @@ impl Tables {
             Step::DeleteMarker { marker } => Answer::DeleteMarker(self.delete_marker(marker)),
             Step::StoreReport { report } => Answer::StoreReport(self.put_report(report)),
             Step::ListReportedParts { shard, hour } => {
-                Answer::ListReportedParts(self.reported_parts(shard, hour))
+                Answer::ListReportedParts(self.reported_parts(shard, hour).into())
             }
             Step::ListReports {
                 account,
@@ -224,7 +224,7 @@ impl Tables {
                 license,
                 from,
                 until,
-            } => Answer::ReadSlots(self.slots_between(&license, from, until)),
+            } => Answer::ReadSlots(self.slots_between(&license, from, until).into()),
             Step::OpenSlot { license, hour, due } => {
                 Answer::OpenSlot(self.open_slot(license, hour, due))
             }

@@ -3,16 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::hour::{Hour, before};
 use crate::ids::ProductCode;
 use crate::usage::report::MAX_AGE;
-
-/// A slot that began longer before a table's point in time is terminal in it:
-/// usage is accepted for 24 h, and an hour takes its time to be over.
-const NOT_TERMINAL_FOR: SignedDuration = SignedDuration::from_hours(26);
 
 /// The operator's decisions: one item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -52,25 +48,26 @@ impl Forgotten {
         }
     }
 
-    fn holds(&self, hour: Hour, how_far_back: SignedDuration) -> bool {
-        before(self.from, how_far_back) < hour.end() && hour.start() < self.until
+    fn is_before_end(&self, hour: Hour) -> bool {
+        hour.start() < self.until
     }
 }
 
 impl Controls {
-    /// Whether a slot that is not terminal may have been sent all the same.
+    /// Whether a slot that is not terminal may have been sent all the same, or its
+    /// usage carried and sent: one of any hour before a forgotten interval's end.
+    /// What is put into a slot later than that enters one of a later hour.
     pub fn slot_in_doubt(&self, slot: Hour) -> bool {
-        self.forgotten
-            .iter()
-            .any(|forgotten| forgotten.holds(slot, NOT_TERMINAL_FOR))
+        let mut forgotten = self.forgotten.iter();
+        forgotten.any(|forgotten| forgotten.is_before_end(slot))
     }
 
     /// Whether usage of an hour that is posted now may have been posted and
     /// billed before: its report may be one that comes again.
     pub fn usage_in_doubt(&self, hour: Hour) -> bool {
-        self.forgotten
-            .iter()
-            .any(|forgotten| forgotten.holds(hour, MAX_AGE))
+        self.forgotten.iter().any(|forgotten| {
+            before(forgotten.from, MAX_AGE) < hour.end() && forgotten.is_before_end(hour)
+        })
     }
 
     /// The controls with a product's sending stopped, or going on; `None` when they are so.
@@ -111,7 +108,7 @@ mod tests {
         let forgotten = Forgotten::new(from, until).unwrap();
         let controls = Controls::default().forgetting(forgotten).unwrap();
         assert!(controls.slot_in_doubt(hour("2026-11-21T10:00:00Z")));
-        assert!(!controls.slot_in_doubt(hour("2026-11-21T06:00:00Z")));
+        assert!(controls.slot_in_doubt(hour("2026-11-01T06:00:00Z")));
         assert!(controls.slot_in_doubt(hour("2026-11-22T12:00:00Z")));
         assert!(!controls.slot_in_doubt(hour("2026-11-22T13:00:00Z")));
         assert!(controls.usage_in_doubt(hour("2026-11-20T11:00:00Z")));

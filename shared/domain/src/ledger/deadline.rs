@@ -64,7 +64,12 @@ pub fn final_usage_until(end: &LicenseEnd) -> Timestamp {
     if mutant!(SendingStopsAtTheEnd) {
         return end.learned_at;
     }
-    after(end.last_event_at, FINAL_USAGE).max(after(end.learned_at, FINAL_USAGE_AFTER_LEARNING))
+    let until = after(end.last_event_at, FINAL_USAGE)
+        .max(after(end.learned_at, FINAL_USAGE_AFTER_LEARNING));
+    if mutant!(SendingGoesOnAfterTheEnd) {
+        return after(until, FINAL_USAGE);
+    }
+    until
 }
 
 /// When what missed a deadline is closed.

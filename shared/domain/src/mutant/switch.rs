@@ -93,6 +93,7 @@ mutants! {
     SlotIsNotCarried = 53: "a slot that missed its time is not carried";
     UnansweredClosedAsRefused = 54: "a record with an unanswered attempt is closed as not billed";
     LateSuccessIgnored = 55: "a late success does not overrule a close";
+    SendingGoesOnAfterTheEnd = 56: "sending to an ended license goes on when AWS takes no more of it";
     SendingStopsAtTheEnd = 56: "sending to an ended license stops at its end";
     RunningHourFrozenAtOnce = 57: "on an end, the running hour is frozen at once";
     RestoredSlotIsSent = 58: "after a restore, slots of the lost interval are sent again";
@@ -121,6 +122,7 @@ mutants! {
     CallsNotFilled = 46: "a call waits for 25 records of whatever products, and holds those of one";
     PoisonSoughtOneByOne = 62: "a call that fails for a record's sake is sent again record by record";
     PoisonSoughtInTenCalls = 62: "a run that made ten calls no longer looks for what makes calls fail";
+    MissingDimensionSoughtAgain = 62: "each record of a dimension that AWS does not know is sought by itself";
     PoisonFoundStopsTheRun = 62: "a run stops when it has found a record that makes calls fail";
     FinalHoursFrozenLate = 57: "hours that were over when an end became known are frozen 20 minutes after that";
     RunningHourFrozenLate = 57: "the hour in which a license ended is frozen 58 minutes after the end";

@@ -111,11 +111,7 @@ impl Check<'_> {
                     .insert(Difference::AccountHour { of, fault });
             }
         }
-        for unreadable in read.unreadable {
-            looked
-                .differences
-                .insert(Difference::Unreadable(unreadable));
-        }
+        looked.differences.extend_unreadable(read.unreadable);
         Ok(Some(stored))
     }
 
@@ -132,7 +128,8 @@ impl Check<'_> {
         let last = last
             .plus(self.rules.carry.hours)
             .max(Hour::of(self.now).next());
-        self.steps.slots(license.clone(), *first, last.next()).await
+        let slots = self.steps.slots(license.clone(), *first, last.next());
+        Ok(slots.await?.whole()?)
     }
 
     /// Compares what was read. What could not be is left out, on either side.

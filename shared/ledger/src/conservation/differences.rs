@@ -260,6 +260,13 @@ impl Differences {
         }
     }
 
+    /// Adds items that cannot be read.
+    pub(super) fn extend_unreadable(&mut self, unreadable: Vec<Unreadable>) {
+        for unreadable in unreadable {
+            self.insert(Difference::Unreadable(unreadable));
+        }
+    }
+
     /// Adds others.
     pub(super) fn extend(&mut self, others: Self) {
         self.more += others.more;

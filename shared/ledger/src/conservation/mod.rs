@@ -41,7 +41,7 @@ use futures_util::future::{join_all, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::rules::Rules;
-use crate::step::StepError;
+use crate::step::{Listed, StepError};
 use crate::steps::Steps;
 
 use account::Looked;
@@ -173,7 +173,9 @@ impl Check<'_> {
                 .iter()
                 .map(|(shard, hour)| self.steps.reported_parts(*shard, *hour));
             for ((_, hour), list) in some.iter().zip(join_all(lists).await) {
-                for (account, part) in readable(list, found)?.into_iter().flatten() {
+                let Listed { items, unreadable } = list?;
+                found.extend_unreadable(unreadable);
+                for (account, part) in items {
                     accounts.entry(account).or_default().insert((*hour, part));
                 }
             }

@@ -10,7 +10,7 @@ use domain::license::{LicenseEnd, LicenseStatus};
 use domain::usage::Part;
 use jiff::Timestamp;
 
-use super::{AGAIN_AFTER, Poster, PostingError, PostingRun};
+use super::{AGAIN_AFTER, Poster, PostingRun};
 use crate::notice::{Notice, chain};
 use crate::step::StepError;
 use crate::steps::Steps;
@@ -39,7 +39,7 @@ pub async fn begin_final_usage(steps: &Steps, license: &LicenseId) -> Result<(),
 
 impl Poster<'_> {
     /// Posts what is there of the last hours of every license that has ended.
-    /// One that fails does not hold up the others.
+    /// A license, or an account-hour of one, that fails does not hold up the others.
     pub(super) async fn post_final_usage(&self, run: &mut PostingRun) -> Result<(), StepError> {
         let ending = self.steps.final_usage().await?;
         run.failed += self.steps.tell_unreadable(ending.unreadable);
@@ -65,7 +65,7 @@ impl Poster<'_> {
         license: &LicenseId,
         now: Timestamp,
         run: &mut PostingRun,
-    ) -> Result<(), PostingError> {
+    ) -> Result<(), StepError> {
         let steps = self.steps;
         let stored = steps.license(license.clone()).await?;
         let end = match stored.as_ref().map(|license| &license.status) {
@@ -75,7 +75,7 @@ impl Poster<'_> {
             Some(
                 LicenseStatus::Ended { .. } | LicenseStatus::Pending | LicenseStatus::Active { .. },
             )
-            | None => return Ok(steps.end_final_usage(license.clone()).await?),
+            | None => return steps.end_final_usage(license.clone()).await,
         };
         for hour in last_hours(&end) {
             let links = steps
@@ -88,9 +88,9 @@ impl Poster<'_> {
                 };
                 for part in Part::all(snapshot.parts.count_at(hour)) {
                     run.account_hours += 1;
-                    match self.post_account_hour(&account, part, hour).await {
-                        Err(error) if !error.only_waits() => return Err(error),
-                        Ok(()) | Err(_) => {}
+                    if let Err(error) = self.post_account_hour(&account, part, hour).await {
+                        run.failed += usize::from(!error.only_waits());
+                        self.failed(&account, part, hour, &error);
                     }
                 }
             }

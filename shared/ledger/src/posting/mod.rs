@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::notice::{Notice, chain};
 use crate::rules::Rules;
-use crate::step::{AccountPart, Cursor, Edge, Marker, StepError, Written};
+use crate::step::{AccountPart, Cursor, Edge, Listed, Marker, StepError, Written};
 use crate::steps::Steps;
 
 pub use account_hour::PostingError;
@@ -186,10 +186,15 @@ impl Poster<'_> {
             .iter()
             .map(|shard| self.steps.reported_parts(*shard, hour))
             .collect();
-        let reported: Vec<Vec<AccountPart>> = stream::iter(reported)
+        let listed: Vec<Listed<AccountPart>> = stream::iter(reported)
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
+        let mut reported = Vec::with_capacity(listed.len());
+        for parts in listed {
+            run.failed += self.steps.tell_unreadable(parts.unreadable);
+            reported.push(parts.items);
+        }
         let (busy, empty): (Vec<_>, Vec<_>) = shards
             .into_iter()
             .zip(reported)
@@ -257,7 +262,8 @@ impl Poster<'_> {
         for (shard, cursor) in cursors {
             let mut hour = closed.next();
             while cursor.is_some_and(|cursor| hour <= cursor.posted) {
-                for (account, part) in self.steps.reported_parts(*shard, hour).await? {
+                let reported = self.steps.reported_parts(*shard, hour).await?;
+                for (account, part) in reported.items {
                     let marker = Marker::fresh(self.steps, account, part, hour);
                     self.steps.put_marker(marker).await?;
                 }

@@ -1,13 +1,15 @@
 //! Making a call, and finding the record for whose sake it fails.
 
 use domain::ledger::record::{Outcome, Record, RecordState, blames_a_record};
-use domain::metering::{CallAnswer, CallFailure, NoAnswer, RecordKey, UsageRecord, Verdict};
+use domain::metering::{
+    CallAnswer, CallFailure, NoAnswer, RecordKey, Refusal, UsageRecord, Verdict,
+};
 use domain::mutant;
 use futures_util::stream::{self, StreamExt};
 use jiff::Timestamp;
 
 use super::CONCURRENCY;
-use super::prepared::{Call, Ready, name_of};
+use super::prepared::{Call, ProductDimension, Ready, dimension_of, name_of};
 use super::settling::{Settled, settle};
 use crate::notice::Notice;
 use crate::step::{StepError, Written};
@@ -34,6 +36,9 @@ pub(super) struct CallEnd {
     pub(super) answered: bool,
     /// Whether its only record is found to be one that makes calls fail.
     pub(super) found: bool,
+    /// The dimension that AWS does not know, if that is why it refused its only
+    /// record: whatever else is of it makes calls fail as well.
+    pub(super) missing: Option<ProductDimension>,
     /// Whether nothing more is to be sent in this run.
     pub(super) stop: bool,
 }
@@ -67,6 +72,7 @@ pub(super) async fn make_call(steps: &Steps, call: Call, at: Timestamp, may: boo
             halves: Vec::new(),
             answered: false,
             found: false,
+            missing: None,
             stop: true,
         };
     }
@@ -75,6 +81,9 @@ pub(super) async fn make_call(steps: &Steps, call: Call, at: Timestamp, may: boo
         Next::GoOn | Next::Stop => {
             let alone = call.records.len() == 1;
             let found = next == Next::GoOn && !call.records.iter().all(Ready::is_alone);
+            let unknown = failure == CallFailure::Refused(Refusal::InvalidUsageDimension);
+            let only = call.records.first().filter(|_| alone && unknown);
+            let missing = only.map(dimension_of);
             let answered = matches!(failure, CallFailure::Refused(_));
             let outcome = Outcome::Failed { failure, alone };
             let outcomes = call
@@ -86,6 +95,7 @@ pub(super) async fn make_call(steps: &Steps, call: Call, at: Timestamp, may: boo
                 halves: Vec::new(),
                 answered,
                 found,
+                missing,
                 stop: next == Next::Stop || found && mutant!(PoisonFoundStopsTheRun),
             }
         }
@@ -141,6 +151,7 @@ async fn answered(steps: &Steps, call: Call, answer: &CallAnswer) -> CallEnd {
         halves: Vec::new(),
         answered: true,
         found: false,
+        missing: None,
         stop: false,
     }
 }
@@ -196,6 +207,7 @@ async fn halved(steps: &Steps, call: Call, failure: CallFailure) -> CallEnd {
         halves: (0..parts).map(|_| Call { records: vec![] }).collect(),
         answered,
         found: false,
+        missing: None,
         stop: false,
     };
     for (place, again) in again.into_iter().enumerate() {

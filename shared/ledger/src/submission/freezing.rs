@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use domain::hour::Hour;
+use domain::hour::{Hour, after};
 use domain::ids::{AccountId, LicenseId};
 use domain::ledger::account_hour::WriteOff;
 use domain::ledger::deadline::{OpenSlot, closed_at, open_slot, slot_deadline, zero_due};
-use domain::ledger::record::Record;
+use domain::ledger::record::{Record, SET_ASIDE_FOR};
 use domain::ledger::slot::{
     FreezeTerms, FrozenUsage, LicenseTerms, SlotEntry, SlotHead, SlotState, freeze,
 };
@@ -158,8 +158,14 @@ impl Submitter<'_> {
             &done
         {
             self.put_off_in_the_way(work).await;
-        } else if let Err(SlotError::Store(error)) = &done {
-            self.put_off_unreadable(work, error).await;
+        } else if let Err(error) = &done {
+            match error {
+                SlotError::Store(error) => self.put_off_unreadable(work, error).await,
+                SlotError::TooLarge(_) => {
+                    let until = after(self.steps.now(), SET_ASIDE_FOR);
+                    self.put_off(work, until).await;
+                }
+            }
         }
         done
     }

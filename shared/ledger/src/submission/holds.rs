@@ -63,6 +63,8 @@ impl Submitter<'_> {
         let first = running.plus(-TRIED_HOURS_BACK);
         let slots = self.steps.slots(license.clone(), first, running.next());
         let slots = slots.await?;
+        self.run.failed += self.steps.tell_unreadable(slots.unreadable);
+        let slots = slots.items;
         let accepted_since = slots.iter().flat_map(|slot| &slot.records).any(
             |record| matches!(record.state, RecordState::Billed { at, .. } if at >= hold.since),
         );

@@ -9,7 +9,8 @@
 //! A run keeps a few calls under way, a tenth of a second apart, and prepares
 //! the next one meanwhile: it counts the attempts of records that are due and
 //! freezes just as many slots as the call takes; with several products, until
-//! one of them fills a call. After a failed call nothing more is frozen or sent.
+//! one of them fills a call. A call that fails for one record's sake is halved until
+//! that is found; after any other failure nothing more is frozen or sent.
 
 mod call;
 mod carrying;
@@ -38,7 +39,7 @@ use crate::step::{RecordName, StepError};
 use crate::steps::Steps;
 
 use call::{CallEnd, make_call};
-use prepared::{Call, Ready};
+use prepared::{Call, ProductDimension, Ready, dimension_of};
 use waiting::StoppedNear;
 pub use zeros::begin_zeros;
 
@@ -105,6 +106,8 @@ struct Submitter<'a> {
     answered: bool,
     /// Records found that make calls fail.
     found: usize,
+    /// Dimensions that AWS turned out not to know: nothing more of them is sent.
+    missing: BTreeSet<ProductDimension>,
     /// Full calls that went before what is first to be sent.
     passed_over: usize,
     /// A due slot waits for its accounts to be posted.
@@ -135,7 +138,11 @@ pub async fn submit_due(
     let mut broken: Option<StepError> = None;
     loop {
         for end in ended.drain(..) {
-            calls.extend(submitter.take_in(end).await);
+            // The halves next: what makes calls fail is found before more is sought.
+            for half in submitter.take_in(end).await.into_iter().rev() {
+                calls.push_front(half);
+            }
+            submitter.leave_out_missing(&mut calls).await;
         }
         while under_way.len() < rules.calls_at_once
             && let Some(call) = calls.pop_front()
@@ -214,6 +221,7 @@ impl<'a> Submitter<'a> {
             next: None,
             answered: false,
             found: 0,
+            missing: BTreeSet::new(),
             passed_over: 0,
             waiting: false,
             stopped_near: BTreeMap::new(),
@@ -256,6 +264,34 @@ impl<'a> Submitter<'a> {
     fn may_halve(&self) -> bool {
         let given_up = mutant!(PoisonSoughtInTenCalls) && self.run.calls > 10;
         self.found < if self.answered { MAX_FOUND } else { 1 } && !given_up
+    }
+
+    /// Whether a record makes its call fail, for AWS does not know its dimension.
+    /// Those of a license that is ending have no time to wait, and are tried.
+    fn is_missing(&self, ready: &Ready) -> bool {
+        ready.end.is_none()
+            && !mutant!(MissingDimensionSoughtAgain)
+            && self.missing.contains(&dimension_of(ready))
+    }
+
+    /// Puts back what of calls, and of what is ready for one, is of a dimension
+    /// that AWS does not know.
+    async fn leave_out_missing(&mut self, calls: &mut VecDeque<Call>) {
+        if self.missing.is_empty() {
+            return;
+        }
+        let mut left_out = Vec::new();
+        for call in calls.iter_mut() {
+            let missing = call.records.extract_if(.., |one| self.is_missing(one));
+            left_out.extend(missing);
+        }
+        calls.retain(|call| !call.records.is_empty());
+        let ready = std::mem::take(&mut self.ready);
+        let (missing, rest): (VecDeque<Ready>, _) =
+            ready.into_iter().partition(|one| self.is_missing(one));
+        self.ready = rest;
+        left_out.extend(missing);
+        self.put_back(left_out).await;
     }
 
     /// A license's terms, read once a run.

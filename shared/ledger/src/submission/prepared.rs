@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use domain::ids::ProductCode;
+use domain::ids::{Dimension, ProductCode};
 use domain::ledger::record::{Record, RecordState};
 use domain::license::LicenseEnd;
 use domain::metering::MAX_RECORDS_PER_CALL;
@@ -44,6 +44,15 @@ impl Ready {
     fn bytes(&self) -> usize {
         RECORD_BYTES + ALLOCATION_BYTES * self.record.usage.allocations.len()
     }
+}
+
+/// A product's dimension.
+pub(super) type ProductDimension = (ProductCode, Dimension);
+
+/// Of which dimension a record is.
+pub(super) fn dimension_of(ready: &Ready) -> ProductDimension {
+    let record = &ready.record;
+    (record.product.clone(), record.usage.dimension.clone())
 }
 
 /// How work and notices name a record.

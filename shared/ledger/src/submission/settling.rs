@@ -70,7 +70,10 @@ impl Submitter<'_> {
     pub(super) async fn take_in(&mut self, end: CallEnd) -> Vec<Call> {
         self.run.stopped |= end.stop;
         self.answered |= end.answered;
-        self.found += usize::from(end.found);
+        let known = end
+            .missing
+            .is_some_and(|missing| !self.missing.insert(missing));
+        self.found += usize::from(end.found && !known);
         for settled in end.settled {
             self.settled(settled).await;
         }

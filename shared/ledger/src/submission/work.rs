@@ -1,6 +1,6 @@
 //! What is due, and preparing the next call of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use domain::hour::{Hour, after};
 use domain::ids::LicenseId;
@@ -49,6 +49,7 @@ impl Submitter<'_> {
         while !self.slots.is_empty() && self.room() > 0 {
             self.take_up_slots(self.room()).await;
         }
+        self.leave_out_missing(&mut VecDeque::new()).await;
         Ok(next_call(&mut self.ready, &mut self.passed_over))
     }
 
@@ -132,7 +133,9 @@ impl Submitter<'_> {
         };
         let first = last.plus(-hours);
         let all = self.steps.slots(license.clone(), first, last.next());
-        for slot in all.await? {
+        let all = all.await?;
+        self.run.failed += self.steps.tell_unreadable(all.unreadable);
+        for slot in all.items {
             if slot.head.state == SlotState::Open {
                 slots.push((license.clone(), slot.head.hour));
             }
@@ -205,9 +208,6 @@ impl Submitter<'_> {
         let RecordState::Frozen { due, .. } = record.state else {
             return Ok(Looked::Nothing);
         };
-        if !record.is_intact() {
-            return Ok(Looked::Changed);
-        }
         let end = match self.terms.get(&license) {
             Some(terms) => terms.clone(),
             None => crate::posting::terms(steps, &license).await?,
@@ -230,11 +230,19 @@ impl Submitter<'_> {
                 end.as_ref(),
             )));
         }
-        let held = self.held.contains(&license) && end.is_none();
-        if held || self.controls.stopped.contains(&record.product) {
+        let missing = (record.product.clone(), record.usage.dimension.clone());
+        let waits = end.is_none()
+            && (self.held.contains(&license)
+                || self.missing.contains(&missing) && !mutant!(MissingDimensionSoughtAgain));
+        let is_intact = record.is_intact();
+        if waits || self.controls.stopped.contains(&record.product) || !is_intact {
             let until = self.waits_until(&record.product, record.deadline);
             self.put_off(Work::Record(name.clone()), until).await;
-            return Ok(Looked::Waits(record));
+            return Ok(if is_intact {
+                Looked::Waits(record)
+            } else {
+                Looked::Changed
+            });
         }
         let Some(attempted) = record.attempted_again(now) else {
             return Ok(Looked::Nothing);

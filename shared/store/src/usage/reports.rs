@@ -6,11 +6,11 @@ use domain::hour::{Hour, after};
 use domain::ids::AccountId;
 use domain::usage::{Part, Shard, packed};
 use jiff::SignedDuration;
-use ledger::step::{AccountPart, Chunk, PutReport, ReadReports, ReportPart, StoredReport};
+use ledger::step::{AccountPart, Chunk, Listed, PutReport, ReadReports, ReportPart, StoredReport};
 
 use super::keys::{self, Key};
 use super::mapping::{FORMAT, Item, bytes, known, number};
-use super::table::Sorted;
+use super::table::{Sorted, list};
 use crate::{Store, StoreError};
 
 /// How long a report is kept: well beyond the 48 h in which it may come again.
@@ -65,12 +65,12 @@ impl Store {
     /// ascending. The keys say it: a report that cannot be read is listed too.
     ///
     /// # Errors
-    /// [`StoreError`] when DynamoDB does not answer or a key is no report's.
+    /// [`StoreError`] when DynamoDB does not answer.
     pub async fn reported_parts(
         &self,
         shard: Shard,
         hour: Hour,
-    ) -> Result<Vec<AccountPart>, StoreError> {
+    ) -> Result<Listed<AccountPart>, StoreError> {
         let query = self
             .client
             .query()
@@ -79,17 +79,16 @@ impl Store {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", AttributeValue::S(keys::reports(shard, hour)))
             .projection_expression("pk, sk");
-        let mut parts: Vec<AccountPart> = Vec::new();
-        for item in self.query_all(query).await? {
-            let key = Key::of(&item);
-            let (account, part, ..) = keys::named_report(&key.sk)
-                .ok_or_else(|| StoreError::corrupt(key.to_string(), "no report's key"))?;
-            if parts.last() != Some(&(account.clone(), part)) {
-                parts.push((account, part));
-            }
-        }
-        parts.sort_unstable();
-        parts.dedup();
+        let items = self.query_all(query).await?;
+        let mut parts = list(items.iter().map(|item| {
+            let key = Key::of(item);
+            let named = keys::named_report(&key.sk);
+            named
+                .map(|(account, part, ..)| (account, part))
+                .ok_or_else(|| StoreError::corrupt(key.to_string(), "no report's key"))
+        }))?;
+        parts.items.sort_unstable();
+        parts.items.dedup();
         Ok(parts)
     }
 

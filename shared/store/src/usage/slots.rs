@@ -1,5 +1,7 @@
 //! Slots, whole: heads, entries and records; and what becomes of them.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::hour::Hour;
 use domain::ids::LicenseId;
@@ -9,7 +11,7 @@ use domain::ledger::slot::{SlotEntry, SlotHead, SlotState};
 use domain::mutant;
 use jiff::Timestamp;
 use ledger::Written;
-use ledger::step::{Carry, Freeze, Slot};
+use ledger::step::{Carry, Freeze, Listed, Slot, Unreadable};
 
 use super::heads::Was;
 use super::keys::{self, Key};
@@ -26,7 +28,7 @@ impl Store {
     pub async fn slot(&self, license: &LicenseId, hour: Hour) -> Result<Option<Slot>, StoreError> {
         let of_slot = Sorted::BeginningWith(keys::slot(hour));
         let items = self.usage_items(keys::license(license), of_slot);
-        Ok(slots_of(items.await?)?.pop())
+        Ok(slots_of(items.await?)?.whole()?.pop())
     }
 
     /// The slots of a license from the first hour up to but without the second, ascending.
@@ -39,6 +41,19 @@ impl Store {
         from: Hour,
         until: Hour,
     ) -> Result<Vec<Slot>, StoreError> {
+        Ok(self.listed_slots(license, from, until).await?.whole()?)
+    }
+
+    /// [`Self::slots`], but for those of which an item cannot be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer.
+    pub async fn listed_slots(
+        &self,
+        license: &LicenseId,
+        from: Hour,
+        until: Hour,
+    ) -> Result<Listed<Slot>, StoreError> {
         let hours = Sorted::Between(keys::slot(from), keys::slot(until));
         slots_of(self.usage_items(keys::license(license), hours).await?)
     }
@@ -111,36 +126,54 @@ impl Store {
     }
 }
 
-/// Groups a license's items, ascending by key, into its slots.
-fn slots_of(items: Vec<Item>) -> Result<Vec<Slot>, StoreError> {
-    let mut heads: Vec<(String, SlotHead)> = Vec::new();
-    let mut entries: Vec<(String, SlotEntry)> = Vec::new();
-    let mut records: Vec<(String, Record)> = Vec::new();
-    for item in items {
-        let key = Key::of(&item);
-        let (slot, rest) = key.sk.split_once('#').unwrap_or((&key.sk, ""));
-        let slot = slot.to_owned();
-        match rest.split_once('#') {
-            None if rest == "head" => heads.push((slot, read::<HeadRow>(item)?.into())),
-            Some(("entry", _)) => entries.push((slot, read_entry(item)?)),
-            Some(("record", _)) => records.push((slot, read_record(item)?)),
-            None | Some(_) => return Err(StoreError::corrupt(key.to_string(), "no slot's item")),
-        }
-    }
-    Ok(heads
-        .into_iter()
-        .map(|(slot, head)| Slot {
-            head,
-            entries: of_slot(&entries, &slot),
-            records: of_slot(&records, &slot),
-        })
-        .collect())
+/// The items of one slot.
+#[derive(Default)]
+struct SlotItems {
+    head: Option<SlotHead>,
+    entries: Vec<SlotEntry>,
+    records: Vec<Record>,
+    unreadable: Vec<Unreadable>,
 }
 
-fn of_slot<T: Clone>(items: &[(String, T)], slot: &str) -> Vec<T> {
-    items
-        .iter()
-        .filter(|(of, _)| of == slot)
-        .map(|(_, item)| item.clone())
-        .collect()
+impl SlotItems {
+    fn add(&mut self, rest: &str, item: Item) -> Result<(), StoreError> {
+        match rest.split_once('#') {
+            None if rest == "head" => self.head = Some(read::<HeadRow>(item)?.into()),
+            Some(("entry", _)) => self.entries.push(read_entry(item)?),
+            Some(("record", _)) => self.records.push(read_record(item)?),
+            None | Some(_) => {
+                let key = Key::of(&item).to_string();
+                return Err(StoreError::corrupt(key, "no slot's item"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Groups a license's items, ascending by key, into its slots. One of which an
+/// item cannot be read is left out.
+fn slots_of(items: Vec<Item>) -> Result<Listed<Slot>, StoreError> {
+    let mut slots: BTreeMap<String, SlotItems> = BTreeMap::new();
+    for item in items {
+        let sk = Key::of(&item).sk;
+        let (slot, rest) = sk.split_once('#').unwrap_or((&sk, ""));
+        let slot = slots.entry(slot.to_owned()).or_default();
+        match slot.add(rest, item) {
+            Ok(()) => {}
+            Err(StoreError::Corrupt(unreadable)) => slot.unreadable.push(unreadable),
+            Err(error) => return Err(error),
+        }
+    }
+    let mut listed = Listed::from(Vec::new());
+    for mut slot in slots.into_values() {
+        if let (Some(head), true) = (slot.head, slot.unreadable.is_empty()) {
+            listed.items.push(Slot {
+                head,
+                entries: slot.entries,
+                records: slot.records,
+            });
+        }
+        listed.unreadable.append(&mut slot.unreadable);
+    }
+    Ok(listed)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::ids::{CloudAccountId, Dimension, LicenseId};
+use domain::ids::{AccountId, CloudAccountId, Dimension, LicenseId};
 use domain::ledger::slot::SlotEntry;
 use domain::metering::UsageRecord;
 
@@ -36,6 +36,7 @@ fn no_tag_is_billed_twice(settled: &Settled<'_>, found: &mut Found) {
 /// Nor is more accepted than there were computers, tagged or not: of an
 /// account's hour of use in all, and by what a license may have paid for in each
 /// dimension. A record is what lies in its slot, also in one that a restore forgot.
+/// Where a restore forgot reports nothing says how many computers there were.
 fn sums_are_not_exceeded(settled: &Settled<'_>, found: &mut Found) {
     let mut accepted = 0;
     let mut of_hours: BTreeMap<_, BTreeMap<(&LicenseId, &Dimension), u64>> = BTreeMap::new();
@@ -56,6 +57,12 @@ fn sums_are_not_exceeded(settled: &Settled<'_>, found: &mut Found) {
         }
     }
     for (hour, billed) in &of_hours {
+        let (account, part, of) = hour;
+        let forgot = (AccountId::clone(account), *part, *of);
+        if settled.story.lost_reports.contains(&forgot) {
+            accepted -= billed.values().sum::<u64>();
+            continue;
+        }
         let Some(computers) = settled.computers.get(hour) else {
             found.fails("billed twice", format!("{hour:?} was never reported"));
             continue;

@@ -52,6 +52,11 @@ pub(super) fn check(settled: &Settled<'_>, found: &mut Found) {
         else {
             continue;
         };
+        // A run may not have known of the second event, which moves the deadline.
+        let end = LicenseEnd {
+            last_event_at: end.ended_at,
+            ..end
+        };
         let slots = settled
             .slots
             .range((license, Hour::from_number(i32::MIN))..=(license, last_hour(&end)));

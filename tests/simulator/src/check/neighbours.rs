@@ -9,7 +9,6 @@
 //! further one costs as much again at the most, five of them in one run. From
 //! then on each is tried in calls of its own.
 
-use domain::hour::after;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Violation;
@@ -36,8 +35,11 @@ pub struct Poisoned {
 }
 
 impl Poisoned {
+    /// A first 500 that stops a run while another record is sought costs the
+    /// halves that were not sent: they are two calls again.
     fn extra_calls(self) -> usize {
-        CALLS_TO_FIND_ONE * (self.refused + self.failed)
+        let sought_again = 2 * self.failed.saturating_sub(1);
+        CALLS_TO_FIND_ONE * (self.refused + self.failed) + sought_again
     }
 
     /// In which run another record is settled at the latest, by that of its
@@ -69,7 +71,9 @@ pub fn delayed_neighbours(
 }
 
 /// Every record that is no poison is accepted in the run in which it is without
-/// any, or as many later as AWS failed in, by the calls' time later in it.
+/// any, or as many later as AWS failed in, by the calls' time later in it. The
+/// two worlds' clocks differ by what earlier runs took: a run counts from its
+/// own beginning.
 fn later_than_without(
     with: &World,
     without: &World,
@@ -91,8 +95,12 @@ fn later_than_without(
             continue;
         };
         let last = place(with, with_run).unwrap_or(usize::MAX);
-        let in_time =
-            last < first || last == first && with_at <= after(at, poisoned.time_in_a_run());
+        let since = |world: &World, run: usize, at: Timestamp| {
+            let began = world.submitted.get(run).map_or(at, |run| run.by.began);
+            at.duration_since(began)
+        };
+        let later = since(with, last, with_at) - since(without, first, at);
+        let in_time = last < first || last == first && later <= poisoned.time_in_a_run();
         let runs_later = last.saturating_sub(first);
         if !in_time && (runs_later == 0 || runs_later > poisoned.runs_later()) {
             late.push(format!(

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use ledger::step::Unreadable;
 use ledger::{Notice, StepError};
 
-use super::{Customer, minutes, posted};
+use super::{Customer, buyer, minutes, posted};
 use crate::testing::{World, dynamodb_of};
 
 /// Two accounts with usage of the running hour; the first one's second report
@@ -177,4 +177,75 @@ async fn put_entry(world: &World, list: &str) {
         attributes.map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())));
     let put = dynamodb_of(world).put_item().table_name("Usage");
     put.set_item(Some(item.into())).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_is_no_reports_is_told_and_every_report_is_posted() {
+    let (world, customers, hour) = in_two_shards().await;
+    for customer in &customers {
+        world.report(&customer.account, hour, "r", 3).await;
+    }
+    let items = world.ledger_items().await;
+    let ((pk, _), item) = items
+        .into_iter()
+        .find(|((_, sk), _)| sk.starts_with(customers[0].account.as_str()))
+        .unwrap();
+    let mut newer = item.clone();
+    newer.insert("sk".to_owned(), AttributeValue::S("newer".to_owned()));
+    let put = dynamodb_of(&world).put_item().table_name("Usage");
+    put.set_item(Some(newer)).send().await.unwrap();
+    world.advance_to(hour.end() + minutes(46)).await;
+    let (run, told) = world.told().await;
+    assert!(
+        unreadable(&told).contains(format!("{pk} | newer").as_str()),
+        "{told:?}"
+    );
+    assert_eq!(run.billed, 2);
+}
+
+/// The license of a customer ends two minutes into an hour, in which four
+/// computers were reported; 47 minutes later all is sent.
+async fn end_within_the_next(world: &World, customer: &Customer, hour: Hour) -> Hour {
+    let last = hour.next();
+    world.advance_to(last.start() + minutes(11)).await;
+    world.report(&customer.account, last, "last", 4).await;
+    world.cancel(customer).await;
+    for minutes_later in [1, 46] {
+        world.advance(minutes(minutes_later)).await;
+        world.told().await;
+    }
+    last
+}
+
+#[tokio::test]
+async fn a_license_s_last_hour_is_billed_beside_a_report_that_cannot_be_read() {
+    let (world, customers, hour, _) = with_changed_report("format", newer()).await;
+    let last = end_within_the_next(&world, &customers[0], hour).await;
+    let accepted = world.accepted(&customers[0].license);
+    assert_eq!(accepted, [(hour, 3), (last, 4)].into());
+}
+
+#[tokio::test]
+async fn a_license_s_last_hour_is_billed_beside_a_slot_that_cannot_be_read() {
+    let (world, customer, hour) = posted().await;
+    change(&world, "#head", "format", newer()).await;
+    let last = end_within_the_next(&world, &customer, hour).await;
+    assert_eq!(world.accepted(&customer.license), [(last, 4)].into());
+}
+
+#[tokio::test]
+async fn a_hold_ends_beside_a_slot_that_cannot_be_read() {
+    let (world, customer, hour) = posted().await;
+    world.aws.suspend_buyer(&buyer(0)).unwrap();
+    world.submit().await;
+    world.report(&customer.account, hour.next(), "r", 2).await;
+    world.post_after(hour.next()).await;
+    let slot = format!("{hour}#head");
+    change(&world, &slot, "format", newer()).await;
+    world.aws.restore_buyer(&buyer(0)).unwrap();
+    world.advance(minutes(15)).await;
+    world.told().await;
+    let hold = world.app.store.hold(&customer.license).await.unwrap();
+    assert_eq!(hold, None);
+    assert!(world.accepted(&customer.license).contains_key(&hour.next()));
 }
