@@ -10,7 +10,7 @@ use simulator::run::{run, settled_with};
 use simulator::shrink::shrink;
 
 /// How often a long run says how far it is.
-const SCHEDULES_A_LINE: u64 = 20_000;
+const SCHEDULES_A_LINE: u64 = 5_000;
 
 /// Which schedules.
 #[derive(Debug, Args)]
