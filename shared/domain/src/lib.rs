@@ -26,6 +26,7 @@ pub mod linking;
 pub mod marketplace_event;
 pub mod member;
 pub mod metering;
+pub mod money;
 pub mod mutant;
 pub mod outbound;
 pub mod packing;

@@ -1,0 +1,150 @@
+//! Billing and usage over HTTP.
+
+use local::Local;
+
+use super::client::{Answer, Client};
+use super::registration::link;
+use super::{stack, stack_at, stop_sending, subscribe, until, wait};
+
+const BUYER: &str = "111122223333";
+
+/// A stack whose account is linked to a license of the buyer.
+async fn linked(stack: &Local) {
+    let bought = subscribe(stack, BUYER).await;
+    link(stack, &bought.registration_token, "acme-production")
+        .await
+        .is(200);
+}
+
+/// The usage page of a month, as a member with full access sees it.
+async fn usage(stack: &Local, month: &str) -> Answer {
+    let path = format!("/accounts/acme-production/usage?month={month}");
+    let page = Client::new(&stack.seller_url).sign_in_as_alice(&path).await;
+    page.is(200);
+    page
+}
+
+/// The number that an element of the page holds.
+fn number(page: &Answer, id: &str) -> u64 {
+    let start = format!(r#"id="{id}">"#);
+    let (_, rest) = page
+        .body
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("no {id}"));
+    let number = rest.split('<').next().unwrap().replace(',', "");
+    number.parse().unwrap_or_else(|_| panic!("{id}: {number}"))
+}
+
+/// What AWS accepted for hours of a month.
+fn accepted(stack: &Local, month: &str) -> u64 {
+    let records = stack.fake.accepted_records().into_iter();
+    records
+        .filter(|record| record.hour.to_string().starts_with(month))
+        .map(|record| record.quantity)
+        .sum()
+}
+
+/// The month's total is what AWS accepted and what is still on its way there.
+#[track_caller]
+fn agrees(stack: &Local, page: &Answer, month: &str) {
+    assert_eq!(number(page, "accepted"), accepted(stack, month), "{month}");
+    assert!(number(page, "billed") >= number(page, "accepted"));
+}
+
+#[tokio::test]
+async fn the_months_total_is_what_aws_accepted_while_subscribed_in_grace_and_expired() {
+    let stack = stack().await;
+    linked(&stack).await;
+    wait(&stack, 3 * 3600).await;
+    let page = usage(&stack, "2026-11").await;
+    agrees(&stack, &page, "2026-11");
+    for text in [
+        "Charged to the subscription",
+        "Workload Security",
+        "accepted by AWS",
+        "0.011",
+        "AWS issues it on the 2nd or 3rd of the next month",
+        "Days and hours are UTC",
+        "<title id=\"days-chart-title\">Computer-hours of 2026-11 by day</title>",
+        "<title>2026-11-22: Medium ",
+        "0f6cf3c4-6f9a-4a57-9a70-2b1a7f2f6f01",
+    ] {
+        page.says(text);
+    }
+    page.does_not_say("Carried over the month");
+    page.does_not_say("style=");
+
+    let mut alice = Client::new(&stack.seller_url);
+    let asked = alice
+        .sign_in_as_alice("/accounts/acme-production/unlink")
+        .await;
+    let (csrf, basis) = (asked.field("csrf"), asked.field("basis"));
+    let form = [("csrf", csrf.as_str()), ("basis", basis.as_str())];
+    let unlinked = alice.post("/accounts/acme-production/unlink", &form).await;
+    alice.follow(unlinked).await.says("of grace left");
+    wait(&stack, 24 * 3600).await;
+    let page = usage(&stack, "2026-11").await;
+    agrees(&stack, &page, "2026-11");
+    assert_eq!(number(&page, "billed"), number(&page, "accepted"));
+    page.says("The account was in its 48 hours of grace");
+
+    wait(&stack, 48 * 3600).await;
+    let page = usage(&stack, "2026-11").await;
+    agrees(&stack, &page, "2026-11");
+    page.says("<td class=\"wrap\">Trial or Subscription Expired</td>");
+}
+
+#[tokio::test]
+async fn usage_that_missed_its_month_is_listed_in_both_and_counts_where_it_is_billed() {
+    let stack = stack_at("2026-11-30T20:05:00Z").await;
+    linked(&stack).await;
+    until(&stack, "2026-11-30T21:40:00Z").await;
+    stop_sending(&stack, true).await;
+    until(&stack, "2026-12-01T05:51:00Z").await;
+    stop_sending(&stack, false).await;
+    until(&stack, "2026-12-01T12:30:00Z").await;
+
+    let november = usage(&stack, "2026-11").await;
+    agrees(&stack, &november, "2026-11");
+    november.says("Carried out: used in the month, billed later");
+    november.says(r#"data-carried="out""#);
+    november.does_not_say(r#"data-carried="in""#);
+    november.says("billed in the hour of ");
+    november.says("of these billed in a later hour than that of use");
+    let december = usage(&stack, "2026-12").await;
+    agrees(&stack, &december, "2026-12");
+    december.says("Carried in: used before, billed in the month");
+    december.says(r#"data-carried="in""#);
+    december.says(r#"<time datetime="2026-11-30T23:00:00Z">2026-11-30 23:00:00</time>"#);
+    let shown = number(&november, "accepted") + number(&december, "accepted");
+    let records = stack.fake.accepted_records();
+    assert_eq!(shown, records.iter().map(|record| record.quantity).sum());
+}
+
+#[tokio::test]
+async fn thirteen_months_can_be_shown_and_any_day_of_them_by_hour() {
+    let stack = stack().await;
+    linked(&stack).await;
+    wait(&stack, 2 * 3600).await;
+    let mut alice = Client::new(&stack.seller_url);
+    let page = "/accounts/acme-production/usage";
+    let shown = alice.sign_in_as_alice(page).await;
+    assert_eq!(shown.body.matches("<option").count(), 13);
+    for month in ["2025-11", "2026-10"] {
+        let path = format!("{page}?month={month}");
+        let empty = alice.get(&path).await;
+        empty.is(200);
+        empty.says(&format!("No usage in {month}"));
+    }
+    for month in ["2026-12", "2025-10", "november", "2026-11-01", "%0d%0a"] {
+        let path = format!("{page}?month={month}");
+        alice.get(&path).await.is(404);
+    }
+    let day = alice.get(&format!("{page}?month=2026-11&day=22")).await;
+    day.says("2026-11-22 by hour (UTC)");
+    day.says("<title>2026-11-22 10:00 UTC: Medium 12, ");
+    day.says(r#"<tbody data-hour="2026-11-22T10:00:00Z">"#);
+    day.says(r##"href="?month=2026-11&amp;day=21#by-hour""##);
+    let before = alice.get(&format!("{page}?month=2026-11&day=21")).await;
+    before.says("No usage on this day.");
+}
