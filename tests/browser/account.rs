@@ -1,4 +1,4 @@
-//! Billing and usage over HTTP.
+//! Billing and usage over HTTP, and computers outside the clouds.
 
 use local::Local;
 
@@ -147,4 +147,31 @@ async fn thirteen_months_can_be_shown_and_any_day_of_them_by_hour() {
     day.says(r##"href="?month=2026-11&amp;day=21#by-hour""##);
     let before = alice.get(&format!("{page}?month=2026-11&day=21")).await;
     before.says("No usage on this day.");
+}
+
+#[tokio::test]
+async fn computers_outside_the_clouds_are_named_with_the_reason_and_the_saving() {
+    let stack = stack().await;
+    wait(&stack, 2 * 3600).await;
+    let mut alice = Client::new(&stack.seller_url);
+    let page = alice
+        .sign_in_as_alice("/accounts/acme-production/not-cloud")
+        .await;
+    page.is(200);
+    page.says("6 computers in the hour of ");
+    let of = |agent: &str| {
+        let (_, rest) = page.body.split_once(agent).unwrap();
+        rest.split("</tr>").next().unwrap().to_owned()
+    };
+    let office = of("agent-office-00");
+    assert!(office.contains("No connector"), "{office}");
+    assert!(office.contains("0.013 to 0.049, by its size"), "{office}");
+    let vcenter = of("agent-vm-03");
+    assert!(vcenter.contains("In vCenter"), "{vcenter}");
+    assert!(vcenter.contains("nothing"), "{vcenter}");
+    // Two computers for 720 hours.
+    page.says("<strong>$18.72 to $70.56</strong> less in 30 days");
+    page.does_not_say("agent-web-00");
+    let none = alice.get("/accounts/globex/not-cloud").await;
+    none.says("None was reported in the last 24 hours");
 }

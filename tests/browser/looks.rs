@@ -92,6 +92,11 @@ async fn all_pages(viewport: Viewport, name: &str) {
                 format!("{ACCOUNT}/usage?month=2026-12"),
                 "Carried over the month’s end",
             ),
+            (
+                "not-cloud",
+                format!("{ACCOUNT}/not-cloud"),
+                "Which computers",
+            ),
         ] {
             window.open(&format!("{}{path}", stack.seller_url)).await;
             window.sees("h2", heading).await;

@@ -431,6 +431,7 @@ async fn a_read_only_member_sees_the_payer_masked_and_cannot_unlink() {
     for path in [
         "/accounts/acme-staging",
         "/accounts/acme-staging/usage",
+        "/accounts/acme-staging/not-cloud",
         "/accounts/acme-staging/unlink",
         "/accounts/none",
     ] {

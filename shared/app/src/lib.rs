@@ -14,6 +14,7 @@ pub mod linking;
 pub mod marketplace_events;
 mod metering;
 pub mod month;
+pub mod not_cloud;
 mod notices;
 pub mod prices;
 pub mod reading;

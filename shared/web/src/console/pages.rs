@@ -78,8 +78,23 @@ pub(super) fn head(
             h1 { (name) }
             (words::badge(standing))
         }
+        nav.tabs aria-label="Pages of the account" {
+            @for (page, path) in PAGES {
+                @let current = page == place || page == FIRST_PAGE && place.is_empty();
+                a href={ "/accounts/" (account) (path) } aria-current=[current.then_some("page")] { (page) }
+            }
+        }
     }
 }
+
+const FIRST_PAGE: &str = "Subscription";
+
+/// The pages of an account, and where they are below it.
+const PAGES: [(&str, &str); 3] = [
+    (FIRST_PAGE, ""),
+    ("Billing & usage", "/usage"),
+    ("“Not Cloud” computers", "/not-cloud"),
+];
 
 /// The subscription: state, payer, agreement, and the links before.
 pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
