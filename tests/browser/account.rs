@@ -139,6 +139,8 @@ async fn thirteen_months_can_be_shown_and_any_day_of_them_by_hour() {
     for month in ["2026-12", "2025-10", "november", "2026-11-01", "%0d%0a"] {
         let path = format!("{page}?month={month}");
         alice.get(&path).await.is(404);
+        let path = format!("/accounts/acme-production/usage.csv?month={month}");
+        alice.get(&path).await.is(404);
     }
     let day = alice.get(&format!("{page}?month=2026-11&day=22")).await;
     day.says("2026-11-22 by hour (UTC)");

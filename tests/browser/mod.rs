@@ -5,6 +5,7 @@ mod account;
 mod api;
 mod chromium;
 mod client;
+mod exports;
 mod forgery;
 mod issuer;
 mod looks;

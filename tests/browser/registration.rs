@@ -431,6 +431,8 @@ async fn a_read_only_member_sees_the_payer_masked_and_cannot_unlink() {
     for path in [
         "/accounts/acme-staging",
         "/accounts/acme-staging/usage",
+        "/accounts/acme-staging/usage.csv",
+        "/accounts/acme-staging/focus-1.2.csv",
         "/accounts/acme-staging/not-cloud",
         "/accounts/acme-staging/unlink",
         "/accounts/none",

@@ -33,6 +33,7 @@ pub mod packing;
 pub mod policy;
 pub mod quantity;
 pub mod registration;
+pub mod service_kind;
 pub mod sign_in;
 pub mod tiers;
 pub mod usage;

@@ -1,6 +1,7 @@
 //! The account's pages: subscription, unlinking, billing and usage.
 
 mod chart;
+mod export;
 mod not_cloud;
 mod pages;
 mod usage;
@@ -32,6 +33,8 @@ pub(crate) fn routes() -> Router<State> {
         .route("/accounts", get(accounts).post(open_account))
         .route("/accounts/{account}", get(subscription))
         .route("/accounts/{account}/usage", get(usage::month))
+        .route("/accounts/{account}/usage.csv", get(export::usage))
+        .route("/accounts/{account}/focus-1.2.csv", get(export::focus))
         .route("/accounts/{account}/not-cloud", get(not_cloud::page))
         .route("/accounts/{account}/unlink", get(ask_unlink).post(unlink))
 }

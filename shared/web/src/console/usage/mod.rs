@@ -31,6 +31,11 @@ pub(super) struct Period {
 }
 
 impl Period {
+    /// A whole month.
+    pub(super) const fn of(month: Option<String>) -> Self {
+        Self { month, day: None }
+    }
+
     /// The month asked for, or the running one.
     pub(super) fn month(&self, view: &SubscriptionView) -> Result<Month, Problem> {
         match &self.month {

@@ -61,6 +61,25 @@ pub(super) fn page(page: &Page<'_>) -> Markup {
             }
             (by_cloud_account(page.usage))
             (carried(page.usage, page.catalog))
+            (exports(page))
+        }
+    }
+}
+
+/// The month as files.
+fn exports(page: &Page<'_>) -> Markup {
+    let (account, month) = (&page.view.account, page.usage.month);
+    let link = |file: &str, by: &str| format!("/accounts/{account}/{file}?month={month}&by={by}");
+    html! {
+        section.card aria-labelledby="exports" {
+            h2 #exports { "Export " (month) }
+            p { "As CSV: everything above, charged or not. As FOCUS 1.2, the open format of cloud bills: what AWS bills in the month, at the estimated cost. All times in UTC." }
+            div.actions {
+                a.button.quiet href=(link("usage.csv", "hour")) download { "CSV by hour" }
+                a.button.quiet href=(link("usage.csv", "day")) download { "CSV by day" }
+                a.button.quiet href=(link("focus-1.2.csv", "day")) download { "FOCUS 1.2 by day" }
+                a.button.quiet href=(link("focus-1.2.csv", "hour")) download { "FOCUS 1.2 by hour" }
+            }
         }
     }
 }
