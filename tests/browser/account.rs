@@ -1,5 +1,7 @@
-//! Billing and usage over HTTP, and computers outside the clouds.
+//! An account's pages over HTTP: the subscription, billing and usage, computers
+//! outside the clouds.
 
+use fake_aws::OfferKind;
 use local::Local;
 
 use super::client::{Answer, Client};
@@ -176,4 +178,47 @@ async fn computers_outside_the_clouds_are_named_with_the_reason_and_the_saving()
     page.does_not_say("agent-web-00");
     let none = alice.get("/accounts/globex/not-cloud").await;
     none.says("None was reported in the last 24 hours");
+}
+
+#[tokio::test]
+async fn the_subscription_page_says_what_it_is_until_when_and_whether_it_goes_on() {
+    let stack = stack().await;
+    let yearly = stack
+        .fake
+        .create_agreement(OfferKind::PrivateYearly, BUYER)
+        .await
+        .unwrap();
+    link(&stack, &yearly.registration_token, "acme-production")
+        .await
+        .is(200);
+    let mut alice = Client::new(&stack.seller_url);
+    let page = alice.sign_in_as_alice("/accounts/acme-production").await;
+    for text in [
+        "<dt>Type</dt><dd>AWS Marketplace</dd>",
+        "<dt>Agreement ends</dt><dd><time datetime=\"2027-11-22",
+        "<dt>Renewal</dt><dd>AWS Marketplace shows it, under Manage subscriptions</dd>",
+        "<code>offer-",
+        BUYER,
+    ] {
+        page.says(text);
+    }
+    // A read-only member sees the state and no more of the payer than its end.
+    let mut bob = Client::new(&stack.seller_url);
+    let masked = bob
+        .sign_in(
+            "/accounts/acme-production",
+            "bob@example.com",
+            Some("bob-local"),
+        )
+        .await;
+    masked.says("Subscribed through AWS Marketplace");
+    masked.says("••••••••3333");
+    masked.does_not_say(BUYER);
+    masked.does_not_say("<code>offer-");
+
+    let globex = alice.get("/accounts/globex").await;
+    globex.says("<dt>Type</dt><dd>Annual subscription, outside AWS Marketplace</dd>");
+    let trial = alice.get("/accounts/acme-staging").await;
+    trial.says("<dt>Type</dt><dd>Trial</dd>");
+    trial.says("(30 days 0 h left)");
 }

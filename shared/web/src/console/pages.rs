@@ -106,10 +106,11 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
             section.card aria-labelledby="subscription" {
                 h2 #subscription { "Subscription" }
                 dl.facts {
+                    dt { "Type" } dd { (kind(&view.state)) }
                     dt { "State" } dd #state { (view.standing.label()) }
                     dt { "Since" } dd { (time(view.since)) }
+                    @if let Some(end) = view.until { dt { "Until" } dd { (end_exact(end)) " (" (left(end.duration_since(view.as_of))) " left)" } }
                     (payer(view))
-                    @if let Some(end) = view.until { dt { "Until" } dd { (end_exact(end)) } }
                     @if let Some(payer) = &view.payer { (agreement(payer)) }
                     dt { "Your role" } dd { (words::role(view.role)) }
                 }
@@ -186,6 +187,21 @@ fn payer(view: &SubscriptionView) -> Markup {
     }
 }
 
+/// What kind of subscription it is, or was.
+fn kind(state: &AccountState) -> &'static str {
+    match state {
+        AccountState::Trial { .. } => "Trial",
+        AccountState::Subscribed(Payer::Marketplace { .. }) => "AWS Marketplace",
+        AccountState::Subscribed(Payer::Annual { .. }) => {
+            "Annual subscription, outside AWS Marketplace"
+        }
+        AccountState::Grace { .. } => "AWS Marketplace, no longer linked",
+        AccountState::Expired { .. }
+        | AccountState::Suspended { .. }
+        | AccountState::Purged { .. } => "None",
+    }
+}
+
 fn masking(role: Role) -> Markup {
     html! {
         @match role {
@@ -199,12 +215,16 @@ fn agreement(payer: &PayerView) -> Markup {
     html! {
         @if let Some(agreement) = &payer.agreement { dt { "Agreement" } dd { code { (agreement) } } }
         @if let Some(offer) = &payer.offer { dt { "Offer" } dd { code { (offer) } } }
-        dt { "Agreement ends" }
-        dd {
-            @match payer.agreement_ends_at {
-                // AWS writes the year 9999 for an agreement without an end.
-                Some(end) if end.as_second() < FAR_AHEAD_S => { (day(end)) }
-                Some(_) | None => { "When it is cancelled in AWS" }
+        @match payer.agreement_ends_at {
+            // AWS writes the year 9999 for an agreement without an end.
+            Some(end) if end.as_second() < FAR_AHEAD_S => {
+                dt { "Agreement ends" } dd { (day(end)) }
+                // AWS tells a seller of a renewal only once it has happened.
+                dt { "Renewal" } dd { "AWS Marketplace shows it, under Manage subscriptions" }
+            }
+            Some(_) | None => {
+                dt { "Agreement ends" } dd { "When it is cancelled in AWS" }
+                dt { "Renewal" } dd { "Not needed: it goes on by itself" }
             }
         }
     }
@@ -240,10 +260,10 @@ fn history_row(entry: &LinkView) -> Markup {
             td data-label="Until (UTC)" {
                 @match link.until { Some(until) => { (time_in_table(until)) } None => { "still" } }
             }
-            td data-label="Linked by" { (words::actor(&link.linked_by)) }
+            td.wrap data-label="Linked by" { (words::actor(&link.linked_by)) (words::given_reason(&link.linked_by)) }
             td.wrap data-label="Why it ended" {
                 @match &link.unlinked {
-                    Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor(&end.by)) }
+                    Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor(&end.by)) (words::given_reason(&end.by)) }
                     None => { "–" }
                 }
             }
