@@ -1,5 +1,5 @@
 //! An account's pages over HTTP: the subscription, billing and usage, computers
-//! outside the clouds.
+//! outside the clouds, and help.
 
 use fake_aws::OfferKind;
 use local::Local;
@@ -199,6 +199,7 @@ async fn the_subscription_page_says_what_it_is_until_when_and_whether_it_goes_on
         "<dt>Renewal</dt><dd>AWS Marketplace shows it, under Manage subscriptions</dd>",
         "<code>offer-",
         BUYER,
+        "href=\"/help#lost-access\"",
     ] {
         page.says(text);
     }
@@ -221,4 +222,26 @@ async fn the_subscription_page_says_what_it_is_until_when_and_whether_it_goes_on
     let trial = alice.get("/accounts/acme-staging").await;
     trial.says("<dt>Type</dt><dd>Trial</dd>");
     trial.says("(30 days 0 h left)");
+}
+
+#[tokio::test]
+async fn help_is_there_for_whoever_asks_and_every_page_leads_to_it() {
+    let stack = stack().await;
+    let mut visitor = Client::new(&stack.seller_url);
+    let front = visitor.get("/").await;
+    front.says(r#"href="/help""#);
+    let help = visitor.get("/help").await;
+    help.is(200);
+    for question in [
+        "custom-pricing",
+        "offer-expired",
+        "offer-elsewhere",
+        "find-payer",
+        "change-payer",
+        "lost-access",
+    ] {
+        help.says(&format!(r#"<h2 id="{question}">"#));
+        help.says(&format!(r##"href="#{question}""##));
+    }
+    help.says("mailto:support@example.com");
 }

@@ -97,6 +97,7 @@ async fn all_pages(viewport: Viewport, name: &str) {
                 format!("{ACCOUNT}/not-cloud"),
                 "Which computers",
             ),
+            ("help", "/help".to_owned(), "Can we have custom pricing?"),
         ] {
             window.open(&format!("{}{path}", stack.seller_url)).await;
             window.sees("h2", heading).await;

@@ -66,6 +66,7 @@ pub(crate) fn page(
                 footer.foot {
                     div {
                         p { "Questions? " a href={ "mailto:" (site.support_email) } { (site.support_email) } }
+                        p { a href="/help" { "Help with subscriptions and billing" } }
                         p { "All times are UTC." }
                     }
                 }

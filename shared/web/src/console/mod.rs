@@ -2,6 +2,7 @@
 
 mod chart;
 mod export;
+mod help;
 mod not_cloud;
 mod pages;
 mod usage;
@@ -36,6 +37,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/accounts/{account}/usage.csv", get(export::usage))
         .route("/accounts/{account}/focus-1.2.csv", get(export::focus))
         .route("/accounts/{account}/not-cloud", get(not_cloud::page))
+        .route("/help", get(help::page))
         .route("/accounts/{account}/unlink", get(ask_unlink).post(unlink))
 }
 

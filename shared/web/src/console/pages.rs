@@ -125,7 +125,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
                 h2 #payer { "Change who pays" }
                 p { "To have another AWS account pay, subscribe to " (site.product_name) " with it in AWS Marketplace, press " strong { "Set up your account" } " and choose this account. The payer changes at once, without a break." }
                 p { "AWS shows the old AWS account as subscribed until you cancel the subscription there." }
-                p.muted { "Lost access to the AWS account that pays? Write to " a href={ "mailto:" (site.support_email) } { (site.support_email) } "." }
+                p.muted { a href="/help#lost-access" { "Lost access to the AWS account that pays?" } " · " a href="/help#custom-pricing" { "Custom pricing" } " · " a href="/help#offer-expired" { "Private offers" } }
             }
         }
         (history(view))

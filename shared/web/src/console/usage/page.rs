@@ -121,7 +121,7 @@ fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
                     tfoot { tr { th scope="row" { "Total" } td.num #billed { (grouped(sums.billed())) } td.roomy {} td.num { (dollars(sums.cost())) } } }
                 }
             }
-            p.small.muted { "Estimated at list prices, before a private offer’s, contracts and taxes. AWS’s invoice is what counts; AWS issues it on the 2nd or 3rd of the next month." }
+            p.small.muted { "Estimated at list prices, before a private offer’s, contracts and taxes. AWS’s invoice is what counts; AWS issues it on the 2nd or 3rd of the next month. " a href="/help#bill" { "Why it may differ" } }
             (reconciliation(page.usage, &sums))
         }
     }
