@@ -120,7 +120,8 @@ async fn usage_that_missed_its_month_is_listed_in_both_and_counts_where_it_is_bi
     december.says(r#"<time datetime="2026-11-30T23:00:00Z">2026-11-30 23:00:00</time>"#);
     let shown = number(&november, "accepted") + number(&december, "accepted");
     let records = stack.fake.accepted_records();
-    assert_eq!(shown, records.iter().map(|record| record.quantity).sum());
+    let of_aws: u64 = records.iter().map(|record| record.quantity).sum();
+    assert_eq!(shown, of_aws);
 }
 
 #[tokio::test]
