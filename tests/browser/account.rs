@@ -1,6 +1,8 @@
 //! An account's pages over HTTP: the subscription, billing and usage, computers
 //! outside the clouds, and help.
 
+use std::collections::BTreeSet;
+
 use fake_aws::OfferKind;
 use local::Local;
 
@@ -122,6 +124,62 @@ async fn usage_that_missed_its_month_is_listed_in_both_and_counts_where_it_is_bi
     let records = stack.fake.accepted_records();
     let of_aws: u64 = records.iter().map(|record| record.quantity).sum();
     assert_eq!(shown, of_aws);
+}
+
+/// What the page says of the metering of an hour's lines.
+fn metering(page: &Answer, hour: &str) -> BTreeSet<String> {
+    let start = format!(r#"<tbody data-hour="{hour}">"#);
+    let (_, rest) = page
+        .body
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("no hour {hour}"));
+    let lines = rest.split("</tbody>").next().unwrap();
+    let statuses = lines.split(r#"data-status=""#).skip(1);
+    let statuses = statuses.map(|rest| rest.split('"').next().unwrap().to_owned());
+    statuses.collect()
+}
+
+#[tokio::test]
+async fn every_hour_says_how_far_it_is_with_aws() {
+    let stack = stack().await;
+    linked(&stack).await;
+    let says = async |now: &str, hour: &str, status: &str| {
+        until(&stack, now).await;
+        let page = usage(&stack, "2026-11").await;
+        agrees(&stack, &page, "2026-11");
+        let shown = metering(&page, hour);
+        assert_eq!(shown, [status.to_owned()].into(), "{hour} at {now}");
+    };
+    let (ten, eleven) = ("2026-11-22T10:00:00Z", "2026-11-22T11:00:00Z");
+    stop_sending(&stack, true).await;
+    says("2026-11-22T11:20:00Z", ten, "open").await;
+    stop_sending(&stack, false).await;
+    says("2026-11-22T11:45:00Z", ten, "accepted by AWS").await;
+    let lost = fake_aws::Fault {
+        operation: "BatchMeterUsage".to_owned(),
+        fault: fake_aws::FaultKind::LostAnswer,
+        times: 1,
+        license_arn: None,
+        records: None,
+        delay_ms: None,
+    };
+    stack.fake.inject_fault(lost).unwrap();
+    until(&stack, "2026-11-22T12:10:30Z").await;
+    let page = usage(&stack, "2026-11").await;
+    // AWS has it, and we do not know yet.
+    assert_eq!(metering(&page, eleven), ["sent".to_owned()].into());
+    assert!(number(&page, "accepted") < accepted(&stack, "2026-11"));
+    says("2026-11-22T12:30:00Z", eleven, "accepted by AWS").await;
+
+    stack.fake.suspend_buyer(BUYER).unwrap();
+    says("2026-11-22T14:20:00Z", "2026-11-22T13:00:00Z", "held").await;
+    stack.fake.restore_buyer(BUYER).unwrap();
+    says(
+        "2026-11-22T15:30:00Z",
+        "2026-11-22T13:00:00Z",
+        "accepted by AWS",
+    )
+    .await;
 }
 
 #[tokio::test]

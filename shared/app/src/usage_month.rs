@@ -14,6 +14,7 @@ use domain::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseId}
 use domain::ledger::account_hour::{AccountHour, Unbillable, WriteOff};
 use domain::money::Usd;
 use domain::usage::Part;
+use futures_util::future::{try_join, try_join3};
 use jiff::SignedDuration;
 use store::StoreError;
 
@@ -176,18 +177,9 @@ impl App {
         month: Month,
     ) -> Result<UsageMonth, StoreError> {
         let (from, until) = (month.first_hour(), month.next().first_hour());
-        let hours = self.account_hours_between(account, from, until).await?;
-        let mut outcomes = Outcomes::default();
-        let mut payers = BTreeMap::new();
-        for license in self.licenses_of_month(account, month).await? {
-            let held = self.store.hold(&license).await?.is_some();
-            let last = self.last_slot(until.previous());
-            let slots = self.store.slots(&license, from, last.next()).await?;
-            outcomes.add(&license, slots, held);
-            if let Some(known) = self.store.license(&license).await? {
-                payers.insert(license, known.buyer);
-            }
-        }
+        let hours = self.account_hours_between(account, from, until);
+        let paid = self.paid_in(account, month);
+        let (hours, (outcomes, payers)) = try_join(hours, paid).await?;
         let mut lines = Lines::new(&self.settings.rules.catalog);
         for hour in &hours {
             lines.add_hour(hour, &outcomes);
@@ -222,6 +214,29 @@ impl App {
             hours.extend(of_part.await?);
         }
         Ok(hours)
+    }
+
+    /// What became of the usage of every license that may pay for something of
+    /// the month, and the AWS account that each bills.
+    async fn paid_in(
+        &self,
+        account: &AccountId,
+        month: Month,
+    ) -> Result<(Outcomes, BTreeMap<LicenseId, AwsAccountId>), StoreError> {
+        let last = self.last_slot(month.next().first_hour().previous());
+        let mut outcomes = Outcomes::default();
+        let mut payers = BTreeMap::new();
+        for license in self.licenses_of_month(account, month).await? {
+            let hold = self.store.hold(&license);
+            let slots = self.store.slots(&license, month.first_hour(), last.next());
+            let known = self.store.license(&license);
+            let (hold, slots, known) = try_join3(hold, slots, known).await?;
+            outcomes.add(&license, slots, hold.is_some());
+            if let Some(known) = known {
+                payers.insert(license, known.buyer);
+            }
+        }
+        Ok((outcomes, payers))
     }
 
     /// The licenses that may pay for something used or billed in the month:

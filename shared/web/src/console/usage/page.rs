@@ -9,6 +9,7 @@ use app::usage_month::{MeteringStatus, UsageHour, UsageMonth};
 use domain::catalog::Catalog;
 use domain::hour::Hour;
 use domain::ids::Dimension;
+use domain::tiers::Tier::DataCenter;
 use maud::{Markup, html};
 
 use super::carried::carried;
@@ -116,7 +117,7 @@ fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
                     thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Computer-hours" } th.num.roomy scope="col" { "Rate, USD" } th.num scope="col" { "Estimate" } } }
                     tbody {
                         tr.group { th colspan="4" scope="rowgroup" { (page.catalog.service()) } }
-                        @for tier in tiers { (tier_row(tier, &sums)) }
+                        @for tier in tiers { (tier_row(page, tier, &sums)) }
                     }
                     tfoot { tr { th scope="row" { "Total" } td.num #billed { (grouped(sums.billed())) } td.roomy {} td.num { (dollars(sums.cost())) } } }
                 }
@@ -127,11 +128,15 @@ fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
     }
 }
 
-fn tier_row(tier: &Tier, sums: &Sums) -> Markup {
+fn tier_row(page: &Page<'_>, tier: &Tier, sums: &Sums) -> Markup {
     let charge = sums.charge(&tier.dimension);
+    let not_cloud = page.catalog.rate(DataCenter).dimension == tier.dimension;
     html! {
         tr data-dimension=(tier.dimension) {
-            th scope="row" { (tier.label) }
+            th.wrap scope="row" {
+                (tier.label)
+                @if not_cloud && charge.count > 0 { " " a.small href={ "/accounts/" (page.view.account) "/not-cloud" } { "Which computers?" } }
+            }
             td.num { (grouped(charge.count)) }
             td.num.roomy { @match tier.price { Some(price) => { (price) } None => { "no longer sold" } } }
             td.num { (dollars(charge.cost)) }
