@@ -236,6 +236,8 @@ async fn the_csv_of_a_month_adds_up_to_what_the_page_says_and_names_what_is_not_
     let one_day = rows(&alice.get(&format!("{path}&day=21")).await);
     assert_eq!(one_day, Rows::new());
     alice.get(&format!("{path}&day=31")).await.is(404);
+    let by_week = "/accounts/acme-production/usage.csv?by=week";
+    alice.get(by_week).await.is(400);
 }
 
 #[tokio::test]

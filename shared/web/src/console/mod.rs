@@ -1,4 +1,5 @@
-//! The account's pages: subscription, unlinking, billing and usage.
+//! The account's pages: subscription, unlinking, billing and usage as pages and
+//! as files, computers outside the clouds; and help.
 
 mod chart;
 mod export;

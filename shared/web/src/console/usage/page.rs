@@ -135,7 +135,7 @@ fn tier_row(page: &Page<'_>, tier: &Tier, sums: &Sums) -> Markup {
         tr data-dimension=(tier.dimension) {
             th.wrap scope="row" {
                 (tier.label)
-                @if not_cloud && charge.count > 0 { " " a.small href={ "/accounts/" (page.view.account) "/not-cloud" } { "Which computers?" } }
+                @if not_cloud && charge.count > 0 { a.below.small href={ "/accounts/" (page.view.account) "/not-cloud" } { "Which computers?" } }
             }
             td.num { (grouped(charge.count)) }
             td.num.roomy { @match tier.price { Some(price) => { (price) } None => { "no longer sold" } } }
