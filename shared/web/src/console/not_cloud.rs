@@ -113,7 +113,7 @@ fn list(found: &NotCloud, catalog: &Catalog) -> Markup {
     html! {
         section.card aria-labelledby="computers" {
             h2 #computers { "Which computers" }
-            div.scroll tabindex="0" role="region" aria-labelledby="computers" {
+            div.scroll tabindex="0" role="group" aria-labelledby="computers" {
                 table.stack #not-cloud {
                     thead { tr { th scope="col" { "Agent" } th scope="col" { "Instance" } th scope="col" { "Why" } th scope="col" { "Saves, USD an hour" } } }
                     tbody {

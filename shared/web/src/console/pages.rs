@@ -240,7 +240,7 @@ fn history(view: &SubscriptionView) -> Markup {
             @if view.links.is_empty() {
                 p.muted { "No AWS Marketplace subscription was ever linked to this account." }
             } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="history" {
+                div.scroll tabindex="0" role="group" aria-labelledby="history" {
                     table.stack {
                         thead { tr { th scope="col" { "AWS account" } th scope="col" { "From (UTC)" } th scope="col" { "Until (UTC)" } th scope="col" { "Linked by" } th scope="col" { "Why it ended" } } }
                         tbody { @for entry in &view.links { (history_row(entry)) } }

@@ -53,7 +53,7 @@ fn table(way: &str, heading: &str, rows: &BTreeMap<Kind<'_>, u64>, catalog: &Cat
     let others = rows.len().saturating_sub(MOST_ROWS);
     html! {
         h3 { (heading) }
-        div.scroll tabindex="0" role="region" aria-label=(heading) {
+        div.scroll tabindex="0" role="group" aria-label=(heading) {
             table.stack data-carried=(way) {
                 thead { tr { th scope="col" { "Hour of use (UTC)" } th scope="col" { "Hour billed in (UTC)" } th scope="col" { "Tier" } th.num scope="col" { "Computer-hours" } th scope="col" { "Metering" } } }
                 tbody {

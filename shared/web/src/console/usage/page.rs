@@ -112,7 +112,7 @@ fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
     html! {
         section.card aria-labelledby="charged" {
             h2 #charged { "Charged to the subscription" }
-            div.scroll tabindex="0" role="region" aria-labelledby="charged" {
+            div.scroll tabindex="0" role="group" aria-labelledby="charged" {
                 table #tiers {
                     thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Computer-hours" } th.num.roomy scope="col" { "Rate, USD" } th.num scope="col" { "Estimate" } } }
                     tbody {

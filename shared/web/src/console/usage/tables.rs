@@ -35,7 +35,7 @@ pub(super) fn by_cloud_account(usage: &UsageMonth) -> Markup {
             @if listed.is_empty() {
                 p { "Nothing is charged in this month." }
             } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="by-cloud-account" {
+                div.scroll tabindex="0" role="group" aria-labelledby="by-cloud-account" {
                     table #cloud-accounts {
                         thead { tr { th scope="col" { "Cloud account" } th.num scope="col" { "Computer-hours" } th.num scope="col" { "Estimate" } } }
                         tbody {
@@ -61,7 +61,7 @@ pub(super) fn day_table(month: Month, tiers: &[Tier], days: &Days<'_>) -> Markup
     html! {
         section.card aria-labelledby="by-day" {
             h2 #by-day { "By day" }
-            div.scroll tabindex="0" role="region" aria-labelledby="by-day" {
+            div.scroll tabindex="0" role="group" aria-labelledby="by-day" {
                 table #days {
                     thead { tr {
                         th scope="col" { "Day" }
@@ -114,7 +114,7 @@ pub(super) fn hour_table(page: &Page<'_>, tiers: &[Tier], day: u8, days: &Days<'
             @if hours.is_empty() {
                 p { "No usage on this day." }
             } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="by-hour" {
+                div.scroll tabindex="0" role="group" aria-labelledby="by-hour" {
                     table #hours {
                         thead { tr {
                             th scope="col" { "Hour (UTC)" }
