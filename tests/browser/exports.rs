@@ -285,7 +285,8 @@ async fn what_customers_write_is_no_formula_in_a_spreadsheet() {
     let report = json!({
         "account": account, "hour": "2026-11-22T10:00:00Z", "report_id": "r",
         "computers": [{"agent_id": "a", "size": {"vcpus": 1},
-                       "connector": {"kind": "aws", "cloud_account_id": "@SUM"}}],
+                       "connector": {"kind": "aws", "cloud_account_id": "@SUM"}},
+                      {"agent_id": "=1+1", "instance_id": "-2", "size": {"vcpus": 2}}],
     });
     let key = format!("Bearer {USAGE_API_KEY}");
     let headers = [
@@ -308,12 +309,27 @@ async fn what_customers_write_is_no_formula_in_a_spreadsheet() {
     ] {
         let answer = alice.get(&format!("/accounts/{account}/{file}")).await;
         let rows = rows(&answer);
-        assert_eq!(rows.len(), 1, "{}", answer.body);
+        assert_eq!(rows.len(), 2, "{}", answer.body);
         assert_eq!(text(&rows[0], of_name), format!("'{name}"));
-        let cloud = text(&rows[0], of_cloud);
+        let clouds = rows.iter().map(|row| text(row, of_cloud));
+        let cloud = clouds.max().unwrap();
         assert!(
             cloud == "'@SUM" || cloud == r#"{"cloudAccountID":"@SUM"}"#,
             "{cloud}"
         );
+    }
+    let path = format!("/accounts/{account}/not-cloud.csv");
+    let listed = rows(&alice.get(&path).await);
+    assert_eq!(listed.len(), 1);
+    for (column, value) in [
+        ("hour_utc", "2026-11-22T10:00:00Z"),
+        ("agent", "'=1+1"),
+        ("instance", "'-2"),
+        ("why", "No connector"),
+        ("tier_under_connector", "Large"),
+        ("saves_at_least_usd_an_hour", "0.028"),
+        ("saves_at_most_usd_an_hour", "0.028"),
+    ] {
+        assert_eq!(text(&listed[0], column), value, "{column}");
     }
 }

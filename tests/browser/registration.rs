@@ -434,6 +434,7 @@ async fn a_read_only_member_sees_the_payer_masked_and_cannot_unlink() {
         "/accounts/acme-staging/usage.csv",
         "/accounts/acme-staging/focus-1.2.csv",
         "/accounts/acme-staging/not-cloud",
+        "/accounts/acme-staging/not-cloud.csv",
         "/accounts/acme-staging/unlink",
         "/accounts/none",
     ] {

@@ -38,6 +38,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/accounts/{account}/usage.csv", get(export::usage))
         .route("/accounts/{account}/focus-1.2.csv", get(export::focus))
         .route("/accounts/{account}/not-cloud", get(not_cloud::page))
+        .route("/accounts/{account}/not-cloud.csv", get(export::not_cloud))
         .route("/help", get(help::page))
         .route("/accounts/{account}/unlink", get(ask_unlink).post(unlink))
 }

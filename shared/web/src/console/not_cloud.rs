@@ -1,6 +1,7 @@
 //! "Not Cloud" computers: which are billed at the Data Center rate, why, and
 //! what a cloud connector would save.
 
+use app::accounts::SubscriptionView;
 use app::not_cloud::{NotCloud, Saving};
 use app::prices::unit_price;
 use axum::extract::{Path, State as Extract};
@@ -44,7 +45,7 @@ pub(super) async fn page(
                     p { "Every computer that the product reported is under a cloud connector that knows its size." }
                 }
             }
-            Some(found) => { (summary(found)) (list(found, catalog)) }
+            Some(found) => { (summary(found)) (list(&view, found, catalog)) }
         }
     };
     Ok(show(&state, &user, "“Not Cloud” computers", &body))
@@ -108,8 +109,9 @@ fn between(saving: Saving) -> String {
     }
 }
 
-fn list(found: &NotCloud, catalog: &Catalog) -> Markup {
+fn list(view: &SubscriptionView, found: &NotCloud, catalog: &Catalog) -> Markup {
     let others = found.computers.len().saturating_sub(MOST_LISTED);
+    let others = u64::try_from(others).unwrap_or(u64::MAX);
     html! {
         section.card aria-labelledby="computers" {
             h2 #computers { "Which computers" }
@@ -123,7 +125,8 @@ fn list(found: &NotCloud, catalog: &Catalog) -> Markup {
                     }
                 }
             }
-            @if others > 0 { p.small { (others) " more are counted above." } }
+            @if others > 0 { p.small { (grouped(others)) " more are in the file." } }
+            div.actions { a.button.quiet href={ "/accounts/" (view.account) "/not-cloud.csv" } download { "CSV" span.hidden { " of these computers" } } }
         }
     }
 }
@@ -156,7 +159,7 @@ fn instead(computer: &NotCloudComputer, catalog: &Catalog) -> Markup {
     }
 }
 
-const fn reason_text(reason: NotCloudReason) -> &'static str {
+pub(super) const fn reason_text(reason: NotCloudReason) -> &'static str {
     match reason {
         NotCloudReason::NoConnector => "No connector",
         NotCloudReason::Vcenter => "In vCenter",

@@ -2,6 +2,7 @@
 
 mod csv;
 mod focus;
+mod not_cloud_csv;
 mod rows;
 mod usage_csv;
 
@@ -131,14 +132,35 @@ async fn answer(
         day: wanted.day,
     };
     let file = file(&export, wanted.by.unwrap_or(by_default));
-    let file = file.map_err(|TooLarge| too_large(&view, month))?;
+    let file = file.map_err(|TooLarge| {
+        let back = format!("/accounts/{}/usage?month={month}", view.account);
+        too_large(back).say(
+            "Ask for it by day with by=day, or for one day at a time with day=1, day=2 and so on, in the address.",
+        )
+    })?;
     let day = wanted
         .day
         .map_or_else(String::new, |day| format!("-{day:02}"));
-    let named = format!(
-        "attachment; filename=\"{}-{name}-{month}{day}.csv\"",
-        view.account
-    );
+    Ok(download(&view, &format!("{name}-{month}{day}"), file))
+}
+
+/// The computers outside the clouds of the latest hour reported.
+pub(super) async fn not_cloud(
+    Extract(state): Extract<State>,
+    user: User,
+    Path(account): Path<String>,
+) -> Result<Response, Problem> {
+    let view = view(&state, &user, &account).await?;
+    let found = state.app.not_cloud(&view.account).await?;
+    let file = not_cloud_csv::file(found.as_ref(), &state.app.settings.rules.catalog);
+    let back = format!("/accounts/{}/not-cloud", view.account);
+    let file = file.map_err(|TooLarge| too_large(back))?;
+    Ok(download(&view, "not-cloud", file))
+}
+
+/// A file that browsers save under the account's name.
+fn download(view: &SubscriptionView, name: &str, file: String) -> Response {
+    let named = format!("attachment; filename=\"{}-{name}.csv\"", view.account);
     let headers = [
         (
             header::CONTENT_TYPE,
@@ -146,7 +168,7 @@ async fn answer(
         ),
         (header::CONTENT_DISPOSITION, named),
     ];
-    Ok((headers, file).into_response())
+    (headers, file).into_response()
 }
 
 fn no_such_day(view: &SubscriptionView, month: Month) -> Problem {
@@ -161,12 +183,11 @@ fn no_such_day(view: &SubscriptionView, month: Month) -> Problem {
     )
 }
 
-fn too_large(view: &SubscriptionView, month: Month) -> Problem {
+fn too_large(back: String) -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,
         "That file would be too large",
         "One file holds up to 5 MB.",
     )
-    .say("Ask for it by day with by=day, or for one day at a time with day=1, day=2 and so on, in the address.")
-    .go("Billing & usage", format!("/accounts/{}/usage?month={month}", view.account))
+    .go("Back to the page", back)
 }
