@@ -93,7 +93,7 @@ fn together(found: &NotCloud) -> Markup {
     html! {
         @if most > Usd::ZERO {
             p #saving {
-                "Under a cloud connector that knows their size, these computers would cost "
+                "Under a cloud connector that knows their size, those that are not in vCenter would cost "
                 strong { (between(in_30_days)) } " less in 30 days of running all the time, at list prices."
             }
         }
