@@ -8,7 +8,7 @@ use super::{stack, subscribe, wait};
 
 impl Window<'_> {
     /// Signs in at the issuer as the user with full access.
-    async fn sign_in(&self) {
+    pub(super) async fn sign_in(&self) {
         self.sees("h1", "Local sign-in").await;
         self.type_into("#email", "alice@example.com").await;
         self.type_into("#password", "alice-local").await;

@@ -1,11 +1,14 @@
 //! The pages as browsers meet them: a real Chromium for the whole path, and
 //! plain HTTP for everything that a forger might send.
 
+mod account;
 mod api;
 mod chromium;
 mod client;
+mod exports;
 mod forgery;
 mod issuer;
+mod looks;
 mod registration;
 mod sign_in;
 mod webdriver;
@@ -16,7 +19,12 @@ use local::{Config, Local};
 
 /// A stack whose clock stands still until it is moved.
 async fn stack() -> Local {
-    let start: Timestamp = "2026-11-22T10:15:00Z".parse().expect("an instant");
+    stack_at("2026-11-22T10:15:00Z").await
+}
+
+/// The same, at another instant.
+async fn stack_at(start: &str) -> Local {
+    let start: Timestamp = start.parse().expect("an instant");
     Local::start(Config {
         start: Some(start),
         ..Config::default()
@@ -41,4 +49,22 @@ async fn wait(stack: &Local, seconds: i64) {
         .advance_by(jiff::SignedDuration::from_secs(seconds))
         .await
         .expect("the clock moves");
+}
+
+/// Moves the clock to an instant.
+async fn until(stack: &Local, instant: &str) {
+    let instant = instant.parse().expect("an instant");
+    stack
+        .fake
+        .advance_to(instant)
+        .await
+        .expect("the clock moves");
+}
+
+/// Stops, or lets go on, the sending of all usage, as an operator does.
+async fn stop_sending(stack: &Local, stopped: bool) {
+    for product in &stack.app.settings.subscriptions.products {
+        let switched = stack.app.switch_sending(product, stopped).await;
+        switched.expect("the switch is turned");
+    }
 }

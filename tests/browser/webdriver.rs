@@ -235,13 +235,16 @@ impl Window<'_> {
         .await
     }
 
+    /// A command of Chromium's own protocol.
+    pub(crate) async fn chromium(&self, command: &str, params: &Value) -> Value {
+        let body = json!({ "cmd": command, "params": params });
+        self.command("POST", "goog/cdp/execute", Some(&body)).await
+    }
+
     /// Keeps a picture of the whole page under `tests/artifacts`.
     pub(crate) async fn picture(&self, name: &str) {
-        let body = json!({
-            "cmd": "Page.captureScreenshot",
-            "params": { "format": "png", "captureBeyondViewport": true },
-        });
-        let answer = self.command("POST", "goog/cdp/execute", Some(&body)).await;
+        let params = json!({ "format": "png", "captureBeyondViewport": true });
+        let answer = self.chromium("Page.captureScreenshot", &params).await;
         let png = STANDARD
             .decode(answer["data"].as_str().expect("a picture"))
             .expect("base64");
@@ -253,7 +256,9 @@ impl Window<'_> {
     /// The page shows no horizontal scroll bar.
     pub(crate) async fn fits(&self) {
         let over = self
-            .run("return document.documentElement.scrollWidth - window.innerWidth")
+            .run(
+                "const page = document.documentElement; return page.scrollWidth - page.clientWidth",
+            )
             .await;
         assert!(
             over.as_i64().is_some_and(|over| over <= 0),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use app::usage_month::Month;
+use app::month::Month;
 use domain::account::{AccountState, Payer};
 use domain::hour::Hour;
 use domain::ids::AccountId;

@@ -27,14 +27,17 @@ use crate::{App, notices};
 
 impl App {
     /// Records a usage report: stores it, then makes sure that it will be
-    /// posted. What is acknowledged is never lost.
+    /// posted. What is acknowledged is never lost. Then its computers outside
+    /// the clouds are listed for the customer.
     ///
     /// # Errors
     /// [`RecordError`] says what is wrong with the report, or that it must be sent again.
     pub async fn record_usage(&self, report: &UsageReport) -> Result<Recorded, RecordError> {
         let steps = self.steps();
         let recording = recording::record_usage(&steps, &self.settings.rules, report);
-        self.run(&steps, recording).await
+        let recorded = self.run(&steps, recording).await?;
+        self.list_not_cloud(report).await;
+        Ok(recorded)
     }
 
     /// Closes and posts every hour that is due. Begins nothing after

@@ -1,85 +1,41 @@
 //! An account's usage of a month, hour by hour, and what became of it.
+//!
+//! Invariant: what is billed in a month, [`UsageMonth::billed`], with the status
+//! [`MeteringStatus::Accepted`], is the account's share of the records of that
+//! month's slots that AWS accepted, to the computer-hour.
+
+mod lines;
+mod outcomes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::catalog::Catalog;
-use domain::hour::Hour;
-use domain::ids::{AccountId, CloudAccountId, Dimension, LicenseId};
-use domain::ledger::account_hour::{AccountHour, Line, Target, Unbillable, WriteOff};
-use domain::ledger::record::{CloseReason, RecordState};
-use domain::ledger::slot::SlotState;
+use domain::hour::{Hour, before};
+use domain::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseId};
+use domain::ledger::account_hour::{AccountHour, Unbillable, WriteOff};
+use domain::money::Usd;
 use domain::usage::Part;
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::Offset;
-use ledger::step::Slot;
+use futures_util::future::{try_join, try_join3};
+use jiff::SignedDuration;
 use store::StoreError;
 
 use crate::App;
+use crate::month::Month;
 
-/// A calendar month, UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Month {
-    first: Date,
-}
-
-impl Month {
-    /// The month of an instant.
-    pub fn of(instant: Timestamp) -> Self {
-        Self {
-            first: Offset::UTC.to_datetime(instant).date().first_of_month(),
-        }
-    }
-
-    /// Reads `2026-11`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (year, month) = text.split_once('-')?;
-        let well_formed = year.len() == 4 && month.len() == 2;
-        let first = Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
-        well_formed.then_some(Self { first })
-    }
-
-    /// The month before.
-    #[must_use]
-    pub fn previous(self) -> Self {
-        Self {
-            first: self
-                .first
-                .yesterday()
-                .unwrap_or(self.first)
-                .first_of_month(),
-        }
-    }
-
-    /// The month after.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self {
-            first: self.first.last_of_month().tomorrow().unwrap_or(self.first),
-        }
-    }
-
-    /// The first hour.
-    pub fn first_hour(self) -> Hour {
-        Offset::UTC
-            .to_timestamp(self.first.at(0, 0, 0, 0))
-            .map_or(Hour::from_number(0), Hour::of)
-    }
-}
-
-impl std::fmt::Display for Month {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:04}-{:02}", self.first.year(), self.first.month())
-    }
-}
+use lines::Lines;
+use outcomes::Outcomes;
 
 /// An account's usage of a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageMonth {
     /// The month.
     pub month: Month,
-    /// Every hour that was posted, ascending.
+    /// Every hour of the month that was posted, ascending.
     pub hours: Vec<UsageHour>,
+    /// Of earlier hours what is billed in this month, ascending by hour of use.
+    pub carried_in: Vec<UsageHour>,
+    /// The AWS account that pays, by license. Whole: pages and exports mask it
+    /// for read-only members.
+    pub payers: BTreeMap<LicenseId, AwsAccountId>,
 }
 
 /// An account's usage of one hour.
@@ -109,6 +65,9 @@ pub struct UsageLine {
     pub billed_in: Option<Hour>,
     /// What became of them.
     pub status: MeteringStatus,
+    /// What one of them costs where it is charged; `None` for a dimension that
+    /// is no longer sold.
+    pub unit_price: Option<Usd>,
 }
 
 /// What became of usage.
@@ -136,6 +95,77 @@ pub enum MeteringStatus {
     WrittenOff(WriteOff),
 }
 
+impl MeteringStatus {
+    /// Whether usage with this status is, or may still become, part of AWS's invoice.
+    pub const fn is_charged(self) -> bool {
+        match self {
+            Self::Open
+            | Self::Held
+            | Self::Sent
+            | Self::Accepted
+            | Self::Conflict
+            | Self::Unknown => true,
+            Self::Refused | Self::NotAccepted | Self::Included | Self::WrittenOff(_) => false,
+        }
+    }
+}
+
+impl UsageLine {
+    /// Whether another line is the same but for its count.
+    fn is_counted_with(&self, other: &Self) -> bool {
+        (&self.license, &self.dimension) == (&other.license, &other.dimension)
+            && self.cloud_account == other.cloud_account
+            && (self.billed_in, self.status) == (other.billed_in, other.status)
+    }
+
+    /// The hour in which usage of this hour is billed; `None` when it is not charged.
+    pub fn billing_hour(&self, used: Hour) -> Option<Hour> {
+        let charged = self.status.is_charged();
+        charged.then(|| self.billed_in.unwrap_or(used))
+    }
+
+    /// What is charged for it, estimated: nothing for what is not charged, and
+    /// for a dimension without a price.
+    pub fn cost(&self) -> Usd {
+        let price = self.unit_price.filter(|_| self.status.is_charged());
+        price.unwrap_or_default().times(u64::from(self.count))
+    }
+}
+
+impl UsageMonth {
+    /// What is billed in the month, whenever it was used: the hour of use and the line.
+    pub fn billed(&self) -> impl Iterator<Item = (Hour, &UsageLine)> {
+        let used = self.used().filter(|(hour, line)| !self.leaves(*hour, line));
+        self.carried_in().chain(used)
+    }
+
+    /// What is charged of the month's use, in whatever month it is billed.
+    pub fn used(&self) -> impl Iterator<Item = (Hour, &UsageLine)> {
+        lines_of(&self.hours).filter(|(_, line)| line.status.is_charged())
+    }
+
+    /// What was used before the month and is billed in it.
+    pub fn carried_in(&self) -> impl Iterator<Item = (Hour, &UsageLine)> {
+        lines_of(&self.carried_in).filter(|(_, line)| line.status.is_charged())
+    }
+
+    /// What was used in the month and is billed in a later one.
+    pub fn carried_out(&self) -> impl Iterator<Item = (Hour, &UsageLine)> {
+        self.used().filter(|(hour, line)| self.leaves(*hour, line))
+    }
+
+    fn leaves(&self, used: Hour, line: &UsageLine) -> bool {
+        let billed_in = line.billing_hour(used);
+        billed_in.is_some_and(|hour| hour >= self.month.next().first_hour())
+    }
+}
+
+fn lines_of(hours: &[UsageHour]) -> impl Iterator<Item = (Hour, &UsageLine)> {
+    hours
+        .iter()
+        .flat_map(|usage| usage.lines.iter().map(|line| (usage.hour, line)))
+}
+
 impl App {
     /// An account's usage of a month, with the metering status of every line.
     ///
@@ -147,193 +177,79 @@ impl App {
         month: Month,
     ) -> Result<UsageMonth, StoreError> {
         let (from, until) = (month.first_hour(), month.next().first_hour());
+        let hours = self.account_hours_between(account, from, until);
+        let paid = self.paid_in(account, month);
+        let (hours, (outcomes, payers)) = try_join(hours, paid).await?;
+        let mut lines = Lines::new(&self.settings.rules.catalog);
+        for hour in &hours {
+            lines.add_hour(hour, &outcomes);
+        }
+        let mut carried_in = Lines::new(&self.settings.rules.catalog);
+        for (license, entry) in outcomes.entries_carried_into(account, from, until) {
+            carried_in.add_entry(license, entry, &outcomes);
+        }
+        Ok(UsageMonth {
+            month,
+            hours: lines.by_hour(),
+            carried_in: carried_in.by_hour(),
+            payers,
+        })
+    }
+
+    /// The account-hours of every part of an account.
+    async fn account_hours_between(
+        &self,
+        account: &AccountId,
+        from: Hour,
+        until: Hour,
+    ) -> Result<Vec<AccountHour>, StoreError> {
         let mut parts: u16 = 1;
         if let Some(snapshot) = self.store.account(account).await? {
             let most = snapshot.parts.most_between(from, until);
             parts = parts.max(most.get());
         }
-        let mut hours: Vec<AccountHour> = Vec::new();
+        let mut hours = Vec::new();
         for part in 0..parts {
-            hours.extend(
-                self.store
-                    .account_hours(account, Part(part), from, until)
-                    .await?,
-            );
+            let of_part = self.store.account_hours(account, Part(part), from, until);
+            hours.extend(of_part.await?);
         }
-        let licenses: BTreeSet<&LicenseId> = hours
-            .iter()
-            .flat_map(|hour| &hour.lines)
-            .map(|line| &line.license)
-            .collect();
-        let mut statuses = Statuses::default();
-        for license in licenses {
-            let held = self.store.hold(license).await?.is_some();
-            let last = self.last_slot(until.previous());
-            let slots = self.store.slots(license, from, last.next()).await?;
-            statuses.add(license, slots, held);
-        }
-        Ok(UsageMonth {
-            month,
-            hours: by_hour(&hours, &statuses, &self.settings.rules.catalog),
-        })
+        Ok(hours)
     }
-}
 
-/// What became of the usage of each license.
-#[derive(Debug, Default)]
-struct Statuses {
-    /// The slot in which an account-hour's entry lies now, by the one that it
-    /// first entered.
-    lies_in: BTreeMap<EntryName, Hour>,
-    slots: BTreeMap<(LicenseId, Hour), SlotStatus>,
-}
-
-/// License, account, part, hour of use, and the slot first entered.
-type EntryName = (LicenseId, AccountId, Part, Hour, Hour);
-
-/// What became of a slot's usage.
-#[derive(Debug)]
-enum SlotStatus {
-    /// All of it alike.
-    Whole(MeteringStatus),
-    /// By dimension; one without a record is covered by a contract.
-    Frozen(BTreeMap<Dimension, MeteringStatus>),
-}
-
-impl Statuses {
-    fn add(&mut self, license: &LicenseId, slots: Vec<Slot>, held: bool) {
-        for slot in slots {
-            let hour = slot.head.hour;
-            for entry in &slot.entries {
-                let name = (
-                    license.clone(),
-                    entry.account.clone(),
-                    entry.part,
-                    entry.hour,
-                    entry.origin,
-                );
-                self.lies_in.insert(name, hour);
+    /// What became of the usage of every license that may pay for something of
+    /// the month, and the AWS account that each bills.
+    async fn paid_in(
+        &self,
+        account: &AccountId,
+        month: Month,
+    ) -> Result<(Outcomes, BTreeMap<LicenseId, AwsAccountId>), StoreError> {
+        let last = self.last_slot(month.next().first_hour().previous());
+        let mut outcomes = Outcomes::default();
+        let mut payers = BTreeMap::new();
+        for license in self.licenses_of_month(account, month).await? {
+            let hold = self.store.hold(&license);
+            let slots = self.store.slots(&license, month.first_hour(), last.next());
+            let known = self.store.license(&license);
+            let (hold, slots, known) = try_join3(hold, slots, known).await?;
+            outcomes.add(&license, slots, hold.is_some());
+            if let Some(known) = known {
+                payers.insert(license, known.buyer);
             }
-            let status = slot_status(slot, held);
-            self.slots.insert((license.clone(), hour), status);
         }
+        Ok((outcomes, payers))
     }
 
-    /// The slot in which a line of an account-hour lies now, and what became of it.
-    fn of(&self, hour: &AccountHour, line: &Line, origin: Hour) -> (Hour, MeteringStatus) {
-        let name = (
-            line.license.clone(),
-            hour.account.clone(),
-            hour.part,
-            hour.hour,
-            origin,
-        );
-        let slot = self.lies_in.get(&name).copied().unwrap_or(origin);
-        let status = match self.slots.get(&(line.license.clone(), slot)) {
-            Some(SlotStatus::Whole(status)) => *status,
-            Some(SlotStatus::Frozen(records)) => records
-                .get(&line.dimension)
-                .copied()
-                .unwrap_or(MeteringStatus::Included),
-            None => MeteringStatus::Open,
-        };
-        (slot, status)
-    }
-}
-
-fn slot_status(slot: Slot, held: bool) -> SlotStatus {
-    let open = if held {
-        MeteringStatus::Held
-    } else {
-        MeteringStatus::Open
-    };
-    match slot.head.state {
-        // What was carried lies in a later slot.
-        SlotState::Open | SlotState::Carrying { .. } | SlotState::Carried { .. } => {
-            SlotStatus::Whole(open)
-        }
-        SlotState::Closed { reason, .. } => SlotStatus::Whole(MeteringStatus::WrittenOff(reason)),
-        SlotState::Frozen { .. } => SlotStatus::Frozen(
-            slot.records
-                .into_iter()
-                .map(|record| (record.usage.dimension, record_status(&record.state)))
-                .collect(),
-        ),
-    }
-}
-
-fn record_status(state: &RecordState) -> MeteringStatus {
-    match state {
-        RecordState::Frozen { .. } => MeteringStatus::Sent,
-        RecordState::Billed { .. } => MeteringStatus::Accepted,
-        RecordState::Closed { reason, .. } => match reason {
-            CloseReason::Refused => MeteringStatus::Refused,
-            CloseReason::Conflict => MeteringStatus::Conflict,
-            CloseReason::Unknown => MeteringStatus::Unknown,
-            CloseReason::WrittenOff => MeteringStatus::NotAccepted,
-        },
-    }
-}
-
-fn by_hour(hours: &[AccountHour], statuses: &Statuses, catalog: &Catalog) -> Vec<UsageHour> {
-    let mut by_hour: BTreeMap<Hour, UsageHour> = BTreeMap::new();
-    for hour in hours {
-        let usage = by_hour.entry(hour.hour).or_insert_with(|| UsageHour {
-            hour: hour.hour,
-            lines: Vec::new(),
-            unbillable: BTreeMap::new(),
-        });
-        for (reason, count) in &hour.unbillable {
-            *usage.unbillable.entry(*reason).or_default() += count;
-        }
-        for line in &hour.lines {
-            let (billed_in, status) = match line.target {
-                Target::Slot(origin) => {
-                    let (slot, status) = statuses.of(hour, line, origin);
-                    ((slot != hour.hour).then_some(slot), status)
-                }
-                Target::WrittenOff(reason) => (None, MeteringStatus::WrittenOff(reason)),
-            };
-            usage.lines.push(UsageLine {
-                license: line.license.clone(),
-                dimension: line.dimension.clone(),
-                cloud_account: line.cloud_account.clone(),
-                count: line.count,
-                billed_in,
-                status,
-            });
-        }
-    }
-    let tier = |line: &UsageLine| {
-        let mut rates = catalog.rates().iter();
-        rates.position(|rate| rate.dimension == line.dimension)
-    };
-    for usage in by_hour.values_mut() {
-        usage.lines.sort_by(|a, b| {
-            let by_tier = a.license.cmp(&b.license).then(tier(a).cmp(&tier(b)));
-            by_tier.then_with(|| a.cloud_account.cmp(&b.cloud_account))
-        });
-    }
-    by_hour.into_values().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_month_is_read_written_and_followed_by_the_next() {
-        let december = Month::parse("2026-12").unwrap();
-        assert_eq!(december.next().to_string(), "2027-01");
-        assert_eq!(december.previous().to_string(), "2026-11");
-        assert_eq!(december.first_hour().to_string(), "2026-12-01T00:00:00Z");
-        assert_eq!(Month::of("2026-12-31T23:59:59Z".parse().unwrap()), december);
-    }
-
-    #[test]
-    fn what_is_not_a_month_is_refused() {
-        for text in ["", "2026", "2026-13", "2026-1", "26-01", "2026-00", "x-y"] {
-            assert_eq!(Month::parse(text), None, "{text}");
-        }
+    /// The licenses that may pay for something used or billed in the month:
+    /// those linked in it, or as long before it as usage may be carried.
+    async fn licenses_of_month(
+        &self,
+        account: &AccountId,
+        month: Month,
+    ) -> Result<BTreeSet<LicenseId>, StoreError> {
+        let carried = SignedDuration::from_hours(self.settings.rules.carry.hours.into());
+        let from = before(month.first_hour().start(), carried);
+        let until = month.next().first_hour().start();
+        let links = self.store.links_of_account(account, from, until).await?;
+        Ok(links.into_iter().map(|link| link.license).collect())
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Dimension;
+use crate::service_kind::ServiceKind;
 use crate::tiers::Tier;
 
 /// A version of what the seller sells. Loading it checks it.
@@ -11,6 +12,7 @@ use crate::tiers::Tier;
 pub struct Catalog {
     version: u32,
     service: String,
+    service_kind: ServiceKind,
     /// In the order of [`Tier::ALL`].
     rates: [Rate; 4],
     contracts: Vec<ContractDimension>,
@@ -47,6 +49,9 @@ pub struct Rate {
 struct RawCatalog {
     version: u32,
     service: String,
+    /// The service's subcategory of FOCUS 1.2.
+    #[serde(default)]
+    service_subcategory: ServiceKind,
     rates: Vec<Rate>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     contracts: Vec<ContractDimension>,
@@ -83,6 +88,7 @@ impl Catalog {
         Self {
             version: 1,
             service: "Workload Security".to_owned(),
+            service_kind: ServiceKind::SECURITY,
             rates: [
                 rate(Tier::Medium, "medium", "Medium", 11_000),
                 rate(Tier::Large, "large", "Large", 32_000),
@@ -101,6 +107,11 @@ impl Catalog {
     /// The name of the service sold.
     pub fn service(&self) -> &str {
         &self.service
+    }
+
+    /// What kind of service it is.
+    pub fn service_kind(&self) -> ServiceKind {
+        self.service_kind
     }
 
     /// The rates, from the lowest tier to the highest.
@@ -172,6 +183,7 @@ impl TryFrom<RawCatalog> for Catalog {
         Ok(Self {
             version: raw.version,
             service: raw.service,
+            service_kind: raw.service_subcategory,
             rates,
             contracts: raw.contracts,
         })
@@ -183,6 +195,7 @@ impl From<Catalog> for RawCatalog {
         Self {
             version: catalog.version,
             service: catalog.service,
+            service_subcategory: catalog.service_kind,
             rates: catalog.rates.to_vec(),
             contracts: catalog.contracts,
         }

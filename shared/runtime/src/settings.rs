@@ -92,7 +92,8 @@ settings! {
     CATALOG: Every, Operator, Some(""),
         "what is sold: each tier's dimension and list price",
         "a JSON object of version, service and rates (tier, dimension, label, list_price_microusd), \
-         Data Center the dearest; empty for Workload Security's list prices";
+         Data Center the dearest, and where it is known service_subcategory, as FOCUS 1.2 names it; \
+         empty for Workload Security's list prices";
     ALLOCATIONS_PER_RECORD: Every, Operator, Some("500"),
         "over how many cloud accounts a usage record is divided at most",
         "a whole number from 1 to 2500";

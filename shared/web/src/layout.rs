@@ -1,6 +1,7 @@
 //! The frame of every page, and the small parts that pages are made of.
 
 use domain::ids::UserEmail;
+use domain::money::Usd;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 use maud::{DOCTYPE, Markup, html};
 
@@ -65,6 +66,7 @@ pub(crate) fn page(
                 footer.foot {
                     div {
                         p { "Questions? " a href={ "mailto:" (site.support_email) } { (site.support_email) } }
+                        p { a href="/help" { "Help with subscriptions and billing" } }
                         p { "All times are UTC." }
                     }
                 }
@@ -130,9 +132,9 @@ pub(crate) fn grouped(number: u64) -> String {
     grouped
 }
 
-/// Micro-dollars as `$1,234.57`, rounded half up to cents.
-pub(crate) fn dollars(micro_dollars: u64) -> String {
-    let cents = micro_dollars.saturating_add(5_000) / 10_000;
+/// An amount as `$1,234.57`, rounded half up to cents.
+pub(crate) fn dollars(amount: Usd) -> String {
+    let cents = amount.cents();
     format!("${}.{:02}", grouped(cents / 100), cents % 100)
 }
 
@@ -154,6 +156,7 @@ mod tests {
 
     #[test]
     fn dollars_are_rounded_to_cents() {
+        let dollars = |micros| dollars(Usd::from_micros(micros));
         assert_eq!(dollars(11_000), "$0.01");
         assert_eq!(dollars(15_000), "$0.02");
         assert_eq!(dollars(1_234_567_890_000), "$1,234,567.89");

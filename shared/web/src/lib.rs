@@ -4,7 +4,7 @@
 //! | router | paths |
 //! |---|---|
 //! | [`registration`] | `/register…` (fulfillment URL), `/sign-in…`, `/sign-out`, `/static/…`, `/health` |
-//! | [`console`] | `/`, `/accounts…`, `/static/…`, `/health` |
+//! | [`console`] | `/`, `/accounts…`, `/help`, `/static/…`, `/health` |
 //! | [`usage_api`] | `/api/usage-reports`, `/health` |
 //! | [`all`] | all of them, for the local stack |
 //!

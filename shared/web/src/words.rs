@@ -186,6 +186,16 @@ pub(crate) fn actor(actor: &Actor) -> String {
     }
 }
 
+/// Why, where whoever did it had to say so.
+pub(crate) fn given_reason(actor: &Actor) -> String {
+    match actor {
+        Actor::Support { reason, .. } => format!(": {reason}"),
+        Actor::User { .. } | Actor::Aws { .. } | Actor::Buyer | Actor::Product | Actor::Clock => {
+            String::new()
+        }
+    }
+}
+
 /// A role.
 pub(crate) fn role(role: Role) -> &'static str {
     match role {

@@ -5,6 +5,7 @@ mod carrying;
 mod contracts;
 mod holds;
 mod large;
+mod months;
 mod operations;
 mod sizes;
 mod unreadable;
@@ -23,8 +24,9 @@ use ledger::{Notice, drive, posting, submission};
 use serde_json::{Value, json};
 
 use crate::SubmissionRun;
+use crate::month::Month;
 use crate::testing::{World, dynamodb_of, license_of};
-use crate::usage_month::{MeteringStatus, Month, UsageLine};
+use crate::usage_month::{MeteringStatus, UsageLine};
 
 /// A subscription, and the account that its license is linked to.
 struct Customer {

@@ -7,10 +7,12 @@
 //! and stored by part ([`partition`]).
 
 pub mod computer;
+pub mod not_cloud;
 pub mod packed;
 pub mod partition;
 pub mod report;
 
 pub use computer::{ComputerKey, Observation, Protected, Span};
+pub use not_cloud::{NotCloudComputer, NotCloudListing, NotCloudReason};
 pub use partition::{Part, Shard};
 pub use report::UsageReport;

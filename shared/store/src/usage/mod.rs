@@ -13,6 +13,7 @@
 //! | hold on a license | `license#<license>` | `hold` |
 //! | what a contract covers in a period | `license#<license>` | `included#<dimension>#<from>` |
 //! | the operator's decisions | `controls` | `controls` |
+//! | computers reported outside the clouds, for customers | `not-cloud#<account>` | `<hour>#<report id>` |
 //!
 //! The index `work` (`work_shard`, `work_due`) only suggests: what it names is
 //! read again.
@@ -42,6 +43,7 @@ mod included;
 mod keys;
 mod mapping;
 mod markers;
+mod not_cloud;
 mod records;
 mod reports;
 mod slots;

@@ -1,20 +1,22 @@
-//! The account's pages: subscription, unlinking, billing and usage.
+//! The account's pages: subscription, unlinking, billing and usage as pages and
+//! as files, computers outside the clouds; and help.
 
 mod chart;
+mod export;
+mod help;
+mod not_cloud;
 mod pages;
 mod usage;
 
 use app::accounts::{AccountError, SubscriptionView};
 use app::linking::LinkError;
-use app::usage_month::Month;
 use axum::Router;
-use axum::extract::{Path, Query, State as Extract};
+use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use domain::ids::AccountId;
 use domain::linking::{Basis, LinkRefusal, UnlinkCause};
-use jiff::Timestamp;
 use maud::Markup;
 use serde::Deserialize;
 
@@ -32,7 +34,12 @@ pub(crate) fn routes() -> Router<State> {
         .route("/", get(front))
         .route("/accounts", get(accounts).post(open_account))
         .route("/accounts/{account}", get(subscription))
-        .route("/accounts/{account}/usage", get(usage_month))
+        .route("/accounts/{account}/usage", get(usage::month))
+        .route("/accounts/{account}/usage.csv", get(export::usage))
+        .route("/accounts/{account}/focus-1.2.csv", get(export::focus))
+        .route("/accounts/{account}/not-cloud", get(not_cloud::page))
+        .route("/accounts/{account}/not-cloud.csv", get(export::not_cloud))
+        .route("/help", get(help::page))
         .route("/accounts/{account}/unlink", get(ask_unlink).post(unlink))
 }
 
@@ -44,13 +51,6 @@ struct NewAccount {
 #[derive(Deserialize)]
 struct Confirmed {
     basis: Basis,
-}
-
-/// Which month of usage, and which of its days by hour.
-#[derive(Deserialize)]
-struct Period {
-    month: Option<String>,
-    day: Option<u8>,
 }
 
 async fn front(Extract(state): Extract<State>, visitor: Visitor) -> Response {
@@ -89,50 +89,6 @@ async fn subscription(
     let view = view(&state, &user, &account).await?;
     let body = pages::subscription(&state.site, &view);
     Ok(show(&state, &user, view.name.as_str(), &body))
-}
-
-async fn usage_month(
-    Extract(state): Extract<State>,
-    user: User,
-    Path(account): Path<String>,
-    Query(period): Query<Period>,
-) -> Result<Markup, Problem> {
-    let view = view(&state, &user, &account).await?;
-    let months = months(view.as_of);
-    let month = match &period.month {
-        None => Month::of(view.as_of),
-        Some(text) => Month::parse(text)
-            .filter(|month| months.contains(month))
-            .ok_or_else(|| no_such_month(&view))?,
-    };
-    let usage = state.app.usage_month(&view.account, month).await?;
-    let body = usage::page(&usage::Page {
-        view: &view,
-        usage: &usage,
-        catalog: &state.app.settings.rules.catalog,
-        months: &months,
-        day: period.day.filter(|day| (1..=31).contains(day)),
-    });
-    Ok(show(&state, &user, "Billing & usage", &body))
-}
-
-/// The months that can be looked at, the newest first.
-fn months(now: Timestamp) -> Vec<Month> {
-    std::iter::successors(Some(Month::of(now)), |month| Some(month.previous()))
-        .take(usage::MONTHS_SHOWN)
-        .collect()
-}
-
-fn no_such_month(view: &SubscriptionView) -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "That month cannot be shown",
-        "The running month and the 12 before it can be shown, written like 2026-11.",
-    )
-    .go(
-        "The running month",
-        format!("/accounts/{}/usage", view.account),
-    )
 }
 
 async fn ask_unlink(

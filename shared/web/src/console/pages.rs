@@ -78,8 +78,23 @@ pub(super) fn head(
             h1 { (name) }
             (words::badge(standing))
         }
+        nav.tabs aria-label="Pages of the account" {
+            @for (page, path) in PAGES {
+                @let current = page == place || page == FIRST_PAGE && place.is_empty();
+                a href={ "/accounts/" (account) (path) } aria-current=[current.then_some("page")] { (page) }
+            }
+        }
     }
 }
+
+const FIRST_PAGE: &str = "Subscription";
+
+/// The pages of an account, and where they are below it.
+const PAGES: [(&str, &str); 3] = [
+    (FIRST_PAGE, ""),
+    ("Billing & usage", "/usage"),
+    ("“Not Cloud” computers", "/not-cloud"),
+];
 
 /// The subscription: state, payer, agreement, and the links before.
 pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
@@ -91,10 +106,11 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
             section.card aria-labelledby="subscription" {
                 h2 #subscription { "Subscription" }
                 dl.facts {
+                    dt { "Type" } dd { (kind(&view.state)) }
                     dt { "State" } dd #state { (view.standing.label()) }
                     dt { "Since" } dd { (time(view.since)) }
+                    @if let Some(end) = view.until { dt { "Until" } dd { (end_exact(end)) " (" (left(end.duration_since(view.as_of))) " left)" } }
                     (payer(view))
-                    @if let Some(end) = view.until { dt { "Until" } dd { (end_exact(end)) } }
                     @if let Some(payer) = &view.payer { (agreement(payer)) }
                     dt { "Your role" } dd { (words::role(view.role)) }
                 }
@@ -109,7 +125,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
                 h2 #payer { "Change who pays" }
                 p { "To have another AWS account pay, subscribe to " (site.product_name) " with it in AWS Marketplace, press " strong { "Set up your account" } " and choose this account. The payer changes at once, without a break." }
                 p { "AWS shows the old AWS account as subscribed until you cancel the subscription there." }
-                p.muted { "Lost access to the AWS account that pays? Write to " a href={ "mailto:" (site.support_email) } { (site.support_email) } "." }
+                p.muted { a href="/help#lost-access" { "Lost access to the AWS account that pays?" } " · " a href="/help#custom-pricing" { "Custom pricing" } " · " a href="/help#offer-expired" { "Private offers" } }
             }
         }
         (history(view))
@@ -171,6 +187,21 @@ fn payer(view: &SubscriptionView) -> Markup {
     }
 }
 
+/// What kind of subscription it is, or was.
+fn kind(state: &AccountState) -> &'static str {
+    match state {
+        AccountState::Trial { .. } => "Trial",
+        AccountState::Subscribed(Payer::Marketplace { .. }) => "AWS Marketplace",
+        AccountState::Subscribed(Payer::Annual { .. }) => {
+            "Annual subscription, outside AWS Marketplace"
+        }
+        AccountState::Grace { .. } => "AWS Marketplace, no longer linked",
+        AccountState::Expired { .. }
+        | AccountState::Suspended { .. }
+        | AccountState::Purged { .. } => "None",
+    }
+}
+
 fn masking(role: Role) -> Markup {
     html! {
         @match role {
@@ -184,12 +215,16 @@ fn agreement(payer: &PayerView) -> Markup {
     html! {
         @if let Some(agreement) = &payer.agreement { dt { "Agreement" } dd { code { (agreement) } } }
         @if let Some(offer) = &payer.offer { dt { "Offer" } dd { code { (offer) } } }
-        dt { "Agreement ends" }
-        dd {
-            @match payer.agreement_ends_at {
-                // AWS writes the year 9999 for an agreement without an end.
-                Some(end) if end.as_second() < FAR_AHEAD_S => { (day(end)) }
-                Some(_) | None => { "When it is cancelled in AWS" }
+        @match payer.agreement_ends_at {
+            // AWS writes the year 9999 for an agreement without an end.
+            Some(end) if end.as_second() < FAR_AHEAD_S => {
+                dt { "Agreement ends" } dd { (day(end)) }
+                // AWS tells a seller of a renewal only once it has happened.
+                dt { "Renewal" } dd { "AWS Marketplace shows it, under Manage subscriptions" }
+            }
+            Some(_) | None => {
+                dt { "Agreement ends" } dd { "When it is cancelled in AWS" }
+                dt { "Renewal" } dd { "Not needed: it goes on by itself" }
             }
         }
     }
@@ -205,7 +240,7 @@ fn history(view: &SubscriptionView) -> Markup {
             @if view.links.is_empty() {
                 p.muted { "No AWS Marketplace subscription was ever linked to this account." }
             } @else {
-                div.scroll tabindex="0" role="region" aria-labelledby="history" {
+                div.scroll tabindex="0" role="group" aria-labelledby="history" {
                     table.stack {
                         thead { tr { th scope="col" { "AWS account" } th scope="col" { "From (UTC)" } th scope="col" { "Until (UTC)" } th scope="col" { "Linked by" } th scope="col" { "Why it ended" } } }
                         tbody { @for entry in &view.links { (history_row(entry)) } }
@@ -225,10 +260,10 @@ fn history_row(entry: &LinkView) -> Markup {
             td data-label="Until (UTC)" {
                 @match link.until { Some(until) => { (time_in_table(until)) } None => { "still" } }
             }
-            td data-label="Linked by" { (words::actor(&link.linked_by)) }
+            td.wrap data-label="Linked by" { (words::actor(&link.linked_by)) (words::given_reason(&link.linked_by)) }
             td.wrap data-label="Why it ended" {
                 @match &link.unlinked {
-                    Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor(&end.by)) }
+                    Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor(&end.by)) (words::given_reason(&end.by)) }
                     None => { "–" }
                 }
             }

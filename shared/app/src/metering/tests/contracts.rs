@@ -56,6 +56,11 @@ async fn what_a_contract_covers_is_used_up_before_anything_is_metered() {
     assert_eq!(world.accepted(&customer.license), metered.into());
     let status = world.status(&customer.account, hour).await;
     assert_eq!(status, MeteringStatus::Included);
+    // The customer sees of each hour what is covered and what AWS bills.
+    let lines = world.lines(&customer.account, hour.next()).await;
+    let seen: Vec<_> = lines.iter().map(|line| (line.status, line.count)).collect();
+    let (accepted, included) = (MeteringStatus::Accepted, MeteringStatus::Included);
+    assert_eq!(seen, [(accepted, 2), (included, 1)]);
     world.assert_conserved().await;
 }
 
