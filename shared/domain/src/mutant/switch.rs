@@ -122,7 +122,6 @@ mutants! {
     CallsNotFilled = 46: "a call waits for 25 records of whatever products, and holds those of one";
     PoisonSoughtOneByOne = 62: "a call that fails for a record's sake is sent again record by record";
     PoisonSoughtInTenCalls = 62: "a run that made ten calls no longer looks for what makes calls fail";
-    MissingDimensionSoughtAgain = 62: "each record of a dimension that AWS does not know is sought by itself";
     PoisonFoundStopsTheRun = 62: "a run stops when it has found a record that makes calls fail";
     FinalHoursFrozenLate = 57: "hours that were over when an end became known are frozen 20 minutes after that";
     RunningHourFrozenLate = 57: "the hour in which a license ended is frozen 58 minutes after the end";

@@ -269,9 +269,7 @@ impl<'a> Submitter<'a> {
     /// Whether a record makes its call fail, for AWS does not know its dimension.
     /// Those of a license that is ending have no time to wait, and are tried.
     fn is_missing(&self, ready: &Ready) -> bool {
-        ready.end.is_none()
-            && !mutant!(MissingDimensionSoughtAgain)
-            && self.missing.contains(&dimension_of(ready))
+        ready.end.is_none() && self.missing.contains(&dimension_of(ready))
     }
 
     /// Puts back what of calls, and of what is ready for one, is of a dimension

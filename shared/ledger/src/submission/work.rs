@@ -231,9 +231,8 @@ impl Submitter<'_> {
             )));
         }
         let missing = (record.product.clone(), record.usage.dimension.clone());
-        let waits = end.is_none()
-            && (self.held.contains(&license)
-                || self.missing.contains(&missing) && !mutant!(MissingDimensionSoughtAgain));
+        let waits =
+            end.is_none() && (self.held.contains(&license) || self.missing.contains(&missing));
         let is_intact = record.is_intact();
         if waits || self.controls.stopped.contains(&record.product) || !is_intact {
             let until = self.waits_until(&record.product, record.deadline);

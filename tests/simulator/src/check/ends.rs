@@ -33,6 +33,11 @@ const SENT_AFTER_LEARNING: SignedDuration = SignedDuration::from_mins(10);
 /// The hour that ran then is sent so soon after the end.
 const SENT_AFTER_END: SignedDuration = SignedDuration::from_mins(46);
 
+/// AWS takes usage of an ended license so long after the later of the two events,
+/// and it is tried for at least so long after we learned of the end.
+const TAKEN_AFTER_END: SignedDuration = SignedDuration::from_mins(60);
+const TAKEN_AFTER_LEARNING: SignedDuration = SignedDuration::from_mins(15);
+
 /// The functions run so often.
 const EVERY: SignedDuration = SignedDuration::from_mins(1);
 
@@ -53,6 +58,7 @@ pub(super) fn check(settled: &Settled<'_>, found: &mut Found) {
             continue;
         };
         // A run may not have known of the second event, which moves the deadline.
+        let last = end;
         let end = LicenseEnd {
             last_event_at: end.ended_at,
             ..end
@@ -69,6 +75,7 @@ pub(super) fn check(settled: &Settled<'_>, found: &mut Found) {
                 found.fails("final usage late", late);
             }
             running.not_retried(settled, slot, &end, found);
+            sent_after_its_time(settled, slot, &last, found);
         }
     }
 }
@@ -89,6 +96,29 @@ fn ended_licenses_keep_to_their_hours(settled: &Settled<'_>, found: &mut Found) 
                     "after the end",
                     format!("{} {slot} after its end", line.license),
                 );
+            }
+        }
+    }
+}
+
+/// No run that began when AWS took no more of an ended license sent any of it.
+fn sent_after_its_time(
+    settled: &Settled<'_>,
+    slot: &Slot<'_>,
+    end: &LicenseEnd,
+    found: &mut Found,
+) {
+    let until =
+        after(end.last_event_at, TAKEN_AFTER_END).max(after(end.learned_at, TAKEN_AFTER_LEARNING));
+    for record in &slot.records {
+        let sent = settled.world.aws.sent.get(&key_of(&record.usage));
+        for attempt in sent.map_or(&[][..], |sent| &sent.attempts) {
+            let late = attempt
+                .by
+                .is_some_and(|by| by.ahead.is_zero() && by.began >= until);
+            if late {
+                let what = format!("{} at {}, after {until}", name_of(record), attempt.at);
+                found.fails("sent after the end", what);
             }
         }
     }
