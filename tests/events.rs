@@ -10,7 +10,7 @@ use local::{Config, Local};
 use runtime::metrics::Metrics;
 use secrecy::SecretString;
 use serde_json::Value;
-use web::{CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, UsageAccess};
+use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State};
 
 use crate::project;
 
@@ -46,7 +46,7 @@ impl Functions {
                 public_url,
                 product_name: "Workload Security".to_owned(),
                 support_email: "support@example.com".to_owned(),
-                usage_access: UsageAccess::Gateway,
+                api_access: ApiAccess::Gateway,
             }),
         };
         Self {

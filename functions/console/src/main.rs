@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use runtime::settings::{SignInSettings, SiteSettings};
-use web::{CredentialRule, PublicUrl, SignIn, Site, State, UsageAccess};
+use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, Site, State};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -41,7 +41,7 @@ async fn state(
             product_name: site.product_name,
             support_email: site.support_email,
             // API Gateway asks for a signature of IAM's before it calls us.
-            usage_access: UsageAccess::Gateway,
+            api_access: ApiAccess::Gateway,
         }),
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use runtime::settings::SiteSettings;
 use secrecy::SecretString;
-use web::{CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, UsageAccess};
+use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -36,7 +36,7 @@ fn state(started: runtime::Started, site: SiteSettings) -> anyhow::Result<State>
             product_name: site.product_name,
             support_email: site.support_email,
             // API Gateway asks for a signature of IAM's before it calls us.
-            usage_access: UsageAccess::Gateway,
+            api_access: ApiAccess::Gateway,
         }),
     })
 }

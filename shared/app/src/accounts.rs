@@ -2,8 +2,8 @@
 
 use domain::account::{
     Account, AccountName, AccountRefusal, AccountState, GraceVerdict, Payer, Standing,
-    decide_activate_annual, decide_end_annual, decide_open, decide_remove_member, decide_restore,
-    decide_set_member, decide_suspend,
+    decide_activate_annual, decide_end_annual, decide_open, decide_remove_member, decide_rename,
+    decide_restore, decide_set_member, decide_suspend,
 };
 use domain::audit::{Actor, AuditEntry};
 use domain::change::{Change, Decision};
@@ -37,6 +37,23 @@ pub enum AccountError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+}
+
+/// What an account may do at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// Its version: of two answers or events the one with the higher is the later.
+    pub version: u64,
+    /// What it is entitled to.
+    pub standing: Standing,
+    /// When the clock alone ends that.
+    pub until: Option<Timestamp>,
+    /// The instant at which all this holds.
+    pub as_of: Timestamp,
 }
 
 /// An account in a user's list.
@@ -160,6 +177,41 @@ impl App {
             email: user.email.clone(),
         };
         self.open_account(&id, name, Some(&user.email), &by).await
+    }
+
+    /// Gives an account another name.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn rename_account(
+        &self,
+        account: &AccountId,
+        name: &AccountName,
+        by: &Actor,
+    ) -> Result<(), AccountError> {
+        let now = self.clock.now();
+        self.change_account(account, |account, _| decide_rename(account, name, by, now))
+            .await
+    }
+
+    /// What an account may do now: one read, cheap enough for every sign-in.
+    /// `None` when there is no such account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn access(&self, account: &AccountId) -> Result<Option<Access>, StoreError> {
+        let now = self.clock.now();
+        Ok(self.store.account(account).await?.map(|account| {
+            let state = account.state_at(now);
+            Access {
+                standing: state.standing(),
+                until: state.ends_at(),
+                account: account.id,
+                name: account.name,
+                version: account.version,
+                as_of: now,
+            }
+        }))
     }
 
     /// Makes a user a member of an account, or gives them another role.

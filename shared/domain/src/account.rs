@@ -244,6 +244,24 @@ pub enum Standing {
     Suspended,
 }
 
+/// What an account may be kept from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blocked {
+    /// Protecting further computers.
+    Activations,
+    /// Updates of what protects them.
+    Updates,
+    /// New cloud connectors.
+    Connectors,
+    /// The protection of computers that are protected.
+    Protection,
+    /// Signing in to the product.
+    SignIn,
+    /// The billing page and exports.
+    Billing,
+}
+
 impl Standing {
     /// Whether new activations, updates and connectors are allowed. Existing
     /// protection, sign-in, the billing page and export go on in any case
@@ -252,6 +270,23 @@ impl Standing {
         match self {
             Self::Trial | Self::Subscribed | Self::Annual | Self::Grace => true,
             Self::Expired | Self::Suspended => false,
+        }
+    }
+
+    /// What an account may not do.
+    pub const fn blocked(self) -> &'static [Blocked] {
+        use Blocked::{Activations, Billing, Connectors, Protection, SignIn, Updates};
+        match self {
+            Self::Trial | Self::Subscribed | Self::Annual | Self::Grace => &[],
+            Self::Expired => &[Activations, Updates, Connectors],
+            Self::Suspended => &[
+                Activations,
+                Updates,
+                Connectors,
+                Protection,
+                SignIn,
+                Billing,
+            ],
         }
     }
 
@@ -632,6 +667,36 @@ pub fn decide_open(
         set_member(&mut change, id, user, Role::FullAccess, by, now);
     }
     change.put_account(account, now);
+    Ok(Decision::Commit(change))
+}
+
+/// Gives an account another name.
+///
+/// # Errors
+/// [`AccountRefusal::Deleted`] when the account is deleted.
+pub fn decide_rename(
+    account: &Account,
+    name: &AccountName,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Decision<Change>, AccountRefusal> {
+    if account.state_at(now).standing() == Standing::Suspended {
+        return Err(AccountRefusal::Deleted);
+    }
+    if account.name == *name {
+        return Ok(Decision::AlreadyCommitted);
+    }
+    let at = account.not_before(now);
+    let action = AuditAction::Renamed {
+        from: account.name.clone(),
+        to: name.clone(),
+    };
+    let mut change = Change::default();
+    crate::expiry::audit_lapse(&mut change, account, at);
+    change.audit_account(&account.id, by, at, action);
+    let (mut renamed, _) = account.caught_up(at);
+    renamed.name = name.clone();
+    change.put_account(renamed, at);
     Ok(Decision::Commit(change))
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::account::ExpiryCause;
+use crate::account::{AccountName, ExpiryCause};
 use crate::ids::{AccountId, AgreementId, AwsAccountId, EventId, LicenseId, UserEmail};
 use crate::member::Role;
 
@@ -46,6 +46,13 @@ pub enum AuditAction {
     AccountOpened {
         /// When the trial ends.
         trial_ends_at: Timestamp,
+    },
+    /// The account was given another name.
+    Renamed {
+        /// The name before.
+        from: AccountName,
+        /// The name from now on.
+        to: AccountName,
     },
     /// A member was added, or their role set.
     MemberSet {

@@ -22,7 +22,7 @@ use store::{Store, StoreError, Tables};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use web::{CredentialRule, PublicUrl, SignIn, SignInSettings, Site, UsageAccess};
+use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site};
 
 use crate::clock::LocalClock;
 use crate::functions::Functions;
@@ -308,6 +308,6 @@ fn site(seller_url: &str) -> Result<Site, StartError> {
         public_url: PublicUrl::parse(seller_url)?,
         product_name: Catalog::workload_security().service().to_owned(),
         support_email: "support@example.com".to_owned(),
-        usage_access: UsageAccess::Key(SecretString::from(USAGE_API_KEY)),
+        api_access: ApiAccess::Key(SecretString::from(USAGE_API_KEY)),
     })
 }

@@ -4,7 +4,7 @@
 //! | router | paths |
 //! |---|---|
 //! | [`registration`] | `/register…` (fulfillment URL), `/sign-in…`, `/sign-out`, `/static/…`, `/health` |
-//! | [`console`] | `/`, `/accounts…`, `/help`, `/static/…`, `/health` |
+//! | [`console`] | `/`, `/accounts…`, `/help`, `/api/accounts…`, `/api/openapi.json`, `/static/…`, `/health` |
 //! | [`usage_api`] | `/api/usage-reports`, `/health` |
 //! | [`all`] | all of them, for the local stack |
 //!
@@ -21,6 +21,7 @@
 //! Deliberately absent: any rule about accounts, licenses or usage. A handler
 //! parses, makes one call into `app`, and maps the answer.
 
+mod api;
 mod assets;
 mod console;
 mod cookies;
@@ -31,7 +32,6 @@ mod problem;
 mod registration;
 mod sign_in;
 mod site;
-mod usage_api;
 mod visitor;
 mod words;
 
@@ -43,7 +43,7 @@ use axum::middleware::from_fn_with_state;
 pub use sign_in::{
     Begun, CredentialRule, Freshness, Identity, SignIn, SignInError, SignInSettings,
 };
-pub use site::{InvalidPublicUrl, PublicUrl, Site, State, UsageAccess};
+pub use site::{ApiAccess, InvalidPublicUrl, PublicUrl, Site, State};
 
 use problem::Problem;
 
@@ -62,12 +62,17 @@ pub fn registration(state: State) -> Router {
 
 /// The account's pages.
 pub fn console(state: State) -> Router {
-    finish(console::routes().merge(assets::routes()), state)
+    finish(
+        console::routes()
+            .merge(api::accounts())
+            .merge(assets::routes()),
+        state,
+    )
 }
 
 /// Usage reports by HTTP.
 pub fn usage_api(state: State) -> Router {
-    finish(usage_api::routes().merge(assets::health()), state)
+    finish(api::usage_reports().merge(assets::health()), state)
 }
 
 /// Everything on one port.
@@ -76,7 +81,8 @@ pub fn all(state: State) -> Router {
         registration::routes()
             .merge(sign_in::routes())
             .merge(console::routes())
-            .merge(usage_api::routes())
+            .merge(api::accounts())
+            .merge(api::usage_reports())
             .merge(assets::routes()),
         state,
     )

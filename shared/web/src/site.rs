@@ -26,13 +26,13 @@ pub struct Site {
     pub product_name: String,
     /// The e-mail address that customers may ask for help.
     pub support_email: String,
-    /// Who may send usage reports by HTTP.
-    pub usage_access: UsageAccess,
+    /// Who may call what is under `/api/`.
+    pub api_access: ApiAccess,
 }
 
-/// Who may send usage reports by HTTP.
+/// Who may call what is under `/api/`.
 #[derive(Debug, Clone)]
-pub enum UsageAccess {
+pub enum ApiAccess {
     /// Whoever gives this key as a bearer token.
     Key(SecretString),
     /// Whoever gets here: the gateway before us has authenticated them (IAM).

@@ -5,16 +5,15 @@ use app::{RecordError, Recorded};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State as Extract};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::post;
 use domain::usage::UsageReport;
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use crate::cookies::hash;
+use super::{Caller, answer, not_json};
 use crate::problem::ApiProblem;
-use crate::site::{State, UsageAccess};
+use crate::site::State;
 
 /// 5,000 computers with long ids and spans fit; API Gateway takes 10 MB, Lambda 6.
 const MAX_REPORT_BYTES: usize = 4 * 1024 * 1024;
@@ -26,8 +25,11 @@ pub(crate) fn routes() -> Router<State> {
     )
 }
 
-async fn record(Extract(state): Extract<State>, request: Request) -> Result<Response, ApiProblem> {
-    authenticate(&state.site.usage_access, request.headers())?;
+async fn record(
+    Extract(state): Extract<State>,
+    _: Caller,
+    request: Request,
+) -> Result<Response, ApiProblem> {
     let body = Bytes::from_request(request, &state)
         .await
         .map_err(|rejection| ApiProblem::of_status(rejection.status()))?;
@@ -36,36 +38,14 @@ async fn record(Extract(state): Extract<State>, request: Request) -> Result<Resp
         Recorded::New => (StatusCode::CREATED, "new"),
         Recorded::Again => (StatusCode::OK, "again"),
     };
-    let answer = json!({
+    let body = json!({
         "account": report.account,
         "hour": report.hour,
         "report_id": report.report_id,
         "computers": report.computers.len(),
         "recorded": recorded,
     });
-    let kind = HeaderValue::from_static("application/json");
-    Ok((status, [(header::CONTENT_TYPE, kind)], answer.to_string()).into_response())
-}
-
-fn authenticate(access: &UsageAccess, headers: &HeaderMap) -> Result<(), ApiProblem> {
-    let key = match access {
-        UsageAccess::Gateway => return Ok(()),
-        UsageAccess::Key(key) => key,
-    };
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    // By hash, so that the time taken tells nothing about the key.
-    if given.map(|given| hash(&[given])) == Some(hash(&[key.expose_secret()])) {
-        Ok(())
-    } else {
-        Err(ApiProblem::new(
-            StatusCode::UNAUTHORIZED,
-            "/problems/unauthenticated",
-            "The key is missing or wrong",
-        )
-        .detail("Send the header Authorization: Bearer <key>."))
-    }
+    Ok(answer(status, &body))
 }
 
 /// Reads a report, naming the field that is wrong and never its content.
@@ -89,17 +69,6 @@ fn invalid() -> ApiProblem {
         "/problems/invalid-report",
         "The report is not valid",
     )
-}
-
-fn not_json(line: usize, column: usize) -> ApiProblem {
-    ApiProblem::new(
-        StatusCode::BAD_REQUEST,
-        "/problems/malformed",
-        "The body is not JSON",
-    )
-    .detail(format!(
-        "It stops being JSON at line {line}, column {column}."
-    ))
 }
 
 impl From<RecordError> for ApiProblem {
