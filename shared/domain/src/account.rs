@@ -19,7 +19,9 @@ use crate::ids::{AccountId, AwsAccountId, InvalidId, LicenseId, UserEmail};
 use crate::license::License;
 use crate::linking::{Link, UnlinkCause, close_link};
 use crate::member::{Member, Role};
-use crate::policy::{GRACE, GRACES_COUNTED_FOR, RESTORABLE_FOR, SubscriptionPolicy};
+use crate::policy::{
+    GRACE, GRACE_REMINDERS, GRACES_COUNTED_FOR, RESTORABLE_FOR, SubscriptionPolicy, TRIAL_REMINDERS,
+};
 
 /// The label of an expired account, exactly as the customers were told (FAQ, statement 7).
 pub const EXPIRED_LABEL: &str = "Trial or Subscription Expired";
@@ -109,6 +111,9 @@ pub struct Account {
     pub grace_generation: u64,
     /// When the graces of the last 30 days began, refused ones included.
     pub grace_starts: Vec<Timestamp>,
+    /// Until when whatever reminder of its state's end came was given, or need not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded_until: Option<Timestamp>,
     /// Into how many parts its computers divide.
     pub parts: Parts,
 }
@@ -341,6 +346,21 @@ impl AccountState {
         }
     }
 
+    /// When the customer is reminded that the clock will end the state, ascending.
+    fn reminders(&self) -> impl Iterator<Item = Timestamp> {
+        let (ends_at, before_end) = match self {
+            Self::Trial { ends_at } => (*ends_at, &TRIAL_REMINDERS[..]),
+            Self::Grace { ends_at, .. } => (*ends_at, &GRACE_REMINDERS[..]),
+            Self::Subscribed(_)
+            | Self::Expired { .. }
+            | Self::Suspended { .. }
+            | Self::Purged { .. } => (Timestamp::MAX, &[][..]),
+        };
+        before_end
+            .iter()
+            .map(move |earlier| before(ends_at, *earlier))
+    }
+
     /// Since when the state holds; a trial's beginning is the account's opening.
     pub fn since(&self) -> Option<Timestamp> {
         match self {
@@ -416,9 +436,23 @@ impl Account {
         }
     }
 
-    /// When something about the account falls due: the end of its state.
-    pub const fn due_at(&self) -> Option<Timestamp> {
-        self.state.ends_at()
+    /// When something about the account falls due: the end of its state, or a
+    /// reminder of that.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let mut reminders = self.state.reminders();
+        let next = reminders.find(|at| self.reminded_until.is_none_or(|until| until < *at));
+        next.or(self.state.ends_at())
+    }
+
+    /// The account with every reminder given that fell due by `now`; `None` when
+    /// there is none.
+    pub(crate) fn reminded(&self, now: Timestamp) -> Option<Self> {
+        let is_due =
+            |at: &Timestamp| *at <= now && self.reminded_until.is_none_or(|until| until < *at);
+        self.state.reminders().any(|at| is_due(&at)).then(|| Self {
+            reminded_until: Some(now),
+            ..self.clone()
+        })
     }
 
     /// `now`, or the instant of the last transition when a clock was set back:
@@ -461,6 +495,9 @@ impl Account {
         self.transitions
             .drain(..older.saturating_sub(1).max(excess));
         self.state = state;
+        // Of a state that is entered later than a reminder of its end would come,
+        // that one is not given.
+        self.reminded_until = Some(at);
     }
 
     /// The account without its license from `at` on: in grace, or expired when
@@ -658,6 +695,7 @@ pub fn decide_open(
         transitions: Vec::new(),
         grace_generation: 0,
         grace_starts: Vec::new(),
+        reminded_until: None,
         parts: Parts::default(),
     };
     account.record(account.state.clone(), now);

@@ -38,6 +38,28 @@ pub enum OutboundEvent {
         /// When it ends.
         until: Timestamp,
     },
+    /// A trial ends in 7 days, or in one: the customer is to be told.
+    TrialEnding {
+        /// The account.
+        account: AccountId,
+        /// The account's version from this change on.
+        version: u64,
+        /// When the trial ends.
+        ends_at: Timestamp,
+        /// When this was due, or made up for.
+        at: Timestamp,
+    },
+    /// A grace ends in 24 hours, or in 4: its administrators are to be told.
+    GraceEnding {
+        /// The account.
+        account: AccountId,
+        /// The account's version from this change on.
+        version: u64,
+        /// When the grace ends.
+        ends_at: Timestamp,
+        /// When this was due, or made up for.
+        at: Timestamp,
+    },
     /// The third grace of an account within 30 days, granted or refused: an
     /// alarm, for a license going back and forth makes usage free.
     GraceRepeated {
@@ -91,6 +113,8 @@ impl OutboundEvent {
         match self {
             Self::AccountAccessChanged { .. } => "account access changed",
             Self::GraceStarted { .. } => "grace started",
+            Self::TrialEnding { .. } => "trial ending",
+            Self::GraceEnding { .. } => "grace ending",
             Self::GraceRepeated { .. } => "grace repeated",
             Self::PayerChanged { .. } => "payer changed",
             Self::LicenseUnlinked { .. } => "license unlinked",

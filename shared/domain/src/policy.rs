@@ -9,6 +9,18 @@ use crate::ids::{AwsAccountId, ProductCode};
 /// How long a former payer's account goes on: exactly 48 hours (FAQ, statement 7).
 pub const GRACE: SignedDuration = SignedDuration::from_hours(48);
 
+/// How long before a trial's end the customer is reminded of it, the earliest first.
+pub const TRIAL_REMINDERS: [SignedDuration; 2] = [
+    SignedDuration::from_hours(7 * 24),
+    SignedDuration::from_hours(24),
+];
+
+/// How long before a grace's end the customer is reminded of it, the earliest first.
+pub const GRACE_REMINDERS: [SignedDuration; 2] = [
+    SignedDuration::from_hours(24),
+    SignedDuration::from_hours(4),
+];
+
 /// How old a sign-in may be when a license is linked or unlinked.
 pub const SIGN_IN_FRESH_FOR: SignedDuration = SignedDuration::from_mins(15);
 

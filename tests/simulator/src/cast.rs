@@ -352,6 +352,7 @@ fn new_account(number: u8, now: Timestamp) -> Account {
         transitions: Vec::new(),
         grace_generation: 0,
         grace_starts: Vec::new(),
+        reminded_until: None,
         parts: Parts::default(),
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::outbound::OutboundEvent;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -148,4 +149,83 @@ fn a_name_is_shown_only_in_part_to_somebody_who_is_not_a_member() {
     assert!(AccountName::parse("  ").is_err());
     assert!(AccountName::parse("a\u{7}b").is_err());
     assert_eq!(AccountName::parse(" North ").unwrap().as_str(), "North");
+}
+
+/// What is given at an instant, and the account after it.
+fn due(account: &Account, now: &str) -> (Vec<&'static str>, Account) {
+    match crate::expiry::decide_due(account, at(now)) {
+        Decision::AlreadyCommitted => (Vec::new(), account.clone()),
+        Decision::Commit(mut change) => {
+            let told = change.outbound.iter().map(OutboundEvent::name).collect();
+            (told, change.accounts.remove(0))
+        }
+    }
+}
+
+#[test]
+fn a_trial_s_end_is_announced_7_days_and_a_day_before_once_each() {
+    let account = open(at("2026-11-01T12:00:00Z"));
+    assert_eq!(account.due_at(), Some(at("2026-11-24T12:00:00Z")));
+    assert_eq!(due(&account, "2026-11-24T11:59:59Z").0, [""; 0]);
+    let (told, account) = due(&account, "2026-11-24T12:00:00Z");
+    assert_eq!(told, ["trial ending"]);
+    assert_eq!(account.due_at(), Some(at("2026-11-30T12:00:00Z")));
+    assert_eq!(due(&account, "2026-11-25T00:00:00Z").0, [""; 0]);
+    let (told, account) = due(&account, "2026-11-30T12:00:07Z");
+    assert_eq!(told, ["trial ending"]);
+    assert_eq!(account.due_at(), Some(at("2026-12-01T12:00:00Z")));
+    let (told, account) = due(&account, "2026-12-01T12:00:00Z");
+    assert_eq!(told, ["account access changed"]);
+    assert_eq!(account.due_at(), None);
+}
+
+#[test]
+fn of_reminders_that_were_missed_only_the_last_is_given() {
+    let account = open(at("2026-11-01T12:00:00Z"));
+    let (told, account) = due(&account, "2026-12-01T00:00:00Z");
+    assert_eq!(told, ["trial ending"]);
+    assert_eq!(account.due_at(), Some(at("2026-12-01T12:00:00Z")));
+}
+
+#[test]
+fn a_grace_s_end_is_announced_24_and_4_hours_before() {
+    let began = at("2026-11-10T12:00:00Z");
+    let grace = AccountState::Grace {
+        started_at: began,
+        ends_at: after(began, crate::policy::GRACE),
+        generation: 1,
+        license: LicenseId::parse(format!("l-{:032x}", 1)).unwrap(),
+        buyer: AwsAccountId::parse("123412341234").unwrap(),
+    };
+    let mut account = open(at("2026-11-01T12:00:00Z")).moved(grace, began);
+    for (now, told) in [
+        ("2026-11-11T11:59:59Z", &[][..]),
+        ("2026-11-11T12:00:00Z", &["grace ending"]),
+        ("2026-11-12T07:59:59Z", &[]),
+        ("2026-11-12T08:00:00Z", &["grace ending"]),
+        ("2026-11-12T11:59:59Z", &[]),
+        ("2026-11-12T12:00:00Z", &["account access changed"]),
+    ] {
+        let (given, next) = due(&account, now);
+        assert_eq!(given, told, "{now}");
+        account = next;
+    }
+}
+
+#[test]
+fn an_account_is_renamed_once_and_not_while_it_is_deleted() {
+    let now = at("2026-11-01T12:00:00Z");
+    let account = open(now);
+    let name = AccountName::parse("South").unwrap();
+    let rename = |account: &Account| decide_rename(account, &name, &Actor::Product, now);
+    let Ok(Decision::Commit(change)) = rename(&account) else {
+        panic!("an account is renamed");
+    };
+    let renamed = &change.accounts[0];
+    assert_eq!((&renamed.name, &renamed.state), (&name, &account.state));
+    assert_eq!(rename(renamed), Ok(Decision::AlreadyCommitted));
+    let Ok(Decision::Commit(change)) = decide_suspend(&account, None, &Actor::Product, now) else {
+        panic!("an account is deleted");
+    };
+    assert_eq!(rename(&change.accounts[0]), Err(AccountRefusal::Deleted));
 }

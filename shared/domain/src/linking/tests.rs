@@ -418,6 +418,12 @@ fn a_late_timer_for_an_older_grace_is_ignored() {
     world.link(0, 0, after(start(), hours(10))).unwrap();
     world.unlink(0, after(start(), hours(20))).unwrap();
     assert_eq!(world.account(0).grace_generation, 2);
+    // A reminder of the second one's end is due by then, and nothing else.
+    assert!(world.commit(decide_due(world.account(0), first_end)));
+    assert!(matches!(
+        world.account(0).state,
+        AccountState::Grace { generation: 2, .. }
+    ));
     let decision = decide_due(world.account(0), first_end);
     assert_eq!(decision, Decision::AlreadyCommitted);
     let second_end = after(start(), hours(68));

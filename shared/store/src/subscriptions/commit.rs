@@ -273,6 +273,12 @@ fn owner(event: &OutboundEvent) -> (String, u64) {
         | OutboundEvent::GraceStarted {
             account, version, ..
         }
+        | OutboundEvent::TrialEnding {
+            account, version, ..
+        }
+        | OutboundEvent::GraceEnding {
+            account, version, ..
+        }
         | OutboundEvent::GraceRepeated {
             account, version, ..
         }

@@ -212,9 +212,10 @@ mod tests {
             let account: Account = survives(account_in(state));
             account_row(&account).due_at
         };
+        // A week before its end it is reminded of that.
         assert_eq!(
             due(json!({"trial": {"ends_at": "2026-12-22T10:00:00Z"}})).as_deref(),
-            Some("2026-12-22T10:00:00.000000000Z")
+            Some("2026-12-15T10:00:00.000000000Z")
         );
         let expired = json!({"expired": {"since": "2026-11-24T12:00:00Z", "cause": "trial_ended"}});
         assert_eq!(due(expired), None);

@@ -184,6 +184,7 @@ impl Backlog {
             transitions: Vec::new(),
             grace_generation: 0,
             grace_starts: Vec::new(),
+            reminded_until: None,
             parts: Parts::default(),
         })
     }
