@@ -1,14 +1,20 @@
 //! The commands that change something: what they will do, and doing it.
 
 use app::{App, Done, OperationError, RecordName, StepError};
-use domain::hour::Hour;
+use domain::hour::{Hour, before};
 use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::record::{CloseReason, Finding, Record, RecordState};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::refused::Refused;
 use crate::words;
+
+/// How far back point-in-time recovery reaches (DynamoDB's documentation).
+const RESTORABLE_FOR: SignedDuration = SignedDuration::from_hours(35 * 24);
+
+/// How long reports are kept.
+const REPORTS_KEPT_FOR: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 /// A change that an operator asks for.
 pub(crate) enum Change {
@@ -167,8 +173,14 @@ async fn plan_switch(app: &App, product: &ProductCode, stopped: bool) -> Result<
 
 /// The interval, which lies in the past: an hour to come was not sent.
 fn forgotten(app: &App, from: Timestamp, until: Timestamp) -> Result<Forgotten, Refused> {
-    if until > app.clock.now() {
+    let now = app.clock.now();
+    if until > now {
         return Err(Refused::Instants("--until must not lie ahead"));
+    }
+    if from < before(now, RESTORABLE_FOR) {
+        return Err(Refused::Instants(
+            "--from must be of the last 35 days, to which DynamoDB restores a table",
+        ));
     }
     Forgotten::new(from, until).map_err(|_| Refused::Instants("--until must be after --from"))
 }
@@ -181,9 +193,13 @@ async fn plan_restored(app: &App, forgotten: Forgotten) -> Result<Plan, Refused>
             forgotten.from, forgotten.until
         )));
     }
+    let mut products = app.settings.subscriptions.products.iter();
+    if let Some(product) = products.find(|product| !controls.stopped.contains(*product)) {
+        return Err(Refused::NotStopped(product.clone()));
+    }
     let only = only(forgotten);
     let usage = first(forgotten, |hour| only.usage_in_doubt(hour));
-    let mut text = format!(
+    let text = format!(
         "The table was restored to {}; what worked on the lost one may have sent until {}. For ever:\n\
          - Every slot up to {} that is not settled in this table closes as unknown, \
          whether it is frozen, open or not there: it may have been sent. None is sent again.\n\
@@ -191,14 +207,6 @@ async fn plan_restored(app: &App, forgotten: Forgotten) -> Result<Plan, Refused>
          and is never carried into a later slot: it may have been billed.",
         forgotten.from, forgotten.until, forgotten.until, forgotten.until
     );
-    for product in &app.settings.subscriptions.products {
-        if !controls.stopped.contains(product) {
-            text.push_str(&format!(
-                "\nThe sending of {product} is not stopped in this table: `admin stop {product}` first, \
-                 if any function works on it."
-            ));
-        }
-    }
     Ok(Plan::Will(text))
 }
 
@@ -297,8 +305,14 @@ async fn plan_give_up(app: &App, name: &RecordName) -> Result<Plan, Refused> {
 }
 
 async fn plan_post(app: &App, account: &AccountId, hour: Hour) -> Result<Plan, Refused> {
-    if hour.end() > app.clock.now() {
+    let now = app.clock.now();
+    if hour.end() > now {
         return Err(Refused::Instants("HOUR must be over"));
+    }
+    if hour.start() < before(now, REPORTS_KEPT_FOR) {
+        return Err(Refused::Instants(
+            "HOUR must be of the last 35 days, for which reports are kept",
+        ));
     }
     if app
         .store

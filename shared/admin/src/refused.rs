@@ -25,6 +25,11 @@ pub enum Refused {
     /// The instants cannot be what they should be.
     #[error("{0}: nothing was changed")]
     Instants(&'static str),
+    /// A product's sending is not stopped: what a restored table forgot could be sent again meanwhile.
+    #[error(
+        "the sending of {0} is not stopped in this table: nothing was changed; `admin stop {0}` first"
+    )]
+    NotStopped(ProductCode),
     /// AWS told of no such license.
     #[error(
         "AWS told of no license {0}: nothing was changed; look its id up in its agreement's page"

@@ -149,11 +149,15 @@ async fn what_a_restored_table_forgot_is_listed_as_unknown_and_resolved() {
     world.advance(SignedDuration::from_hours(1)).await;
     let until = world.aws.now();
     let restored = format!("restored --from {from} --until {until}");
+    let refused = world.refused(&restored).await;
+    assert!(refused.contains("is not stopped"), "{refused}");
+    world.yes(&format!("stop {PRODUCT}")).await;
     let shown = world.said(&format!("{restored} --dry-run")).await;
     assert!(shown.contains("closes as unknown") && shown.contains("never carried"));
     assert!(world.said("unknown").await.starts_with("No record"));
     assert!(world.yes(&restored).await.starts_with("Done: "));
     assert!(world.yes(&restored).await.starts_with("Already so: "));
+    world.yes(&format!("go {PRODUCT}")).await;
     let calls = world.submit().await;
     assert_eq!(calls, 0, "what may have been sent is not sent again");
 

@@ -153,7 +153,7 @@ struct Inner {
     request_ids: AtomicU64,
     targets: Mutex<Targets>,
     schedules: Mutex<Arc<Vec<Schedule>>>,
-    moves: tokio::sync::Mutex<()>,
+    moves: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The marketplace's state, and where its history is kept.
@@ -223,7 +223,7 @@ impl FakeAws {
             request_ids: AtomicU64::new(1),
             targets: Mutex::default(),
             schedules: Mutex::default(),
-            moves: tokio::sync::Mutex::new(()),
+            moves: Arc::default(),
             config,
         };
         Ok(FakeAws {
@@ -255,6 +255,12 @@ impl FakeAws {
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(map_response_with_state(self.clone(), dated))
             .with_state(self.clone())
+    }
+
+    /// Keeps the clock from being moved for as long as what it gives is held: for
+    /// whoever still sets up what runs when it is.
+    pub async fn hold_clock(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.inner.moves).lock_owned().await
     }
 
     /// The present, on the fake's clock.

@@ -126,6 +126,8 @@ impl Local {
             ..fake_aws::Config::default()
         })
         .await?;
+        // Whoever moves the clock at once waits until there is something to run.
+        let standing = fake.hold_clock().await;
         let (stop, stopped) = watch::channel(false);
         let mut servers = JoinSet::new();
         servers.spawn(serve(aws, fake.router(), stopped.clone()));
@@ -140,6 +142,7 @@ impl Local {
         let functions = Functions::new(app.clone(), usage_intake::router(state.clone()));
         let schedules = Schedules::new(fake.now());
         connect(&fake, &functions, &schedules, opened);
+        drop(standing);
 
         let issuer = issuer(&seller_url, &fake)?;
         let seller_router = web::all(state)

@@ -55,13 +55,19 @@ pub(super) async fn month(
 ) -> Result<Markup, Problem> {
     let view = view(&state, &user, &account).await?;
     let month = period.month(&view)?;
+    if period
+        .day
+        .is_some_and(|day| !(1..=month.days()).contains(&day))
+    {
+        return Err(no_such_month(&view));
+    }
     let usage = state.app.usage_month(&view.account, month).await?;
     let body = page::page(&page::Page {
         view: &view,
         usage: &usage,
         catalog: &state.app.settings.rules.catalog,
         months: &months(view.as_of),
-        day: period.day.filter(|day| (1..=month.days()).contains(day)),
+        day: period.day,
     });
     Ok(show(&state, &user, "Billing & usage", &body))
 }
