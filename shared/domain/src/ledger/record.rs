@@ -24,6 +24,10 @@ pub const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// does not know as subscribed, is tried again.
 pub const SET_ASIDE_FOR: SignedDuration = SignedDuration::from_mins(15);
 
+/// A record that AWS refuses for its own sake raises an alarm when it is set
+/// aside, and at every so many attempts: each four hours.
+const TRIES_PER_ALARM: u32 = 16;
+
 /// One record of a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
@@ -418,7 +422,9 @@ impl Record {
                 if mutant!(FirstRefusalCloses) || mutant!(OneBadRecordClosesItsBatch) {
                     return answered.close(CloseReason::Refused, Alarm::Poison, now);
                 }
-                let mut set_aside = answered.retry(SET_ASIDE_FOR, Some(Alarm::Poison), now);
+                let known = self.is_alone() && !self.attempts.is_multiple_of(TRIES_PER_ALARM);
+                let alarm = (!known).then_some(Alarm::Poison);
+                let mut set_aside = answered.retry(SET_ASIDE_FOR, alarm, now);
                 set_aside.record.set_alone(true);
                 set_aside
             }
@@ -442,6 +448,10 @@ impl Record {
     fn backoff(&self) -> SignedDuration {
         let doublings = self.unanswered.saturating_sub(2).min(4);
         SignedDuration::from_mins(1 << doublings).min(SET_ASIDE_FOR)
+    }
+
+    fn is_alone(&self) -> bool {
+        matches!(self.state, RecordState::Frozen { alone: true, .. })
     }
 
     fn set_alone(&mut self, is_alone: bool) {
@@ -756,6 +766,22 @@ mod tests {
                 alone: true
             }
         );
+    }
+
+    #[test]
+    fn what_stays_refused_raises_an_alarm_at_first_and_every_four_hours() {
+        let alone = Outcome::Failed {
+            failure: CallFailure::Refused(Refusal::InvalidLicense),
+            alone: true,
+        };
+        let mut record = record();
+        let mut alarms = Vec::new();
+        for attempt in 1..=40 {
+            let settled = record.settle(&alone, None, at(LATER));
+            alarms.extend(settled.alarm.map(|_| attempt));
+            record = settled.record.attempted_again(at(LATER)).unwrap();
+        }
+        assert_eq!(alarms, [1, 16, 32]);
     }
 
     #[test]

@@ -95,8 +95,11 @@ impl Submitter<'_> {
             Settled::Failed { name, error } => self.passed_over(name, &error),
             Settled::Stored { settlement, end } => {
                 self.count(&settlement);
+                let held = self.held.contains(settlement.record.usage.license.id());
                 self.hold_or_go_on(&settlement, end).await;
-                if let Some(alarm) = settlement.alarm {
+                // Of a license on hold a person has heard.
+                let is_news = settlement.alarm != Some(Alarm::NotSubscribed) || !held;
+                if let Some(alarm) = settlement.alarm.filter(|_| is_news) {
                     self.tell_of(alarm, settlement.record);
                 }
             }
