@@ -2,11 +2,13 @@
 
 use clap::{Args, Parser, Subcommand};
 use domain::hour::Hour;
-use domain::ids::{AccountId, Dimension, InvalidId, LicenseArn, LicenseId, ProductCode};
+use domain::ids::{
+    AccountId, AgreementId, Dimension, InvalidId, LicenseArn, LicenseId, ProductCode,
+};
 use domain::ledger::record::Finding;
 use jiff::Timestamp;
 
-/// What an operator decides about the usage ledger.
+/// What an operator looks up and decides.
 ///
 /// Settings come from the same environment variables as the functions'.
 /// Exit codes: 0 done, or so already; 1 refused or failed; 2 wrong usage.
@@ -87,6 +89,27 @@ pub enum Command {
         /// Which record.
         #[command(flatten)]
         record: RecordArguments,
+    },
+    /// Show an account: its state, its members, and who paid for it when
+    Account {
+        /// The account's id
+        #[arg(value_parser = account)]
+        account: AccountId,
+        /// Say also who paid at this instant
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        at: Option<Timestamp>,
+    },
+    /// Show a license: who pays by it, and for which accounts it paid when
+    License {
+        /// The license's id or ARN
+        #[arg(value_parser = license)]
+        license: LicenseId,
+    },
+    /// Show the licenses of an agreement
+    Agreement {
+        /// The agreement's id
+        #[arg(value_parser = agreement)]
+        agreement: AgreementId,
     },
     /// Have an account's hour posted again by the next run
     Post {
@@ -175,6 +198,10 @@ impl Found {
 
 fn account(text: &str) -> Result<AccountId, InvalidId> {
     AccountId::parse(text)
+}
+
+fn agreement(text: &str) -> Result<AgreementId, InvalidId> {
+    AgreementId::parse(text)
 }
 
 fn product(text: &str) -> Result<ProductCode, InvalidId> {

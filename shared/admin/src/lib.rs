@@ -13,6 +13,7 @@ pub mod arguments;
 pub mod surroundings;
 
 mod change;
+mod look;
 mod refused;
 mod words;
 
@@ -59,6 +60,9 @@ pub async fn run(
             let (controls, held) = (app.controls().await?, app.held().await?);
             return Ok(words::to_be_sent(&records, &controls, &held.items));
         }
+        Command::Account { account, at } => return look::account(app, &account, at).await,
+        Command::License { license } => return look::license(app, &license).await,
+        Command::Agreement { agreement } => return look::agreement(app, &agreement).await,
         Command::Stop { product } => Change::Switch {
             product,
             stopped: true,

@@ -1,7 +1,7 @@
 //! Why a command was not carried out.
 
 use app::{OperationError, StepError};
-use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
+use domain::ids::{AccountId, AgreementId, Dimension, LicenseId, ProductCode};
 
 /// Why a command was not carried out, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,9 @@ pub enum Refused {
         "AWS told of no license {0}: nothing was changed; look its id up in its agreement's page"
     )]
     NoLicense(LicenseId),
+    /// No event of AWS named a license with this agreement.
+    #[error("AWS told of no license of agreement {0}")]
+    NoAgreement(AgreementId),
     /// There is no such account.
     #[error("there is no account {0}: nothing was changed")]
     NoAccount(AccountId),

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::arguments::Arguments;
 use crate::surroundings::local_setting;
 use crate::{Consent, Refused};
-use world::{PRODUCT, World};
+use world::{BUYER, PRODUCT, World};
 
 const LICENSE: &str = "l-0123456789abcdef0123456789abcdef";
 const HOUR: &str = "2026-11-22T10:00:00Z";
@@ -240,7 +240,7 @@ async fn a_hold_is_listed_and_ended() {
     let world = World::new().await;
     let (license, hour) = world.posted().await;
     assert_eq!(world.said("hold list").await, "No license is on hold.");
-    world.aws.suspend_buyer(world::BUYER).unwrap();
+    world.aws.suspend_buyer(BUYER).unwrap();
     world.submit().await;
     let listed = world.said("hold list").await;
     assert!(listed.contains(license.as_str()), "{listed} {hour}");
@@ -348,4 +348,57 @@ async fn what_a_contract_covers_is_set_amended_and_not_set_twice() {
     assert!(world.refused(&backwards).await.contains("--until"));
     let run = world.app.submit_due(Timestamp::MAX).await.unwrap();
     assert_eq!(run.billed, 0, "all 3 are covered: {run:?}");
+}
+
+#[tokio::test]
+async fn who_pays_for_an_account_and_who_did_is_found_from_every_side() {
+    let world = World::new().await;
+    let linked_at = world.aws.now();
+    let (license, _) = world.posted().await;
+    let state = world.aws.state();
+    let agreement = state["agreements"][0]["agreement_id"].as_str().unwrap();
+    let arn = state["licenses"][0]["license_arn"].as_str().unwrap();
+    let earlier = linked_at - SignedDuration::from_secs(1);
+    let payer = format!("AWS account {BUYER} under agreement {agreement}, by license {license}");
+
+    let shown = world.said("account acme").await;
+    assert!(shown.starts_with("Acme (acme), opened "), "{shown}");
+    assert!(shown.contains("member ann@example.com, full_access"));
+    let from = format!("from {linked_at} until now: {payer}, linked by ann@example.com");
+    assert!(shown.contains(&from), "{shown}");
+    let at = world.said(&format!("account acme --at {linked_at}")).await;
+    assert!(at.ends_with(&format!(
+        "At {linked_at}: {payer}, linked by ann@example.com"
+    )));
+    let before = world.said(&format!("account acme --at {earlier}")).await;
+    assert!(before.ends_with(&format!("At {earlier}: nobody through AWS Marketplace")));
+
+    let paid = "paid for account acme, linked by ann@example.com";
+    for line in [
+        format!("license {license}"),
+        format!("license {arn}"),
+        format!("agreement {agreement}"),
+    ] {
+        let shown = world.said(&line).await;
+        assert!(
+            shown.contains(BUYER) && shown.contains(paid),
+            "{line}: {shown}"
+        );
+    }
+    world.cancel().await;
+    let shown = world.said(&format!("license {license}")).await;
+    assert!(shown.contains("ended ") && shown.contains("the agreement ended, by AWS"));
+    assert!(
+        shown.ends_with("It is linked to no account now."),
+        "{shown}"
+    );
+
+    for (line, what) in [
+        ("account nobody".to_owned(), "no account nobody"),
+        (format!("license l-{:032x}", 9), "told of no license"),
+        ("agreement agmt-none".to_owned(), "of agreement agmt-none"),
+    ] {
+        let refused = world.refused(&line).await;
+        assert!(refused.contains(what), "{line}: {refused}");
+    }
 }

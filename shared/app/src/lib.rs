@@ -21,6 +21,7 @@ pub mod reading;
 pub mod registration;
 mod secret;
 pub mod sign_in;
+pub mod support;
 #[cfg(test)]
 mod testing;
 pub mod usage_month;

@@ -1,0 +1,148 @@
+//! Looking up who pays for what.
+
+use std::fmt::Write as _;
+
+use app::support::{AccountFile, LicenseFile};
+use app::{App, StepError};
+use domain::audit::Actor;
+use domain::ids::{AccountId, AgreementId, LicenseId};
+use domain::license::{License, LicenseStatus};
+use domain::linking::{Link, UnlinkCause};
+use jiff::Timestamp;
+
+use crate::refused::Refused;
+
+pub(crate) async fn account(
+    app: &App,
+    id: &AccountId,
+    at: Option<Timestamp>,
+) -> Result<String, Refused> {
+    let file = app.account_file(id).await.map_err(StepError::from)?;
+    let file = file.ok_or_else(|| Refused::NoAccount(id.clone()))?;
+    Ok(account_text(&file, at))
+}
+
+pub(crate) async fn license(app: &App, id: &LicenseId) -> Result<String, Refused> {
+    let file = app.license_file(id).await.map_err(StepError::from)?;
+    let file = file.ok_or_else(|| Refused::NoLicense(id.clone()))?;
+    Ok(license_text(&file))
+}
+
+pub(crate) async fn agreement(app: &App, id: &AgreementId) -> Result<String, Refused> {
+    let licenses = app.licenses_of_agreement(id).await;
+    let mut texts = Vec::new();
+    for license in licenses.map_err(StepError::from)? {
+        let file = app.license_file(&license).await.map_err(StepError::from)?;
+        texts.extend(file.as_ref().map(license_text));
+    }
+    if texts.is_empty() {
+        return Err(Refused::NoAgreement(id.clone()));
+    }
+    Ok(texts.join("\n\n"))
+}
+
+fn account_text(file: &AccountFile, at: Option<Timestamp>) -> String {
+    let account = &file.account;
+    let state = account.state_at(file.as_of);
+    let until = state
+        .ends_at()
+        .map_or_else(String::new, |until| format!(" until {until}"));
+    let mut text = format!(
+        "{} ({}), opened {}: {}{until}",
+        account.name,
+        account.id,
+        account.opened_at,
+        state.standing().label(),
+    );
+    for member in &file.members {
+        let _ = write!(text, "\nmember {}, {}", member.user, member.role.as_str());
+    }
+    for (link, license) in &file.links {
+        let _ = write!(text, "\n{}: {}", span(link), paid(link, license.as_ref()));
+    }
+    if file.links.is_empty() {
+        text.push_str("\nNo license was ever linked to it.");
+    }
+    if let Some(at) = at {
+        let payer = file.paid_at(at).map_or_else(
+            || "nobody through AWS Marketplace".to_owned(),
+            |(link, license)| paid(link, license.as_ref()),
+        );
+        let _ = write!(text, "\nAt {at}: {payer}");
+    }
+    text
+}
+
+fn license_text(file: &LicenseFile) -> String {
+    let license = &file.license;
+    let status = match &license.status {
+        LicenseStatus::Pending => "not active yet".to_owned(),
+        LicenseStatus::Active { since } => format!("active since {since}"),
+        LicenseStatus::Ended { end, .. } => format!("ended {}", end.ended_at),
+    };
+    let mut text = format!("{}, {status}: {}", license.arn, buyer(license));
+    for link in &file.links {
+        let _ = write!(
+            text,
+            "\n{}: paid for account {}{}",
+            span(link),
+            link.account,
+            by(link)
+        );
+    }
+    if license.linked.is_none() {
+        text.push_str("\nIt is linked to no account now.");
+    }
+    text
+}
+
+fn paid(link: &Link, license: Option<&License>) -> String {
+    let payer = license.map_or_else(|| "an unknown buyer".to_owned(), buyer);
+    format!("{payer}, by license {}{}", link.license, by(link))
+}
+
+fn buyer(license: &License) -> String {
+    let agreement = license.agreement.as_ref().map_or_else(
+        || "an agreement not told yet".to_owned(),
+        |id| format!("agreement {id}"),
+    );
+    format!("AWS account {} under {agreement}", license.buyer)
+}
+
+fn span(link: &Link) -> String {
+    let until = link
+        .until
+        .map_or_else(|| "now".to_owned(), |until| until.to_string());
+    format!("from {} until {until}", link.from)
+}
+
+/// Who linked it, and how the link ended.
+fn by(link: &Link) -> String {
+    let mut text = format!(", linked by {}", actor(&link.linked_by));
+    if let Some(end) = &link.unlinked {
+        let cause = match end.cause {
+            UnlinkCause::Relinked => "linked to another account",
+            UnlinkCause::PayerChanged => "another license was linked",
+            UnlinkCause::Unlinked => "unlinked",
+            UnlinkCause::AgreementEnded => "the agreement ended",
+            UnlinkCause::AccountDeleted => "the account was deleted",
+        };
+        let _ = write!(text, "; {cause}, by {}", actor(&end.by));
+    }
+    text
+}
+
+fn actor(actor: &Actor) -> String {
+    match actor {
+        Actor::User { email } => email.to_string(),
+        Actor::Support {
+            email,
+            reason,
+            ticket,
+        } => format!("{email} of support (ticket {ticket}: {reason})"),
+        Actor::Aws { event } => format!("AWS (event {event})"),
+        Actor::Buyer => "the buyer".to_owned(),
+        Actor::Product => "the product".to_owned(),
+        Actor::Clock => "the clock".to_owned(),
+    }
+}

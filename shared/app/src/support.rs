@@ -1,0 +1,114 @@
+//! What support looks up: who pays for an account, and who did at any instant;
+//! which account a license or an agreement pays for.
+
+use std::collections::BTreeSet;
+
+use domain::account::Account;
+use domain::ids::{AccountId, AgreementId, LicenseId};
+use domain::license::License;
+use domain::linking::Link;
+use domain::marketplace_event::Told;
+use domain::member::Member;
+use jiff::Timestamp;
+use store::StoreError;
+
+use crate::App;
+
+/// All that is known of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountFile {
+    /// The account.
+    pub account: Account,
+    /// Its members.
+    pub members: Vec<Member>,
+    /// Every link that it ever had, the earliest first, with its license.
+    pub links: Vec<(Link, Option<License>)>,
+    /// The instant at which all this holds.
+    pub as_of: Timestamp,
+}
+
+/// All that is known of a license.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LicenseFile {
+    /// The license.
+    pub license: License,
+    /// Every link that it ever had, the earliest first.
+    pub links: Vec<Link>,
+}
+
+impl AccountFile {
+    /// The link by which the account was paid for at an instant, and its license.
+    pub fn paid_at(&self, at: Timestamp) -> Option<&(Link, Option<License>)> {
+        self.links
+            .iter()
+            .find(|(link, _)| link.from <= at && link.until.is_none_or(|until| at < until))
+    }
+}
+
+impl App {
+    /// All that is known of an account; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn account_file(
+        &self,
+        account: &AccountId,
+    ) -> Result<Option<AccountFile>, StoreError> {
+        let as_of = self.clock.now();
+        let Some(account) = self.store.account(account).await? else {
+            return Ok(None);
+        };
+        let mut links = Vec::new();
+        let every = self
+            .store
+            .links_of_account(&account.id, Timestamp::MIN, Timestamp::MAX);
+        for link in every.await? {
+            let license = self.store.license(&link.license).await?;
+            links.push((link, license));
+        }
+        Ok(Some(AccountFile {
+            members: self.store.members_of(&account.id).await?,
+            account,
+            links,
+            as_of,
+        }))
+    }
+
+    /// All that is known of a license; `None` when AWS told of none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn license_file(
+        &self,
+        license: &LicenseId,
+    ) -> Result<Option<LicenseFile>, StoreError> {
+        let Some(license) = self.store.license(license).await? else {
+            return Ok(None);
+        };
+        let links = self
+            .store
+            .links_of_license(&license.id, Timestamp::MIN, Timestamp::MAX);
+        Ok(Some(LicenseFile {
+            links: links.await?,
+            license,
+        }))
+    }
+
+    /// The licenses that AWS's events named with an agreement, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn licenses_of_agreement(
+        &self,
+        agreement: &AgreementId,
+    ) -> Result<BTreeSet<LicenseId>, StoreError> {
+        let facts = self.store.facts_of_agreement(agreement).await?;
+        Ok(facts
+            .into_iter()
+            .filter_map(|fact| match fact.told {
+                Told::Event(event) => event.license.map(|arn| arn.id().clone()),
+                Told::Resolved(_) => None,
+            })
+            .collect())
+    }
+}
