@@ -7,6 +7,7 @@ mod chromium;
 mod client;
 mod exports;
 mod forgery;
+mod hand_over;
 mod issuer;
 mod looks;
 mod registration;

@@ -5,7 +5,7 @@ use local::Local;
 use super::client::{Answer, Client};
 use super::{stack, subscribe, wait};
 
-const FIRST: &str = "111122223333";
+pub(super) const FIRST: &str = "111122223333";
 const SECOND: &str = "444455556666";
 
 /// Comes from AWS with a fresh token and signs in; the choice of accounts.
@@ -17,7 +17,7 @@ async fn arrive(stack: &Local, token: &str) -> (Client, Answer) {
 }
 
 /// The confirmation of an account, and its form sent as it is.
-async fn confirm(browser: &mut Client, account: &str) -> Answer {
+pub(super) async fn confirm(browser: &mut Client, account: &str) -> Answer {
     let page = browser
         .get(&format!("/register/confirm?account={account}"))
         .await;

@@ -143,6 +143,39 @@ impl App {
         })
     }
 
+    /// A secret by which somebody else goes on with a registration, such as an
+    /// administrator: used once, within 4 hours. The session stays as it is.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub async fn hand_over(&self, secret: &SessionSecret) -> Result<SessionSecret, SessionError> {
+        let now = self.clock.now();
+        let session = self.live_session(secret, now).await?;
+        let handed = SessionSecret::draw(&*self.clock);
+        self.store
+            .put_hand_over(&handed.hash(), &session.handed_over(now))
+            .await?;
+        Ok(handed)
+    }
+
+    /// Begins a session of what was handed over. Of any number of calls with one
+    /// secret, one gets it.
+    ///
+    /// # Errors
+    /// [`SessionError::Unknown`] when it was used, is unknown, or its 4 hours are over.
+    pub async fn take_over(&self, handed: &SessionSecret) -> Result<SessionSecret, SessionError> {
+        let now = self.clock.now();
+        let taken = self.store.take_hand_over(&handed.hash()).await?;
+        let session = taken
+            .filter(|session| session.is_live(now))
+            .ok_or(SessionError::Unknown)?;
+        let secret = SessionSecret::draw(&*self.clock);
+        self.store
+            .create_registration(&secret.hash(), &session)
+            .await?;
+        Ok(secret)
+    }
+
     /// The session under a secret, if it is live.
     pub(crate) async fn live_session(
         &self,

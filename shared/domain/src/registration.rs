@@ -32,6 +32,12 @@ impl RegistrationSession {
         }
     }
 
+    /// The same registration for somebody else to go on with: it has 4 hours again.
+    #[must_use]
+    pub fn handed_over(&self, now: Timestamp) -> Self {
+        Self::begin(self.license.clone(), self.free_trial, now)
+    }
+
     /// Whether it may still be used.
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires_at

@@ -1,10 +1,11 @@
 //! Accounts.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use domain::account::Account;
 use domain::ids::AccountId;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::keys;
 use super::mapping::{self, Row};
@@ -38,6 +39,25 @@ impl Store {
             .send()
             .await?;
         Ok(output.item)
+    }
+
+    /// Takes an item away: of any number of calls, one gets it.
+    pub(super) async fn take_subscription_item<T: DeserializeOwned>(
+        &self,
+        pk: String,
+        sk: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let deleted = self
+            .client
+            .delete_item()
+            .table_name(&self.tables.subscriptions)
+            .key("pk", AttributeValue::S(pk))
+            .key("sk", AttributeValue::S(sk.to_owned()))
+            .return_values(ReturnValue::AllOld)
+            .send()
+            .await?;
+        let item = deleted.attributes.filter(|item| !item.is_empty());
+        item.map(mapping::body).transpose()
     }
 
     /// Puts an item, unless there is one under its key; whether there was none.

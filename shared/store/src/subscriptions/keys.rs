@@ -90,6 +90,10 @@ pub(super) fn registration(hash: &SecretHash) -> String {
     format!("registration#{}", hash.as_str())
 }
 
+pub(super) fn hand_over(hash: &SecretHash) -> String {
+    format!("hand-over#{}", hash.as_str())
+}
+
 pub(super) fn sign_in_state(hash: &SecretHash) -> String {
     format!("sign-in-state#{}", hash.as_str())
 }

@@ -23,6 +23,34 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps a registration that is to be taken over, under the hash of its secret.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_hand_over(
+        &self,
+        hash: &SecretHash,
+        session: &RegistrationSession,
+    ) -> Result<(), StoreError> {
+        let row = Row::new(keys::hand_over(hash), keys::SESSION, session)
+            .cleaned_after(session.expires_at);
+        self.create_subscription_item(&row).await?;
+        Ok(())
+    }
+
+    /// Takes away the registration that is to be taken over under a secret: of any
+    /// number of calls, one gets it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn take_hand_over(
+        &self,
+        hash: &SecretHash,
+    ) -> Result<Option<RegistrationSession>, StoreError> {
+        self.take_subscription_item(keys::hand_over(hash), keys::SESSION)
+            .await
+    }
+
     /// The registration session under the hash of a secret, live or not.
     ///
     /// # Errors

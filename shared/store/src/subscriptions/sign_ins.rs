@@ -1,6 +1,6 @@
 //! Sign-ins under way, and sign-in sessions.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::sign_in::{PendingSignIn, SecretHash, SignedIn};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,20 +42,8 @@ impl Store {
         &self,
         state: &SecretHash,
     ) -> Result<Option<PendingSignIn>, StoreError> {
-        let deleted = self
-            .client
-            .delete_item()
-            .table_name(&self.tables.subscriptions)
-            .key("pk", AttributeValue::S(keys::sign_in_state(state)))
-            .key("sk", AttributeValue::S(keys::PENDING.to_owned()))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await?;
-        deleted
-            .attributes
-            .filter(|item| !item.is_empty())
-            .map(mapping::body)
-            .transpose()
+        self.take_subscription_item(keys::sign_in_state(state), keys::PENDING)
+            .await
     }
 
     /// Keeps a sign-in session under the hash of its secret.

@@ -10,10 +10,10 @@ use app::SessionSecret;
 use app::linking::{LinkChoices, LinkError};
 use app::registration::{BeginError, RegistrationStatus, RegistrationView, SessionError};
 use axum::Router;
-use axum::extract::{Query, State as Extract};
+use axum::extract::{Path, Query, State as Extract};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use domain::account::AccountName;
 use domain::ids::AccountId;
 use domain::linking::{Basis, LinkRefusal};
@@ -36,6 +36,9 @@ pub(crate) fn routes() -> Router<State> {
         .route("/register/accounts", get(choose).post(open_account))
         .route("/register/confirm", get(ask).post(confirm))
         .route("/register/done", get(done))
+        .route("/register/hand-over", post(hand_over))
+        .route("/register/take-over", post(take_over))
+        .route("/register/take-over/{secret}", get(offer))
 }
 
 /// AWS Marketplace's form.
@@ -61,6 +64,14 @@ struct NewAccount {
 struct Confirmed {
     account: AccountId,
     basis: Basis,
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+struct HandedOver {
+    secret: String,
 }
 
 async fn begin(
@@ -208,6 +219,66 @@ async fn confirm(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A link by which somebody else goes on, such as an administrator of the account.
+async fn hand_over(
+    Extract(state): Extract<State>,
+    headers: HeaderMap,
+    user: User,
+    OwnForm(Nothing {}): OwnForm<Nothing>,
+) -> Result<Markup, Problem> {
+    let (secret, view) = session(&state, &headers).await?;
+    let handed = state.app.hand_over(&secret).await?;
+    let origin = state.site.public_url.origin();
+    let link = format!("{origin}/register/take-over/{}", handed.expose());
+    let body = pages::hand_over(&view, &link);
+    Ok(show(&state, &user, "A link for an administrator", &body))
+}
+
+/// What the link shows. Nothing is used up by looking at it, as programs do that
+/// show what is behind a link.
+async fn offer(
+    Extract(state): Extract<State>,
+    visitor: Visitor,
+    Path(secret): Path<String>,
+) -> Result<Markup, Problem> {
+    let secret = SessionSecret::parse(&secret).map_err(|_| used_up())?;
+    let body = pages::take_over(&state.site, &secret, &visitor.csrf);
+    let shown = visitor.shown();
+    Ok(layout::page(
+        &state.site,
+        "Finish setting up a subscription",
+        Width::Narrow,
+        shown.as_ref(),
+        &body,
+    ))
+}
+
+async fn take_over(
+    Extract(state): Extract<State>,
+    OwnForm(form): OwnForm<HandedOver>,
+) -> Result<Response, Problem> {
+    let handed = SessionSecret::parse(&form.secret).map_err(|_| used_up())?;
+    match state.app.take_over(&handed).await {
+        Ok(secret) => {
+            let cookie = Cookie::Registration.set(&state.site.public_url, &secret);
+            Ok((cookie, Redirect::to("/register")).into_response())
+        }
+        Err(SessionError::Unknown) => Err(used_up()),
+        Err(SessionError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// The link was used, is older than 4 hours, or is not one of ours.
+fn used_up() -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        "This link does not work any more",
+        "It can be used once, within 4 hours of being made.",
+    )
+    .kept("The subscription in AWS is as it was.")
+    .say("Ask whoever sent it for another one, or press “Set up your account” in AWS Marketplace.")
 }
 
 async fn done(

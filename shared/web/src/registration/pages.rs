@@ -1,5 +1,6 @@
 //! The pages between AWS Marketplace and the linked account.
 
+use app::SessionSecret;
 use app::accounts::SubscriptionView;
 use app::linking::{
     LinkChoice, LinkChoices, Proposal, ShownAccount, ShownConsequence, ShownRelink,
@@ -177,6 +178,44 @@ pub(super) fn choose(choices: &LinkChoices, csrf: &str) -> Markup {
                 div.actions { button.quiet type="submit" { "Open account" } }
             }
         }
+        form.card method="post" action="/register/hand-over" {
+            h2 { "Let an administrator do it" }
+            input type="hidden" name="csrf" value=(csrf);
+            p { "If you may not choose the account, or cannot sign in with a password, make a link and send it to somebody who can. They sign in as themselves." }
+            div.actions { button.quiet type="submit" { "Make a link" } }
+        }
+    }
+}
+
+/// The link for somebody else.
+pub(super) fn hand_over(view: &RegistrationView, link: &str) -> Markup {
+    html! {
+        h1 { "A link for an administrator" }
+        p.lead { "Send this link to somebody with full access to the account. With it they choose the account that AWS account " span.num { (view.buyer) } " is to pay for." }
+        div.card {
+            div.field {
+                label for="link" { "Link" }
+                input #link type="text" readonly value=(link) aria-describedby="link-hint";
+                p.hint #link-hint { "It works once, within 4 hours. It is shown only now; you can make another one." }
+            }
+            p { "Whoever has it can decide which of their own accounts your AWS account pays for: send it to nobody else." }
+            div.actions { a.button.quiet href="/register/accounts" { "Back to the accounts" } }
+        }
+    }
+}
+
+/// What somebody sees who was sent the link.
+pub(super) fn take_over(site: &Site, secret: &SessionSecret, csrf: &str) -> Markup {
+    html! {
+        h1 { "Finish setting up a subscription" }
+        p.lead { "Somebody subscribed to " (site.product_name) " in AWS Marketplace and asks you to choose the account that it pays for." }
+        form.card method="post" action="/register/take-over" {
+            input type="hidden" name="csrf" value=(csrf);
+            input type="hidden" name="secret" value=(secret.expose());
+            p { "You sign in with your e-mail address and password next. Nothing changes before you confirm it. This link works once." }
+            div.actions { button type="submit" { "Go on" } }
+        }
+        p.muted { "You did not expect this? Then close the page, and nothing happens." }
     }
 }
 
