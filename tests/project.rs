@@ -59,6 +59,16 @@ pub(crate) fn name(path: &Path) -> String {
         .into_owned()
 }
 
+/// The script of axe, which looks for what keeps people from using a page.
+pub(crate) fn axe() -> PathBuf {
+    let path = root().join("target/tools/axe/node_modules/axe-core/axe.min.js");
+    assert!(
+        path.exists(),
+        "axe is not installed in target/tools: run ./test once, it installs what the tests need"
+    );
+    path
+}
+
 /// A program that `./test` installs.
 #[track_caller]
 pub(crate) fn tool(name: &str) -> PathBuf {

@@ -36,6 +36,7 @@ async fn the_whole_path(viewport: Viewport, name: &str) {
     let see = async |number: &str, heading: &str| {
         window.sees("h1", heading).await;
         window.fits().await;
+        window.is_accessible().await;
         window.picture(&format!("{name}-{number}")).await;
     };
     let bought = subscribe(&stack, "111122223333").await;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::registration::link;
 use super::webdriver::{Driver, Viewport, Window};
-use super::{stack_at, stop_sending, subscribe, until};
+use super::{stack, stack_at, stop_sending, subscribe, until};
 
 const ACCOUNT: &str = "/accounts/acme-production";
 
@@ -102,6 +102,7 @@ async fn all_pages(viewport: Viewport, name: &str) {
             window.open(&format!("{}{path}", stack.seller_url)).await;
             window.sees("h2", heading).await;
             window.fits().await;
+            window.is_accessible().await;
             window.tables_fit().await;
             window.picture(&format!("{name}-{scheme}-{page}")).await;
             if page.starts_with("usage") {
@@ -123,4 +124,22 @@ async fn the_accounts_pages_can_be_read_on_a_phone_in_light_and_dark() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_accounts_pages_can_be_read_at_a_desk_in_light_and_dark() {
     all_pages(Viewport::Desktop, "desktop").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn axe_finds_a_picture_without_words() {
+    let stack = stack().await;
+    let driver = Driver::start();
+    let window = driver.window(Viewport::Desktop).await;
+    window.open(&format!("{}/help", stack.seller_url)).await;
+    assert_eq!(window.barriers().await, json!([]));
+    let put = "const picture = document.createElement('img');
+        picture.src = '/static/none.png';
+        document.querySelector('main').append(picture)";
+    window.run(put).await;
+    assert_eq!(
+        window.barriers().await,
+        json!(["image-alt at img[src$=\"none.png\"]"])
+    );
+    window.close().await;
 }

@@ -15,6 +15,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
+use crate::project;
+
 /// The key under which WebDriver names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -265,6 +267,22 @@ impl Window<'_> {
             "{} is {over} px too wide",
             self.url().await
         );
+    }
+
+    /// What axe finds on the page that is serious.
+    pub(crate) async fn barriers(&self) -> Value {
+        let axe = std::fs::read_to_string(project::axe()).expect("axe");
+        let found = "return axe.run(document, { resultTypes: ['violations'] }).then(result =>
+            result.violations
+                .filter(found => ['serious', 'critical'].includes(found.impact))
+                .map(found => found.id + ' at ' + found.nodes.map(node => node.target).join(', ')))";
+        self.run(&format!("{axe}; {found}")).await
+    }
+
+    /// axe finds nothing serious on the page.
+    pub(crate) async fn is_accessible(&self) {
+        let url = self.url().await;
+        assert_eq!(self.barriers().await, json!([]), "{url}");
     }
 
     /// Closes the window.
