@@ -38,8 +38,9 @@ impl Poisoned {
     /// A first 500 that stops a run while another record is sought costs the
     /// halves that were not sent: they are two calls again.
     fn extra_calls(self) -> usize {
-        let sought_again = 2 * self.failed.saturating_sub(1);
-        CALLS_TO_FIND_ONE * (self.refused + self.failed) + sought_again
+        let all = self.refused + self.failed;
+        let sought_again = 2 * self.failed.min(all.saturating_sub(1));
+        CALLS_TO_FIND_ONE * all + sought_again
     }
 
     /// In which run another record is settled at the latest, by that of its
