@@ -6,15 +6,13 @@ use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::record::{CloseReason, Finding, Record, RecordState};
 use jiff::{SignedDuration, Timestamp};
+use store::REPORTS_KEPT_FOR;
 
 use crate::refused::Refused;
 use crate::words;
 
 /// How far back point-in-time recovery reaches (DynamoDB's documentation).
-const RESTORABLE_FOR: SignedDuration = SignedDuration::from_hours(35 * 24);
-
-/// How long reports are kept.
-const REPORTS_KEPT_FOR: SignedDuration = SignedDuration::from_hours(35 * 24);
+const RECOVERABLE_FOR: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 /// A change that an operator asks for.
 pub(crate) enum Change {
@@ -177,7 +175,7 @@ fn forgotten(app: &App, from: Timestamp, until: Timestamp) -> Result<Forgotten, 
     if until > now {
         return Err(Refused::Instants("--until must not lie ahead"));
     }
-    if from < before(now, RESTORABLE_FOR) {
+    if from < before(now, RECOVERABLE_FOR) {
         return Err(Refused::Instants(
             "--from must be of the last 35 days, to which DynamoDB restores a table",
         ));

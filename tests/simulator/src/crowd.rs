@@ -20,14 +20,8 @@ fn schedule() -> Schedule {
     let start: Timestamp = "2026-11-10T09:30:00Z".parse().unwrap();
     Schedule {
         setting: Setting {
-            start,
-            zeros: false,
-            contracts: false,
-            retry_is_duplicate: false,
-            computers_per_part: 1_000,
-            carry_hours: 96,
-            allocations: 500,
             poison_stays: true,
+            ..Setting::ordinary(start)
         },
         actions: vec![
             Action::Crowd { size: CROWD },

@@ -226,6 +226,20 @@ pub struct Story {
 const SEVERAL_CHUNKS_BELOW: usize = 100;
 
 impl Setting {
+    /// A seller's defaults, no contracts, and nothing that stays broken.
+    pub fn ordinary(start: Timestamp) -> Self {
+        Self {
+            start,
+            zeros: false,
+            contracts: false,
+            retry_is_duplicate: false,
+            computers_per_part: 1_000,
+            carry_hours: 96,
+            allocations: 500,
+            poison_stays: false,
+        }
+    }
+
     /// The rules of the seller in this world.
     pub fn rules(&self) -> Rules {
         let mut rules = Rules::new(cast::catalog(self.contracts));

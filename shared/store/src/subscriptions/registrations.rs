@@ -17,10 +17,8 @@ impl Store {
         hash: &SecretHash,
         session: &RegistrationSession,
     ) -> Result<(), StoreError> {
-        let row = Row::new(keys::registration(hash), keys::SESSION, session)
-            .cleaned_after(session.expires_at);
-        self.create_subscription_item(&row).await?;
-        Ok(())
+        self.keep_registration(keys::registration(hash), session)
+            .await
     }
 
     /// Keeps a registration that is to be taken over, under the hash of its secret.
@@ -32,8 +30,15 @@ impl Store {
         hash: &SecretHash,
         session: &RegistrationSession,
     ) -> Result<(), StoreError> {
-        let row = Row::new(keys::hand_over(hash), keys::SESSION, session)
-            .cleaned_after(session.expires_at);
+        self.keep_registration(keys::hand_over(hash), session).await
+    }
+
+    async fn keep_registration(
+        &self,
+        pk: String,
+        session: &RegistrationSession,
+    ) -> Result<(), StoreError> {
+        let row = Row::new(pk, keys::SESSION, session).cleaned_after(session.expires_at);
         self.create_subscription_item(&row).await?;
         Ok(())
     }

@@ -49,3 +49,5 @@ mod reports;
 mod slots;
 mod table;
 mod work;
+
+pub use reports::REPORTS_KEPT_FOR;

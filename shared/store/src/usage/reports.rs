@@ -14,7 +14,7 @@ use super::table::{Sorted, list};
 use crate::{Store, StoreError};
 
 /// How long a report is kept: well beyond the 48 h in which it may come again.
-const KEPT_FOR: SignedDuration = SignedDuration::from_hours(35 * 24);
+pub const REPORTS_KEPT_FOR: SignedDuration = SignedDuration::from_hours(35 * 24);
 
 impl Store {
     /// Stores a chunk of one part of a report, if nothing is stored as this
@@ -25,7 +25,7 @@ impl Store {
     pub async fn put_report(&self, report: &ReportPart) -> Result<PutReport, StoreError> {
         let (part, chunk) = (report.part, report.chunk);
         let key = keys::report(&report.account, part, report.hour, &report.id, chunk.number);
-        let expires_at = after(report.hour.start(), KEPT_FOR).as_second();
+        let expires_at = after(report.hour.start(), REPORTS_KEPT_FOR).as_second();
         let put = self
             .client
             .put_item()

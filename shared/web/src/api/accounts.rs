@@ -2,7 +2,6 @@
 //! which have an annual subscription, and asks what an account may do.
 
 use app::accounts::{Access, AccountError};
-use app::reading::{self, Unreadable};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Path, Request, State as Extract};
@@ -18,7 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{Caller, answer, not_json};
+use super::{Caller, answer, read};
 use crate::problem::ApiProblem;
 use crate::site::State;
 
@@ -234,19 +233,7 @@ impl<T: DeserializeOwned> FromRequest<State> for Body<T> {
         let body = Bytes::from_request(request, state)
             .await
             .map_err(|rejection| ApiProblem::of_status(rejection.status()))?;
-        reading::from_json(&body)
-            .map(Self)
-            .map_err(|error| match error {
-                Unreadable::NotJson { line, column } => not_json(line, column),
-                Unreadable::Form {
-                    field: Some(field),
-                    problem,
-                } => invalid().detail(problem).field(field),
-                Unreadable::Form {
-                    field: None,
-                    problem,
-                } => invalid().detail(format!("the body {problem}")),
-            })
+        read(&body, "the body", invalid).map(Self)
     }
 }
 

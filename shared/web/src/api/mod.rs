@@ -8,6 +8,7 @@
 mod accounts;
 mod usage_reports;
 
+use app::reading::{self, Unreadable};
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,6 +16,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cookies::hash;
@@ -95,6 +97,26 @@ fn json(body: String) -> Response {
         (VERSION_HEADER, HeaderValue::from_static(VERSION)),
     ];
     (headers, body).into_response()
+}
+
+/// Reads a body, naming the field that is wrong and never its content: it is
+/// `invalid`, what it holds being `what`.
+fn read<T: DeserializeOwned>(
+    body: &[u8],
+    what: &str,
+    invalid: impl FnOnce() -> ApiProblem,
+) -> Result<T, ApiProblem> {
+    reading::from_json(body).map_err(|error| match error {
+        Unreadable::NotJson { line, column } => not_json(line, column),
+        Unreadable::Form {
+            field: Some(field),
+            problem,
+        } => invalid().detail(problem).field(field),
+        Unreadable::Form {
+            field: None,
+            problem,
+        } => invalid().detail(format!("{what} {problem}")),
+    })
 }
 
 fn not_json(line: usize, column: usize) -> ApiProblem {

@@ -1,6 +1,5 @@
 //! `POST /api/usage-reports`: computers protected in an hour, from the product.
 
-use app::reading::{self, Unreadable};
 use app::{RecordError, Recorded};
 use axum::Router;
 use axum::body::Bytes;
@@ -11,7 +10,7 @@ use axum::routing::post;
 use domain::usage::UsageReport;
 use serde_json::json;
 
-use super::{Caller, answer, not_json};
+use super::{Caller, answer, read};
 use crate::problem::ApiProblem;
 use crate::site::State;
 
@@ -50,17 +49,7 @@ async fn record(
 
 /// Reads a report, naming the field that is wrong and never its content.
 fn parse(body: &[u8]) -> Result<UsageReport, ApiProblem> {
-    reading::from_json(body).map_err(|error| match error {
-        Unreadable::NotJson { line, column } => not_json(line, column),
-        Unreadable::Form {
-            field: Some(field),
-            problem,
-        } => invalid().detail(problem).field(field),
-        Unreadable::Form {
-            field: None,
-            problem,
-        } => invalid().detail(format!("the report {problem}")),
-    })
+    read(body, "the report", invalid)
 }
 
 fn invalid() -> ApiProblem {

@@ -98,14 +98,9 @@ impl Scenario {
 
     pub(crate) fn setting(&self) -> Setting {
         Setting {
-            start: at(5),
-            zeros: false,
             contracts: self.contracts,
             retry_is_duplicate: true,
-            computers_per_part: 1_000,
-            carry_hours: 96,
-            allocations: 500,
-            poison_stays: false,
+            ..Setting::ordinary(at(5))
         }
     }
 

@@ -23,16 +23,7 @@ fn hour() -> Hour {
 }
 
 fn setting() -> Setting {
-    Setting {
-        start: at("2026-11-10T10:30:00Z"),
-        zeros: false,
-        contracts: false,
-        retry_is_duplicate: false,
-        computers_per_part: 1_000,
-        carry_hours: 96,
-        allocations: 500,
-        poison_stays: false,
-    }
+    Setting::ordinary(at("2026-11-10T10:30:00Z"))
 }
 
 fn reported(hours_back: u8, id: u8, tiers: &[u8]) -> Action {
