@@ -137,9 +137,16 @@ fn actor(actor: &Actor) -> String {
         Actor::User { email } => email.to_string(),
         Actor::Support {
             email,
-            reason,
-            ticket,
-        } => format!("{email} of support (ticket {ticket}: {reason})"),
+            grounds,
+            approved_by,
+        } => {
+            let (ticket, reason) = (grounds.ticket.as_str(), grounds.reason.as_str());
+            let mut text = format!("{email} of support (ticket {ticket}: {reason})");
+            if let Some(second) = approved_by {
+                let _ = write!(text, ", approved by {second}");
+            }
+            text
+        }
         Actor::Aws { event } => format!("AWS (event {event})"),
         Actor::Buyer => "the buyer".to_owned(),
         Actor::Product => "the product".to_owned(),

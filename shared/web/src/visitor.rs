@@ -25,6 +25,9 @@ pub(crate) struct User {
     pub(crate) csrf: String,
 }
 
+/// Somebody of the seller's support. For other users the page is not there.
+pub(crate) struct Support(pub(crate) User);
+
 impl Visitor {
     async fn of(headers: &HeaderMap, state: &State) -> Result<Self, Problem> {
         let url = &state.site.public_url;
@@ -42,6 +45,7 @@ impl Visitor {
     pub(crate) fn shown(&self) -> Option<SignedInAs<'_>> {
         self.signed_in.as_ref().map(|signed_in| SignedInAs {
             email: &signed_in.email,
+            support: signed_in.support,
             csrf: &self.csrf,
         })
     }
@@ -52,6 +56,7 @@ impl User {
     pub(crate) fn shown(&self) -> SignedInAs<'_> {
         SignedInAs {
             email: &self.signed_in.email,
+            support: self.signed_in.support,
             csrf: &self.csrf,
         }
     }
@@ -81,6 +86,19 @@ impl FromRequestParts<State> for User {
                 Err(Redirect::to(&sign_in_path(parts)).into_response())
             }
             None => Err(signed_out().into_response()),
+        }
+    }
+}
+
+impl FromRequestParts<State> for Support {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
+        let user = User::from_request_parts(parts, state).await?;
+        if user.signed_in.support {
+            Ok(Self(user))
+        } else {
+            Err(Problem::of_status(StatusCode::NOT_FOUND).into_response())
         }
     }
 }
