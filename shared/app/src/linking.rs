@@ -402,4 +402,6 @@ impl App {
 }
 
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod tests;
