@@ -25,6 +25,10 @@ pub(crate) struct User {
     pub(crate) csrf: String,
 }
 
+/// Somebody of the seller's support. For other users the page is not there.
+#[expect(dead_code, reason = "the pages for support are built on it next")]
+pub(crate) struct Support(pub(crate) User);
+
 impl Visitor {
     async fn of(headers: &HeaderMap, state: &State) -> Result<Self, Problem> {
         let url = &state.site.public_url;
@@ -81,6 +85,19 @@ impl FromRequestParts<State> for User {
                 Err(Redirect::to(&sign_in_path(parts)).into_response())
             }
             None => Err(signed_out().into_response()),
+        }
+    }
+}
+
+impl FromRequestParts<State> for Support {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
+        let user = User::from_request_parts(parts, state).await?;
+        if user.signed_in.support {
+            Ok(Self(user))
+        } else {
+            Err(Problem::of_status(StatusCode::NOT_FOUND).into_response())
         }
     }
 }
