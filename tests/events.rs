@@ -10,7 +10,7 @@ use local::{Config, Local};
 use runtime::metrics::Metrics;
 use secrecy::SecretString;
 use serde_json::Value;
-use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State};
+use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, SupportRule};
 
 use crate::project;
 
@@ -38,6 +38,7 @@ impl Functions {
             client_id: "local-client".to_owned(),
             client_secret: SecretString::from("local-client-secret"),
             credentials: CredentialRule::Identities,
+            support: SupportRule::default(),
         };
         let state = State {
             app: stack.app.clone(),

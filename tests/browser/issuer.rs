@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use web::{
     Begun, CredentialRule, Freshness, Identity, PublicUrl, SignIn, SignInError, SignInSettings,
+    SupportRule,
 };
 
 use super::client::Client;
@@ -42,6 +43,7 @@ fn client_of(url: &str, secret: &str) -> SignIn {
         client_id: "client".to_owned(),
         client_secret: SecretString::from(secret),
         credentials: CredentialRule::Identities,
+        support: SupportRule::default(),
     };
     let public_url = PublicUrl::parse("https://protect.example.com").expect("an origin");
     SignIn::new(settings, &public_url)
@@ -62,6 +64,7 @@ async fn playground() -> Playground {
                 name: "Ada".to_owned(),
                 email_verified: false,
                 method: Method::Password("pw".to_owned()),
+                groups: vec!["sales".to_owned(), "support".to_owned()],
             },
             User {
                 email: "sam@example.com".to_owned(),
@@ -70,6 +73,7 @@ async fn playground() -> Playground {
                 method: Method::Saml {
                     provider: "corporate".to_owned(),
                 },
+                groups: Vec::new(),
             },
         ],
         now: Arc::new(now),
@@ -118,6 +122,7 @@ async fn a_user_with_credentials_and_one_of_saml_are_told_apart() {
     assert_eq!(ada.signed_in_at, now());
     assert_eq!(ada.federated, None);
     assert!(!ada.email_verified);
+    assert!(ada.support);
     let code = playground.code(&[("email", "sam@example.com")]).await;
     let sam = playground
         .sign_in
@@ -125,6 +130,7 @@ async fn a_user_with_credentials_and_one_of_saml_are_told_apart() {
         .await
         .expect("Sam");
     assert_eq!(sam.federated.as_deref(), Some("corporate"));
+    assert!(!sam.support);
 }
 
 #[tokio::test]

@@ -1,7 +1,106 @@
-//! Signing in, as attackers would like it to go.
+//! Signing in: users of every kind, and attackers as they would like it to go.
 
-use super::client::Client;
-use super::{stack, wait};
+use app::SessionSecret;
+use domain::sign_in::{SignInMethod, SignedIn};
+use local::Local;
+
+use super::client::{Answer, Client};
+use super::registration::{FIRST, confirm};
+use super::{stack, subscribe, wait};
+
+/// Who is signed in in a browser, as our sessions know it.
+async fn user_of(stack: &Local, browser: &Client) -> SignedIn {
+    let secret = SessionSecret::parse(&browser.cookies["session"]).unwrap();
+    stack.app.signed_in(&secret).await.unwrap().unwrap()
+}
+
+/// Gives Mia's password at the issuer; the page that asks for a one-time code.
+async fn mia_gives_her_password(browser: &mut Client) -> Answer {
+    let begun = browser
+        .post("/sign-in", &[("to", "/register/accounts")])
+        .await;
+    let form = [("email", "mia@example.com"), ("password", "mia-local")];
+    let asked = browser.post(&begun.location().unwrap(), &form).await;
+    asked.is(200);
+    asked
+}
+
+/// Gives a one-time code to the page that asked for it.
+async fn give_code(browser: &mut Client, asked: &Answer, code: &str) -> Answer {
+    let ticket = asked.field("ticket");
+    let form = [("ticket", ticket.as_str()), ("code", code)];
+    browser.post("/issuer/second-factor", &form).await
+}
+
+/// The code that the local authenticator shows.
+async fn shown_code(browser: &mut Client) -> String {
+    let page = browser.get("/issuer/authenticator").await;
+    let (_, rest) = page.body.split_once("<dd><code>").unwrap();
+    rest.split('<').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn whoever_the_issuer_puts_into_the_group_of_support_is_support() {
+    let stack = stack().await;
+    for (email, password, support) in [
+        ("sue@example.com", "sue-local", true),
+        ("tom@example.com", "tom-local", true),
+        ("alice@example.com", "alice-local", false),
+    ] {
+        let mut browser = Client::new(&stack.seller_url);
+        browser.sign_in("/accounts", email, Some(password)).await;
+        let user = user_of(&stack, &browser).await;
+        assert_eq!(user.support, support, "{email}");
+        assert_eq!(user.method, SignInMethod::Credentials, "{email}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_with_a_one_time_code_does_for_linking() {
+    let stack = stack().await;
+    let bought = subscribe(&stack, FIRST).await;
+    let mut browser = Client::new(&stack.seller_url);
+    browser.bring_token(&bought.registration_token).await;
+    let asked = mia_gives_her_password(&mut browser).await;
+    let code = shown_code(&mut browser).await;
+    let back = give_code(&mut browser, &asked, &code).await;
+    let choice = browser.follow(back).await;
+    choice.is(200);
+    choice.says("mia@example.com");
+    let csrf = choice.field("csrf");
+    let form = [("csrf", csrf.as_str()), ("name", "Mia’s")];
+    let opened = browser.post("/register/accounts", &form).await;
+    let target = opened.location().unwrap();
+    let (_, account) = target.split_once("account=").unwrap();
+    confirm(&mut browser, account)
+        .await
+        .says("Your subscription is set up");
+}
+
+#[tokio::test]
+async fn a_one_time_code_counts_once_for_a_minute_and_five_wrong_ones_end_the_sign_in() {
+    let stack = stack().await;
+    let mut browser = Client::new(&stack.seller_url);
+    let asked = mia_gives_her_password(&mut browser).await;
+    let code = shown_code(&mut browser).await;
+    give_code(&mut browser, &asked, &code).await.is(303);
+
+    let asked = mia_gives_her_password(&mut browser).await;
+    let used = give_code(&mut browser, &asked, &code).await;
+    used.is(401);
+    used.says("was used before");
+    wait(&stack, 30).await;
+    let late = shown_code(&mut browser).await;
+    wait(&stack, 60).await;
+    give_code(&mut browser, &asked, &late).await.is(401);
+    for code in ["", "x"] {
+        give_code(&mut browser, &asked, code).await.is(401);
+    }
+    give_code(&mut browser, &asked, "000000000").await.is(400);
+    let right = shown_code(&mut browser).await;
+    give_code(&mut browser, &asked, &right).await.is(400);
+    assert!(!browser.cookies.contains_key("session"));
+}
 
 #[tokio::test]
 async fn a_page_that_needs_a_user_leads_to_the_issuer_and_back() {

@@ -9,7 +9,7 @@ use domain::hour::Hour;
 use domain::ids::AccountId;
 use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
-use local::product::people;
+use local::product::{Proof, people};
 use local::{Config, Local, USAGE_API_KEY};
 use serde_json::{Value, json};
 
@@ -198,13 +198,13 @@ impl Story {
             }
             None => page,
         };
-        let done = match someone.password {
-            Some(password) => {
+        let done = match someone.proof {
+            Proof::Password(password) | Proof::PasswordAndCode(password) => {
                 let form = login.form_with("password", "").expect("a login form");
                 let fields = [("email", someone.email), ("password", password)];
                 self.person.press(&login, &form, &fields).await
             }
-            None => {
+            Proof::Saml => {
                 let form = login
                     .form_with("email", someone.email)
                     .filter(|form| !form.fields.contains_key("password"))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use runtime::settings::{SignInSettings, SiteSettings};
-use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, Site, State};
+use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, Site, State, SupportRule};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -31,6 +31,10 @@ async fn state(
         credentials: match sign_in.credential_methods {
             methods if methods.is_empty() => CredentialRule::Identities,
             methods => CredentialRule::Amr(methods),
+        },
+        support: SupportRule {
+            claim: sign_in.groups_claim,
+            group: sign_in.support_group,
         },
     };
     Ok(State {

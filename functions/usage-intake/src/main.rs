@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use runtime::settings::SiteSettings;
 use secrecy::SecretString;
-use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State};
+use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, SupportRule};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -27,6 +27,7 @@ fn state(started: runtime::Started, site: SiteSettings) -> anyhow::Result<State>
         client_id: String::new(),
         client_secret: SecretString::default(),
         credentials: CredentialRule::Identities,
+        support: SupportRule::default(),
     };
     Ok(State {
         app: started.app,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use local::product::people;
+use local::product::{Person, Proof, people};
 use local::{Config, Local};
 use tracing_subscriber::EnvFilter;
 
@@ -102,15 +102,29 @@ fn greet(local: &Local, kept: Option<&PathBuf>) {
         None => println!("State                    in memory (--data DIR keeps it)"),
     }
     for person in people() {
-        let how = person.password.map_or_else(
-            || "SAML single sign-on".to_owned(),
-            |password| format!("password {password}"),
+        println!(
+            "Sign in as               {} ({})",
+            person.email,
+            how(person)
         );
-        println!("Sign in as               {} ({how})", person.email);
     }
     println!();
     println!("1. Open {aws_url}, subscribe, and press \"Set up your account\".");
     println!("2. Sign in as alice@example.com, choose an account and confirm the link.");
     println!("3. Move the clock by 1 h on {aws_url} and see the usage at {seller_url}/accounts.");
     println!("Ctrl-C stops.");
+}
+
+/// How somebody signs in, and what is special about them.
+fn how(person: &Person) -> String {
+    let proof = match person.proof {
+        Proof::Password(password) => format!("password {password}"),
+        Proof::PasswordAndCode(password) => format!("password {password} and a one-time code"),
+        Proof::Saml => "SAML single sign-on".to_owned(),
+    };
+    if person.support {
+        format!("{proof}; support")
+    } else {
+        proof
+    }
 }

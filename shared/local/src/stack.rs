@@ -22,7 +22,7 @@ use store::{Store, StoreError, Tables};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site};
+use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, SupportRule};
 
 use crate::clock::LocalClock;
 use crate::functions::Functions;
@@ -302,6 +302,7 @@ fn sign_in(seller_url: &str) -> Result<SignIn, StartError> {
         client_id: CLIENT_ID.to_owned(),
         client_secret: SecretString::from(client_secret()),
         credentials: CredentialRule::Identities,
+        support: SupportRule::default(),
     };
     Ok(SignIn::new(settings, &PublicUrl::parse(seller_url)?))
 }

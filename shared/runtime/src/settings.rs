@@ -137,6 +137,10 @@ settings! {
         "how a sign-in with credentials is told from single sign-on: the values of the token's \
          `amr` claim that mean one; empty for Cognito's `identities` claim",
         "values separated by commas, such as pwd,mfa";
+    SIGN_IN_GROUPS_CLAIM: SignIn, Operator, Some("cognito:groups"),
+        "the claim of the token that names a user's groups", "a claim's name";
+    SIGN_IN_SUPPORT_GROUP: SignIn, Operator, Some("support"),
+        "the group whose users are the seller's support", "a group's name";
 }
 
 /// What every function needs to know.
@@ -194,6 +198,10 @@ pub struct SignInSettings {
     pub client_secret_arn: String,
     /// The `amr` values of a sign-in with credentials; empty: Cognito's rule.
     pub credential_methods: Vec<String>,
+    /// The claim that names a user's groups.
+    pub groups_claim: String,
+    /// The group whose users are support.
+    pub support_group: String,
 }
 
 /// Everything that is wrong with the settings.
@@ -329,11 +337,15 @@ impl<'a> Reader<'a> {
         let client_id = self.read(SIGN_IN_CLIENT_ID, |text| short_text(text, 256));
         let client_secret_arn = self.read(SIGN_IN_CLIENT_SECRET_ARN, secret_arn);
         let credential_methods = self.read(SIGN_IN_CREDENTIAL_METHODS, list);
+        let groups_claim = self.read(SIGN_IN_GROUPS_CLAIM, |text| short_text(text, 256));
+        let support_group = self.read(SIGN_IN_SUPPORT_GROUP, |text| short_text(text, 256));
         Some(SignInSettings {
             issuer: issuer?,
             client_id: client_id?,
             client_secret_arn: client_secret_arn?,
             credential_methods: credential_methods?,
+            groups_claim: groups_claim?,
+            support_group: support_group?,
         })
     }
 

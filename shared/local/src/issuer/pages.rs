@@ -1,8 +1,9 @@
 //! The issuer's own pages: plain, and visibly not the product's.
 
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Method, User};
+use super::{IssuerConfig, Method, User, one_time_code};
 
 const STYLE: &str = "
 :root{color-scheme:light dark}
@@ -52,14 +53,67 @@ pub(super) fn sign_in(users: &[User], email: Option<&str>, refused: bool) -> Mar
                 }
                 p.note { "People of this local stack:" }
                 dl {
-                    @for user in users {
-                        @if let Method::Password(password) = &user.method {
-                            dt { (user.email) }
-                            dd { "password " code { (password) } }
-                        }
+                    @for user in users { (known(user)) }
+                }
+            }
+        },
+    )
+}
+
+/// How somebody of the local stack signs in.
+fn known(user: &User) -> Markup {
+    html! {
+        @match &user.method {
+            Method::Password(password) => {
+                dt { (user.email) }
+                dd { "password " code { (password) } }
+            }
+            Method::PasswordAndCode { password, .. } => {
+                dt { (user.email) }
+                dd { "password " code { (password) } ", then a one-time code" }
+            }
+            Method::Saml { .. } => {}
+        }
+    }
+}
+
+/// The form that asks for a one-time code after the password.
+pub(super) fn one_time_code(issuer: &IssuerConfig, ticket: &str, refused: bool) -> Markup {
+    page(
+        "One-time code",
+        &html! {
+            h1 { "One-time code" }
+            p { "Your password is right. This user also gives a code of six digits from an authenticator app." }
+            @if refused {
+                p.problem role="alert" { "That code is wrong, too old, or was used before. Take the next one." }
+            }
+            form.by-password method="post" action={ (issuer.path()) "/second-factor" } {
+                input type="hidden" name="ticket" value=(ticket);
+                label for="code" { "Code" }
+                input #code name="code" required autocomplete="one-time-code" inputmode="numeric" maxlength="6";
+                button type="submit" { "Go on" }
+            }
+            p.note { "You need no phone here: " a href={ (issuer.path()) "/authenticator" } target="_blank" { "the authenticator of this local stack" } " shows the code." }
+        },
+    )
+}
+
+/// What the phones of those who need one-time codes show.
+pub(super) fn authenticator(users: &[User], now: Timestamp) -> Markup {
+    page(
+        "Authenticator",
+        &html! {
+            h1 { "Local authenticator" }
+            p { "This page stands for an authenticator app. Each code counts once, by the clock of the local stack; these are shown until " (one_time_code::shown_until(now).strftime("%H:%M:%S")) " UTC." }
+            dl {
+                @for user in users {
+                    @if let Method::PasswordAndCode { secret, .. } = &user.method {
+                        dt { (user.email) }
+                        dd { code { (one_time_code::code_at(secret, now)) } }
                     }
                 }
             }
+            p.note { a href="" { "Show the next ones" } }
         },
     )
 }

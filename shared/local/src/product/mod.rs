@@ -5,7 +5,7 @@ mod fleet;
 mod reporting;
 mod seed;
 
-pub use seed::{ACME_PRODUCTION, ACME_STAGING, GLOBEX, Person, SeedError, people};
+pub use seed::{ACME_PRODUCTION, ACME_STAGING, GLOBEX, Person, Proof, SeedError, people};
 
 pub(crate) use reporting::Reporting;
 pub(crate) use seed::{open_accounts, users};

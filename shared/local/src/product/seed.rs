@@ -8,6 +8,7 @@ use domain::hour::after;
 use domain::ids::{AccountId, InvalidId, UserEmail};
 use domain::member::Role;
 use jiff::{SignedDuration, Timestamp};
+use ring::digest;
 use store::StoreError;
 
 use crate::issuer::{Method, User};
@@ -26,29 +27,72 @@ pub struct Person {
     pub email: &'static str,
     /// Name.
     pub name: &'static str,
-    /// Password; `None` for SAML single sign-on.
-    pub password: Option<&'static str>,
+    /// How they sign in.
+    pub proof: Proof,
+    /// Whether they are the seller's support.
+    pub support: bool,
 }
 
-const PEOPLE: [Person; 3] = [
-    Person {
-        email: "alice@example.com",
-        name: "Alice Admin",
-        password: Some("alice-local"),
-    },
-    Person {
-        email: "bob@example.com",
-        name: "Bob Reader",
-        password: Some("bob-local"),
-    },
-    Person {
-        email: "sam@example.com",
-        name: "Sam Saml",
-        password: None,
-    },
-];
+/// How somebody signs in.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof {
+    /// By a password.
+    Password(&'static str),
+    /// By a password and a one-time code, which the issuer's page `/authenticator` shows.
+    PasswordAndCode(&'static str),
+    /// By SAML single sign-on.
+    Saml,
+}
 
-/// Two users with credentials, one with SAML single sign-on.
+const ALICE: Person = customer(
+    "alice@example.com",
+    "Alice Admin",
+    Proof::Password("alice-local"),
+);
+const BOB: Person = customer(
+    "bob@example.com",
+    "Bob Reader",
+    Proof::Password("bob-local"),
+);
+const SAM: Person = customer("sam@example.com", "Sam Saml", Proof::Saml);
+const MIA: Person = customer(
+    "mia@example.com",
+    "Mia Mfa",
+    Proof::PasswordAndCode("mia-local"),
+);
+const SUE: Person = support(
+    "sue@example.com",
+    "Sue Support",
+    Proof::Password("sue-local"),
+);
+const TOM: Person = support(
+    "tom@example.com",
+    "Tom Second",
+    Proof::Password("tom-local"),
+);
+
+const PEOPLE: [Person; 6] = [ALICE, BOB, SAM, MIA, SUE, TOM];
+
+const fn customer(email: &'static str, name: &'static str, proof: Proof) -> Person {
+    Person {
+        email,
+        name,
+        proof,
+        support: false,
+    }
+}
+
+const fn support(email: &'static str, name: &'static str, proof: Proof) -> Person {
+    Person {
+        email,
+        name,
+        proof,
+        support: true,
+    }
+}
+
+/// A user of every kind, and two of support, so that one can approve what the
+/// other asks for.
 pub const fn people() -> &'static [Person] {
     &PEOPLE
 }
@@ -61,11 +105,21 @@ pub(crate) fn users() -> Vec<User> {
             email: person.email.to_owned(),
             name: person.name.to_owned(),
             email_verified: true,
-            method: match person.password {
-                Some(password) => Method::Password(password.to_owned()),
-                None => Method::Saml {
+            method: match person.proof {
+                Proof::Password(password) => Method::Password(password.to_owned()),
+                Proof::PasswordAndCode(password) => Method::PasswordAndCode {
+                    password: password.to_owned(),
+                    secret: digest::digest(&digest::SHA256, person.email.as_bytes())
+                        .as_ref()
+                        .to_vec(),
+                },
+                Proof::Saml => Method::Saml {
                     provider: "ExampleCorpSaml".to_owned(),
                 },
+            },
+            groups: match person.support {
+                true => vec!["support".to_owned()],
+                false => Vec::new(),
             },
         })
         .collect()
@@ -87,7 +141,7 @@ pub enum SeedError {
 /// that is there.
 pub(crate) async fn open_accounts(app: &App, now: Timestamp) -> Result<(), SeedError> {
     let by = Actor::Product;
-    let [alice, bob, sam] = PEOPLE.map(|person| person.email);
+    let [alice, bob, sam] = [ALICE, BOB, SAM].map(|person| person.email);
     let (full, read) = (Role::FullAccess, Role::ReadOnly);
     for (id, name, members) in [
         (

@@ -66,6 +66,8 @@ fn good_settings_are_read_with_their_defaults() {
     assert_eq!(settings.aws.endpoint_url, None);
     assert_eq!(site.product_name, "Workload Security");
     assert_eq!(sign_in.credential_methods, Vec::<String>::new());
+    assert_eq!(sign_in.groups_claim, "cognito:groups");
+    assert_eq!(sign_in.support_group, "support");
 }
 
 #[test]
@@ -102,6 +104,8 @@ fn every_wrong_value_is_refused_by_its_name() {
         ("SIGN_IN_ISSUER", "https://user@issuer.example.com"),
         ("SIGN_IN_CLIENT_ID", "  "),
         ("SIGN_IN_CLIENT_SECRET_ARN", "the secret itself"),
+        ("SIGN_IN_GROUPS_CLAIM", " "),
+        ("SIGN_IN_SUPPORT_GROUP", "sup\u{7}port"),
         ("PRODUCT_NAME", " \t"),
         ("SUPPORT_EMAIL", "nobody"),
         ("SUPPORT_EMAIL", "a@b.example@c.example"),

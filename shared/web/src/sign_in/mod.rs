@@ -49,6 +49,8 @@ pub struct SignInSettings {
     pub client_secret: SecretString,
     /// How a sign-in with credentials is told from a federated one.
     pub credentials: CredentialRule,
+    /// How support is told from customers.
+    pub support: SupportRule,
 }
 
 /// How a sign-in with credentials is told from a federated one (single sign-on).
@@ -58,6 +60,26 @@ pub enum CredentialRule {
     Identities,
     /// The claim `amr` must hold one of these methods (RFC 8176), such as `pwd`.
     Amr(Vec<String>),
+}
+
+/// How the seller's support is told from customers: by a group that the issuer
+/// puts a user into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupportRule {
+    /// The claim that names the user's groups: a list of texts, or one text.
+    pub claim: String,
+    /// The group of support, exactly as the claim writes it.
+    pub group: String,
+}
+
+impl Default for SupportRule {
+    /// Cognito's claim, and a group called `support`.
+    fn default() -> Self {
+        Self {
+            claim: "cognito:groups".to_owned(),
+            group: "support".to_owned(),
+        }
+    }
 }
 
 /// Who signed in, as the issuer's token says.
@@ -76,6 +98,8 @@ pub struct Identity {
     /// The identity provider of a federated user; `None` after a sign-in with
     /// credentials at the issuer itself.
     pub federated: Option<String>,
+    /// Whether the user is in the group of support.
+    pub support: bool,
 }
 
 /// Why a sign-in did not end with a user.
@@ -280,6 +304,7 @@ impl SignIn {
             client_id: &settings.client_id,
             nonce: begun.nonce,
             rule: &settings.credentials,
+            support: &settings.support,
             now,
         };
         token::verify(&answer.id_token, &keys, &expected)

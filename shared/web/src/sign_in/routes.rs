@@ -186,7 +186,7 @@ fn tie(name: &SessionSecret, browser: &SessionSecret) -> String {
 
 /// Whether a page to come back to is one of ours.
 fn is_own_path(path: &str) -> bool {
-    let ours = ["/accounts", "/register"]
+    let ours = ["/accounts", "/register", "/support"]
         .iter()
         .filter_map(|root| path.strip_prefix(root))
         .any(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
@@ -214,7 +214,7 @@ fn signed_in(identity: Identity) -> Result<SignedIn, Problem> {
         },
         at: identity.signed_in_at,
         email_verified: identity.email_verified,
-        support: false,
+        support: identity.support,
     })
 }
 
@@ -299,6 +299,7 @@ mod tests {
             "/accounts",
             "/accounts/a-1/usage?month=2026-11",
             "/register/accounts",
+            "/support",
         ] {
             assert!(is_own_path(path), "{path}");
         }
@@ -307,6 +308,7 @@ mod tests {
             "/\\evil.example",
             "https://evil.example",
             "/accountsevil",
+            "/support.evil.example",
             "/accounts\r\nSet-Cookie: a=b",
             "/sign-out",
             "",

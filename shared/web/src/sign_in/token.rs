@@ -7,7 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{CredentialRule, Identity, SignInError};
+use super::{CredentialRule, Identity, SignInError, SupportRule};
 
 /// Clocks may differ by this much.
 const LEEWAY: SignedDuration = SignedDuration::from_secs(60);
@@ -18,6 +18,7 @@ pub(super) struct Expected<'a> {
     pub(super) client_id: &'a str,
     pub(super) nonce: &'a str,
     pub(super) rule: &'a CredentialRule,
+    pub(super) support: &'a SupportRule,
     pub(super) now: Timestamp,
 }
 
@@ -41,6 +42,9 @@ struct Claims {
     #[serde(default)]
     amr: Vec<String>,
 }
+
+/// A token whose claims are not there, or not of their types.
+const UNREADABLE: &str = "it lacks a claim or cannot be read";
 
 /// A token whose header cannot be read.
 const INVALID_FORM: SignInError = SignInError::InvalidToken("it is not a signed JWT");
@@ -83,11 +87,12 @@ pub(super) fn verify(
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     // The expiry is checked below, by the caller's clock.
     validation.validate_exp = false;
-    let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
+    let all = jsonwebtoken::decode::<Value>(token, &key, &validation)
         .map_err(|error| SignInError::InvalidToken(reason(error.kind())))?
         .claims;
+    let claims = Claims::deserialize(&all).map_err(|_| SignInError::InvalidToken(UNREADABLE))?;
     check(&claims, expected)?;
-    identity(claims, expected.rule)
+    identity(claims, expected.rule, is_support(&all, expected.support))
 }
 
 fn check(claims: &Claims, expected: &Expected<'_>) -> Result<(), SignInError> {
@@ -124,7 +129,7 @@ fn check(claims: &Claims, expected: &Expected<'_>) -> Result<(), SignInError> {
     Ok(())
 }
 
-fn identity(claims: Claims, rule: &CredentialRule) -> Result<Identity, SignInError> {
+fn identity(claims: Claims, rule: &CredentialRule, support: bool) -> Result<Identity, SignInError> {
     let signed_in_at = claims
         .auth_time
         .and_then(|at| Timestamp::from_second(at).ok())
@@ -142,7 +147,19 @@ fn identity(claims: Claims, rule: &CredentialRule) -> Result<Identity, SignInErr
         name: claims.name,
         signed_in_at,
         federated,
+        support,
     })
+}
+
+/// Whether the claim of groups, a list of texts or one text, names support's.
+fn is_support(claims: &Value, rule: &SupportRule) -> bool {
+    let names = |value: &Value| value.as_str() == Some(&rule.group);
+    claims
+        .get(&rule.claim)
+        .is_some_and(|groups| match groups.as_array() {
+            Some(list) => list.iter().any(names),
+            None => names(groups),
+        })
 }
 
 /// The identity provider that a federated user came from; `None` for somebody
@@ -188,7 +205,7 @@ fn reason(kind: &ErrorKind) -> &'static str {
     known
         .into_iter()
         .find(|(known, _)| known == kind)
-        .map_or("it lacks a claim or cannot be read", |(_, reason)| reason)
+        .map_or(UNREADABLE, |(_, reason)| reason)
 }
 
 #[cfg(test)]
@@ -274,6 +291,7 @@ mod tests {
             client_id: "client",
             nonce: "nonce-1",
             rule,
+            support: &SupportRule::default(),
             now: now(),
         };
         verify(token, keys, &expected)
@@ -299,6 +317,54 @@ mod tests {
         assert_eq!(identity.signed_in_at.to_string(), "2026-11-22T09:59:55Z");
         assert_eq!(identity.federated, None);
         assert!(identity.email_verified);
+        assert!(!identity.support);
+    }
+
+    #[test]
+    fn support_is_whoever_is_in_its_group_by_the_claim_of_the_setting() {
+        let key = Key::new("k");
+        let is_support = |claims: &Value, rule: &SupportRule| {
+            let expected = Expected {
+                issuer: ISSUER,
+                client_id: "client",
+                nonce: "nonce-1",
+                rule: &CredentialRule::Identities,
+                support: rule,
+                now: now(),
+            };
+            let identity = verify(&key.token(claims), &key.set(), &expected).unwrap();
+            identity.support
+        };
+        for (claim, groups, support) in [
+            ("cognito:groups", json!(["sales", "support"]), true),
+            ("cognito:groups", json!("support"), true),
+            ("cognito:groups", json!([]), false),
+            ("cognito:groups", json!(["Support", "support "]), false),
+            ("cognito:groups", json!("sales,support"), false),
+            ("cognito:groups", json!([["support"], 7, null]), false),
+            ("cognito:groups", json!({ "support": true }), false),
+            ("cognito:groups", Value::Null, false),
+            ("groups", json!(["support"]), false),
+        ] {
+            let claims = with(claim, groups);
+            assert_eq!(
+                is_support(&claims, &SupportRule::default()),
+                support,
+                "{claims}"
+            );
+        }
+        let rule = SupportRule {
+            claim: "roles".to_owned(),
+            group: "marketplace desk".to_owned(),
+        };
+        assert!(is_support(
+            &with("roles", json!(["marketplace desk"])),
+            &rule
+        ));
+        assert!(!is_support(
+            &with("cognito:groups", json!(["support"])),
+            &rule
+        ));
     }
 
     #[test]
@@ -406,10 +472,13 @@ mod tests {
     #[test]
     fn by_amr_only_the_methods_of_the_setting_are_credentials() {
         let key = Key::new("k");
-        let rule = CredentialRule::Amr(vec!["pwd".to_owned()]);
+        let rule = CredentialRule::Amr(vec!["pwd".to_owned(), "mfa".to_owned()]);
         for (amr, federated) in [
-            (json!(["pwd", "mfa"]), false),
+            (json!(["pwd"]), false),
+            (json!(["pwd", "otp", "mfa"]), false),
+            (json!(["mfa"]), false),
             (json!(["fed"]), true),
+            (json!(["PWD"]), true),
             (json!([]), true),
         ] {
             let token = key.token(&with("amr", amr));
