@@ -12,6 +12,7 @@ mod issuer;
 mod looks;
 mod registration;
 mod sign_in;
+mod support;
 mod webdriver;
 
 use fake_aws::{NewAgreement, OfferKind};

@@ -8,7 +8,7 @@ use domain::ids::{AccountId, AwsAccountId};
 use domain::license::{License, LicenseStatus};
 use domain::linking::{Consequence, Link, LinkRefusal, PayerChange, Relink};
 use domain::policy::SupportApproval;
-use domain::support::{RequestRefusal, RequestState, SupportOrder, SupportRequest};
+use domain::support::{RequestState, SupportOrder, SupportRequest};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
@@ -343,22 +343,29 @@ pub(super) fn request(view: &RequestView, user: &User, asked_again: bool) -> Mar
                     }
                 }
             }
-            section.card aria-labelledby="approval" {
-                h2 #approval { "What would happen now" }
-                @match &view.order.outcome {
-                    Ok(proposal) => {
-                        @if proposal.basis != request.basis {
-                            p.muted { "The account or the license changed since this was asked for." }
-                        }
-                        ul.tick #consequence { (consequence(&view.order, &proposal.consequence)) }
-                        form method="post" action={ (path) "/approve" } {
-                            input type="hidden" name="csrf" value=(user.csrf);
-                            input type="hidden" name="basis" value=(proposal.basis.as_str());
-                            div.actions { button.danger type="submit" { "Approve and do it" } }
-                        }
+            @if request.is_waiting(view.as_of) { (approval(view, user, &path)) }
+        }
+    }
+}
+
+fn approval(view: &RequestView, user: &User, path: &str) -> Markup {
+    let request = &view.request;
+    html! {
+        section.card aria-labelledby="approval" {
+            h2 #approval { "What would happen now" }
+            @match &view.order.outcome {
+                Ok(proposal) => {
+                    @if proposal.basis != request.basis {
+                        p.muted { "The account or the license changed since this was asked for." }
                     }
-                    Err(refusal) => { (refused(request.order.account(), refusal, &path)) }
+                    ul.tick #consequence { (consequence(&view.order, &proposal.consequence)) }
+                    form method="post" action={ (path) "/approve" } {
+                        input type="hidden" name="csrf" value=(user.csrf);
+                        input type="hidden" name="basis" value=(proposal.basis.as_str());
+                        div.actions { button.danger type="submit" { "Approve and do it" } }
+                    }
                 }
+                Err(refusal) => { (refused(request.order.account(), refusal, path)) }
             }
         }
     }
@@ -390,12 +397,7 @@ fn request_state(state: &RequestState, now: Timestamp) -> Markup {
 /// Why it cannot be done; `path` is where to come back to after signing in.
 fn refused(account: &AccountId, refusal: &LinkRefusal, path: &str) -> Markup {
     html! {
-        p {
-            @match refusal {
-                LinkRefusal::Request(RequestRefusal::Settled(_) | RequestRefusal::Expired { .. }) => "Nothing: this request came to its end.",
-                other => (words::refusal(other)),
-            }
-        }
+        p { (words::refusal(refusal)) }
         div.actions {
             @if let LinkRefusal::SignIn(_) = refusal {
                 form method="post" action="/sign-in" {
