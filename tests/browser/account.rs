@@ -206,6 +206,7 @@ async fn what_aws_says_of_the_agreement_is_on_the_page_until_it_is_settled() {
     told.says(r#"data-notice="advisory""#);
     told.says("29 Nov 2026, 10:15 UTC</time>; without an answer it is approved");
     told.says("Subscribed through AWS Marketplace");
+    wait(&stack, 60).await;
     say(Notice::AdvisoryResolved).await;
     say(Notice::CancellationRejected).await;
     page().await.does_not_say("data-notice");
