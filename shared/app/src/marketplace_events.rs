@@ -4,6 +4,7 @@
 //! A second delivery goes all the way too: the first may have crashed between
 //! keeping the fact and deriving the license.
 
+mod notification;
 mod parse;
 
 use std::collections::BTreeSet;
@@ -12,7 +13,9 @@ use domain::audit::Actor;
 use domain::change::Decision;
 use domain::ids::LicenseId;
 use domain::license::{agreements_of, decide_license, derive, licenses_of};
-use domain::marketplace_event::{Disregarded, EventKind, Fact, MarketplaceEvent, Told};
+use domain::marketplace_event::{
+    Disregarded, EventKind, Fact, MarketplaceEvent, Notification, NotifiedAction, Told,
+};
 use jiff::Timestamp;
 use ledger::StepError;
 use store::StoreError;
@@ -20,6 +23,7 @@ use store::subscriptions::CommitOutcome;
 
 use crate::App;
 
+pub use notification::parse_notification;
 pub use parse::{MalformedEvent, parse_event};
 
 /// How often a decision that lost is made again before the caller is told.
@@ -85,6 +89,29 @@ impl App {
         })
     }
 
+    /// Keeps a message of an older listing and derives the license that it speaks of.
+    ///
+    /// # Errors
+    /// [`DeriveError`]: deliver it again.
+    pub async fn record_notification(
+        &self,
+        notification: Notification,
+    ) -> Result<EventOutcome, DeriveError> {
+        let now = self.clock.now();
+        let unrecognized = matches!(notification.action, NotifiedAction::Unrecognized(_));
+        let fact = notification.into_fact(&self.settings.subscriptions, now);
+        if let Some(reason) = fact.disregarded {
+            self.store.put_fact(&fact).await?;
+            return Ok(EventOutcome::Disregarded(reason));
+        }
+        let licenses = self.learn(fact, now).await?;
+        Ok(if unrecognized {
+            EventOutcome::Unrecognized
+        } else {
+            EventOutcome::Regarded { licenses }
+        })
+    }
+
     /// Keeps a fact that counts, and derives every license that it may concern.
     pub(crate) async fn learn(
         &self,
@@ -96,11 +123,18 @@ impl App {
             Told::Event(event) => Actor::Aws {
                 event: event.id.clone(),
             },
+            Told::Notified(told) => Actor::Aws {
+                event: told.id.clone(),
+            },
             Told::Resolved(_) => Actor::Buyer,
         };
         let mut licenses: BTreeSet<LicenseId> = fact.license_id().cloned().into_iter().collect();
         if let Some(agreement) = fact.agreement() {
             let facts = self.store.facts_of_agreement(agreement).await?;
+            licenses.extend(licenses_of(&facts));
+        }
+        if let Some(customer) = fact.customer() {
+            let facts = self.store.facts_of_customer(customer).await?;
             licenses.extend(licenses_of(&facts));
         }
         for license in &licenses {
@@ -128,6 +162,17 @@ impl App {
             agreements.extend(fact.agreement().cloned());
             for agreement in &agreements {
                 facts.extend(self.store.facts_of_agreement(agreement).await?);
+            }
+            let customers: BTreeSet<_> = facts
+                .iter()
+                .filter(|fact| fact.license_id() == Some(license))
+                .chain([fact])
+                .filter_map(|fact| fact.customer())
+                .map(|(product, customer)| (product.clone(), customer.clone()))
+                .collect();
+            for (product, customer) in &customers {
+                let heard = self.store.facts_of_customer((product, customer)).await?;
+                facts.extend(heard);
             }
             let Some(derived) = derive(license, &facts) else {
                 return Ok(());

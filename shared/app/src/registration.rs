@@ -6,7 +6,7 @@
 //! may come before or after any of them. Coming twice with one token gives two
 //! sessions of one license.
 
-use domain::ids::{AwsAccountId, LicenseId, ProductCode, masked};
+use domain::ids::{AwsAccountId, CustomerIdentifier, LicenseId, ProductCode, masked};
 use domain::license::LicenseStatus;
 use domain::marketplace_event::ResolvedLicense;
 use domain::registration::RegistrationSession;
@@ -209,6 +209,9 @@ impl App {
             buyer,
             product,
             agreement: resolved.agreement,
+            customer: resolved
+                .customer_identifier
+                .and_then(|identifier| CustomerIdentifier::parse(identifier).ok()),
         })
     }
 }

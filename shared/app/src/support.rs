@@ -129,7 +129,7 @@ impl App {
             .into_iter()
             .filter_map(|fact| match fact.told {
                 Told::Event(event) => event.license.map(|arn| arn.id().clone()),
-                Told::Resolved(_) => None,
+                Told::Resolved(_) | Told::Notified(_) => None,
             })
             .collect())
     }

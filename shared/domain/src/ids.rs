@@ -117,6 +117,10 @@ string_id! {
     ProductCode, "product code", "1 to 255 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 255)
 }
 string_id! {
+    /// By what messages of listings older than 2026-06-01 name a buyer of a product.
+    CustomerIdentifier, "customer identifier", "1 to 255 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 255)
+}
+string_id! {
     /// The id of an event or message, unique at its source.
     EventId, "event id", "1 to 128 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 128)
 }

@@ -20,7 +20,9 @@ use crate::ids::{
     AccountId, AgreementId, AwsAccountId, EventId, LicenseArn, LicenseId, OfferId, ProductCode,
 };
 use crate::linking::{Torn, UnlinkCause, close_link};
-use crate::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Fact, Told};
+use crate::marketplace_event::{
+    AgreementTerms, EndedStatus, EventKind, Fact, NotifiedAction, Told,
+};
 use crate::mutant;
 use crate::outbound::OutboundEvent;
 
@@ -209,6 +211,7 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
 fn named(fact: &Fact) -> Option<&LicenseId> {
     let told_of_it = match &fact.told {
         Told::Resolved(_) => true,
+        Told::Notified(_) => false,
         Told::Event(event) => match event.kind {
             EventKind::LicenseUpdated | EventKind::LicenseDeprovisioned => true,
             EventKind::AgreementCreated(_)
@@ -237,6 +240,7 @@ fn order(fact: &Fact) -> (Timestamp, Option<&EventId>) {
     match &fact.told {
         Told::Resolved(_) => (Timestamp::MIN, None),
         Told::Event(event) => (event.at, Some(&event.id)),
+        Told::Notified(told) => (told.at, Some(&told.id)),
     }
 }
 
@@ -276,7 +280,46 @@ fn terms(license: &LicenseId, facts: &[Fact]) -> BTreeMap<Option<AgreementId>, T
             | EventKind::Unrecognized => {}
         }
     }
+    hear_notifications(license, facts, &mut terms);
     terms
+}
+
+/// What an older listing's messages say of the license whose registration
+/// token named their buyer. Whoever subscribed again has it again: there is no
+/// other agreement by which to tell.
+fn hear_notifications(
+    license: &LicenseId,
+    facts: &[Fact],
+    terms: &mut BTreeMap<Option<AgreementId>, Term>,
+) {
+    let resolved = || regarded(facts).filter(|fact| named(fact) == Some(license));
+    let subscribed = |fact: &Fact| matches!(&fact.told, Told::Notified(told) if told.action == NotifiedAction::SubscribeSuccess);
+    for fact in regarded(facts) {
+        let Told::Notified(told) = &fact.told else {
+            continue;
+        };
+        let joined = resolved().find(|resolved| resolved.customer() == fact.customer());
+        let term = joined.and_then(|joined| terms.get_mut(&joined.agreement().cloned()));
+        let Some(term) = term else {
+            continue;
+        };
+        let again = regarded(facts).any(|later| {
+            subscribed(later) && later.customer() == fact.customer() && later.at() > told.at
+        });
+        match &told.action {
+            NotifiedAction::SubscribeSuccess => {
+                term.updated_at = earliest(term.updated_at, Some(told.at));
+            }
+            NotifiedAction::UnsubscribePending | NotifiedAction::UnsubscribeSuccess if !again => {
+                term.ends(fact);
+            }
+            NotifiedAction::UnsubscribePending
+            | NotifiedAction::UnsubscribeSuccess
+            | NotifiedAction::SubscribeFail
+            | NotifiedAction::EntitlementUpdated
+            | NotifiedAction::Unrecognized(_) => {}
+        }
+    }
 }
 
 fn ends_license(status: &EndedStatus) -> bool {
@@ -312,6 +355,7 @@ fn product(fact: &Fact) -> Option<&ProductCode> {
     match &fact.told {
         Told::Resolved(resolved) => Some(&resolved.product),
         Told::Event(event) => event.product.as_ref(),
+        Told::Notified(told) => Some(&told.product),
     }
 }
 
@@ -319,6 +363,7 @@ fn buyer(fact: &Fact) -> Option<&AwsAccountId> {
     match &fact.told {
         Told::Resolved(resolved) => Some(&resolved.buyer),
         Told::Event(event) => event.buyer.as_ref(),
+        Told::Notified(_) => None,
     }
 }
 
@@ -326,6 +371,7 @@ fn offer(fact: &Fact) -> Option<&OfferId> {
     match &fact.told {
         Told::Resolved(_) => None,
         Told::Event(event) => event.offer.as_ref(),
+        Told::Notified(told) => told.offer.as_ref(),
     }
 }
 
@@ -345,7 +391,7 @@ fn agreement_terms(fact: &Fact) -> Option<&AgreementTerms> {
             | EventKind::BillingAdjustment
             | EventKind::Unrecognized => None,
         },
-        Told::Resolved(_) => None,
+        Told::Resolved(_) | Told::Notified(_) => None,
     }
 }
 

@@ -8,7 +8,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AgreementId, AwsAccountId, EventId, LicenseArn, LicenseId, OfferId, ProductCode};
+use crate::ids::{
+    AgreementId, AwsAccountId, CustomerIdentifier, EventId, LicenseArn, LicenseId, OfferId,
+    ProductCode,
+};
 use crate::policy::SubscriptionPolicy;
 
 /// An event from AWS Marketplace (EventBridge, source `aws.agreement-marketplace`).
@@ -172,6 +175,45 @@ pub struct ResolvedLicense {
     pub product: ProductCode,
     /// The agreement, if AWS named it.
     pub agreement: Option<AgreementId>,
+    /// By what the messages of an older listing name the buyer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<CustomerIdentifier>,
+}
+
+/// A message of the SNS topics of listings older than 2026-06-01. It names the
+/// buyer by an identifier that only a registration token joins to a license.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// The message's id, the same on every delivery.
+    pub id: EventId,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// The buyer.
+    pub customer: CustomerIdentifier,
+    /// The product.
+    pub product: ProductCode,
+    /// The offer.
+    pub offer: Option<OfferId>,
+    /// What happened.
+    pub action: NotifiedAction,
+}
+
+/// What a [`Notification`] tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotifiedAction {
+    /// `subscribe-success`: usage may be metered.
+    SubscribeSuccess,
+    /// `subscribe-fail`: the purchase came to nothing.
+    SubscribeFail,
+    /// `unsubscribe-pending`: it ends; an hour is left for its last usage.
+    UnsubscribePending,
+    /// `unsubscribe-success`: it ended.
+    UnsubscribeSuccess,
+    /// `entitlement-updated`: what a contract covers changed.
+    EntitlementUpdated,
+    /// Something else: to be looked at by a person.
+    Unrecognized(String),
 }
 
 /// Something AWS told us, kept for ever under its id.
@@ -193,6 +235,8 @@ pub enum Told {
     Event(Box<MarketplaceEvent>),
     /// By redeeming a registration token, at this instant.
     Resolved(ResolvedLicense),
+    /// By a message of an older listing.
+    Notified(Box<Notification>),
 }
 
 /// Why an event is kept but changes nothing.
@@ -258,6 +302,18 @@ impl MarketplaceEvent {
     }
 }
 
+impl Notification {
+    /// The message as a fact learned now.
+    pub fn into_fact(self, policy: &SubscriptionPolicy, now: Timestamp) -> Fact {
+        let ours = policy.products.contains(&self.product);
+        Fact {
+            learned_at: now,
+            disregarded: (!ours).then_some(Disregarded::AnotherProduct),
+            told: Told::Notified(Box::new(self)),
+        }
+    }
+}
+
 impl ResolvedLicense {
     /// The answer as a fact learned now.
     pub fn into_fact(self, now: Timestamp) -> Fact {
@@ -276,6 +332,7 @@ impl Fact {
         match &self.told {
             Told::Event(event) => event.id.as_str().to_owned(),
             Told::Resolved(resolved) => format!("resolved:{}", resolved.license.id()),
+            Told::Notified(notification) => notification.id.as_str().to_owned(),
         }
     }
 
@@ -284,6 +341,7 @@ impl Fact {
         match &self.told {
             Told::Event(event) => event.at,
             Told::Resolved(_) => self.learned_at,
+            Told::Notified(notification) => notification.at,
         }
     }
 
@@ -292,6 +350,16 @@ impl Fact {
         match &self.told {
             Told::Event(event) => event.agreement.as_ref(),
             Told::Resolved(resolved) => resolved.agreement.as_ref(),
+            Told::Notified(_) => None,
+        }
+    }
+
+    /// The buyer that an older listing's messages name so, and of which product.
+    pub fn customer(&self) -> Option<(&ProductCode, &CustomerIdentifier)> {
+        match &self.told {
+            Told::Event(_) => None,
+            Told::Resolved(resolved) => Some((&resolved.product, resolved.customer.as_ref()?)),
+            Told::Notified(told) => Some((&told.product, &told.customer)),
         }
     }
 
@@ -300,6 +368,7 @@ impl Fact {
         match &self.told {
             Told::Event(event) => event.license.as_ref(),
             Told::Resolved(resolved) => Some(&resolved.license),
+            Told::Notified(_) => None,
         }
     }
 

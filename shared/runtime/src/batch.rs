@@ -1,8 +1,11 @@
 //! SQS batches: each record on its own, and the failed ones named.
 
+use std::collections::HashMap;
 use std::error::Error;
+use std::str::FromStr;
 
 use aws_lambda_events::event::sqs::SqsEvent;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::payload::{self, Unreadable};
@@ -14,6 +17,8 @@ pub struct Message {
     pub id: String,
     /// What was sent.
     pub body: String,
+    /// When it was put into the queue; `None` when SQS does not say.
+    pub sent_at: Option<Timestamp>,
     /// How often the message was given out, this time included; 1 when SQS does not say.
     pub receive_count: u32,
 }
@@ -48,14 +53,16 @@ pub fn messages(payload: Value) -> Result<Vec<Message>, Unreadable> {
                 id,
                 // A message without a body is read as an empty one and fails alone.
                 body: record.body.unwrap_or_default(),
-                receive_count: record
-                    .attributes
-                    .get("ApproximateReceiveCount")
-                    .and_then(|count| count.parse().ok())
-                    .unwrap_or(1),
+                sent_at: number(&record.attributes, "SentTimestamp")
+                    .and_then(|ms| Timestamp::from_millisecond(ms).ok()),
+                receive_count: number(&record.attributes, "ApproximateReceiveCount").unwrap_or(1),
             })
         })
         .collect()
+}
+
+fn number<T: FromStr>(attributes: &HashMap<String, String>, name: &str) -> Option<T> {
+    attributes.get(name)?.parse().ok()
 }
 
 /// The records of a batch that are to come again.

@@ -319,16 +319,16 @@ fn ended_status(text: &str) -> EndedStatus {
     }
 }
 
-fn bounded(text: &str) -> String {
+pub(super) fn bounded(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-fn timestamp(field: &str, text: &str) -> Result<Timestamp, MalformedEvent> {
+pub(super) fn timestamp(field: &str, text: &str) -> Result<Timestamp, MalformedEvent> {
     text.parse()
         .map_err(|_| malformed(field, "must be an RFC 3339 instant"))
 }
 
-fn id<T>(
+pub(super) fn id<T>(
     field: &str,
     text: &str,
     parse: impl Fn(String) -> Result<T, InvalidId>,
@@ -336,7 +336,7 @@ fn id<T>(
     parse(text.to_owned()).map_err(|invalid| malformed(field, invalid.rule))
 }
 
-fn malformed(field: &str, rule: &'static str) -> MalformedEvent {
+pub(super) fn malformed(field: &str, rule: &'static str) -> MalformedEvent {
     MalformedEvent {
         field: field.to_owned(),
         rule,

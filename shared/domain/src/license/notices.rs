@@ -35,7 +35,7 @@ impl Notices {
                 Told::Event(event) if event.agreement.as_ref() == agreement => {
                     Some((*fact, &**event))
                 }
-                Told::Event(_) | Told::Resolved(_) => None,
+                Told::Event(_) | Told::Resolved(_) | Told::Notified(_) => None,
             })
             .collect();
         events.sort_by_key(|(fact, _)| order(fact));

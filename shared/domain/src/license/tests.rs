@@ -94,6 +94,7 @@ fn resolved(of: Option<u8>, seconds: i64) -> Fact {
         buyer: AwsAccountId::parse("999988887777").unwrap(),
         product: ProductCode::parse("product").unwrap(),
         agreement: of.map(agreement),
+        customer: None,
     }
     .into_fact(after(start(), SignedDuration::from_secs(seconds)))
 }

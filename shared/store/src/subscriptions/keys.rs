@@ -1,6 +1,8 @@
 //! The keys of the `Subscriptions` table. No identifier contains `#`.
 
-use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId, UserEmail};
+use domain::ids::{
+    AccountId, AgreementId, AwsAccountId, CustomerIdentifier, LicenseId, ProductCode, UserEmail,
+};
 use domain::linking::Link;
 use domain::sign_in::SecretHash;
 use domain::support::SupportRequestId;
@@ -35,6 +37,11 @@ pub(super) fn license(id: &LicenseId) -> String {
 
 pub(super) fn agreement(id: &AgreementId) -> String {
     format!("agreement#{id}")
+}
+
+/// A buyer of a product, as an older listing's messages name them.
+pub(super) fn customer((product, customer): (&ProductCode, &CustomerIdentifier)) -> String {
+    format!("customer#{product}#{customer}")
 }
 
 pub(super) fn buyer(id: &AwsAccountId) -> String {

@@ -1,6 +1,6 @@
 //! Licenses, and the facts that they follow from.
 
-use domain::ids::{AgreementId, AwsAccountId, LicenseId};
+use domain::ids::{AgreementId, AwsAccountId, CustomerIdentifier, LicenseId, ProductCode};
 use domain::license::License;
 use domain::marketplace_event::Fact;
 
@@ -35,19 +35,38 @@ impl Store {
     }
 
     /// Keeps a fact, unless it is kept already. One that names an agreement is
-    /// kept under it, else under its license, else under its day.
+    /// kept under it, else under its license; one that names a buyer as an older
+    /// listing's messages do under that too; one that names nothing under its day.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn put_fact(&self, fact: &Fact) -> Result<(), StoreError> {
-        let pk = match (fact.agreement(), fact.license_id()) {
-            (Some(agreement), _) => keys::agreement(agreement),
-            (None, Some(license)) => keys::license(license),
-            (None, None) => keys::unjoined(fact.at()),
+        let named = match (fact.agreement(), fact.license_id()) {
+            (Some(agreement), _) => Some(keys::agreement(agreement)),
+            (None, Some(license)) => Some(keys::license(license)),
+            (None, None) => None,
         };
-        let row = Row::new(pk, keys::fact(&fact.key()), fact);
-        self.create_subscription_item(&row).await?;
+        let customer = fact.customer().map(keys::customer);
+        let places = match (customer, named) {
+            (None, None) => [Some(keys::unjoined(fact.at())), None],
+            (customer, named) => [customer, named],
+        };
+        for pk in places.into_iter().flatten() {
+            let row = Row::new(pk, keys::fact(&fact.key()), fact);
+            self.create_subscription_item(&row).await?;
+        }
         Ok(())
+    }
+
+    /// Every fact that names the buyer of a product as an older listing's messages do.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn facts_of_customer(
+        &self,
+        customer: (&ProductCode, &CustomerIdentifier),
+    ) -> Result<Vec<Fact>, StoreError> {
+        self.facts(keys::customer(customer)).await
     }
 
     /// Every fact that names the agreement.

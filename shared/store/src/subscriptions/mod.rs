@@ -10,6 +10,7 @@
 //! | license, by the AWS account that bought it | `buyer#B` | `license#L` |
 //! | fact of an agreement | `agreement#X` | `fact#id` |
 //! | fact that names a license only | `license#L` | `fact#id` |
+//! | fact that names a buyer by an older listing's identifier | `customer#P#C` | `fact#id` |
 //! | fact that names neither | `unjoined#date` | `fact#id` |
 //! | audit | `account#A` or `license#L` | `audit#at#version#digest` |
 //! | outbox (TTL) | `account#A` or `license#L` | `outbox#version#n` |
