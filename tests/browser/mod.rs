@@ -12,6 +12,7 @@ mod issuer;
 mod looks;
 mod registration;
 mod sign_in;
+mod sign_up;
 mod webdriver;
 
 use fake_aws::{NewAgreement, OfferKind};

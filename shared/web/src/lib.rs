@@ -41,7 +41,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 
 pub use sign_in::{
-    Begun, CredentialRule, Freshness, Identity, SignIn, SignInError, SignInSettings, SupportRule,
+    Begun, CredentialRule, Identity, SignIn, SignInError, SignInSettings, SupportRule, Wanted,
 };
 pub use site::{ApiAccess, InvalidPublicUrl, PublicUrl, Site, State};
 
