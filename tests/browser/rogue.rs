@@ -103,8 +103,14 @@ impl Key {
 }
 
 impl Rogue {
-    /// Serves both; the issuer publishes these keys.
+    /// Serves both; the issuer publishes these keys, and Cognito's rule tells
+    /// credentials from single sign-on.
     pub(super) async fn start(keys: &[&Key]) -> Self {
+        Self::start_by(keys, CredentialRule::Identities).await
+    }
+
+    /// The same, by another rule.
+    pub(super) async fn start_by(keys: &[&Key], rule: CredentialRule) -> Self {
         let stack = stack().await;
         let mut servers = JoinSet::new();
         let (listener, issuer_url) = bind().await;
@@ -117,7 +123,7 @@ impl Rogue {
         serve(
             &mut servers,
             listener,
-            pages(&stack, &seller_url, &issuer_url),
+            pages(&stack, &seller_url, &issuer_url, rule),
         );
         let rogue = Self {
             stack,
@@ -193,13 +199,13 @@ fn serve(servers: &mut JoinSet<()>, listener: TcpListener, router: Router) {
 }
 
 /// The real router over the stack's use cases.
-fn pages(stack: &Local, seller_url: &str, issuer_url: &str) -> Router {
+fn pages(stack: &Local, seller_url: &str, issuer_url: &str, rule: CredentialRule) -> Router {
     let public_url = PublicUrl::parse(seller_url).expect("an origin");
     let settings = SignInSettings {
         issuer: issuer_url.to_owned(),
         client_id: CLIENT_ID.to_owned(),
         client_secret: SecretString::from("secret"),
-        credentials: CredentialRule::Identities,
+        credentials: rule,
         support: SupportRule::default(),
     };
     web::all(State {

@@ -1,9 +1,10 @@
 //! ID tokens that must not be believed, through the real router.
 
 use serde_json::{Value, json};
+use web::CredentialRule;
 
 use super::client::{Answer, Client};
-use super::registration::FIRST;
+use super::registration::{FIRST, confirm};
 use super::rogue::{Key, Rogue};
 use super::{subscribe, wait};
 
@@ -181,6 +182,49 @@ async fn what_an_issuer_calls_people_and_providers_is_text_on_our_pages() {
         page.does_not_say("<script>");
         page.does_not_say("<svg");
     }
+}
+
+#[tokio::test]
+async fn by_amr_single_sign_on_is_refused_also_when_it_confirms_directly_and_a_second_factor_is_not()
+ {
+    let key = Key::new("k");
+    let methods = ["pwd", "mfa"].map(str::to_owned).to_vec();
+    let rogue = Rogue::start_by(&[&key], CredentialRule::Amr(methods)).await;
+    let bought = subscribe(&rogue.stack, FIRST).await;
+    let mut browser = Client::new(&rogue.seller_url);
+    browser.bring_token(&bought.registration_token).await;
+    let choose = async |browser: &mut Client, amr: Value| {
+        let begun = rogue.begin(browser, "/register/accounts").await;
+        let token = key.sign(&with(&rogue.claims(&begun), "amr", amr));
+        let back = rogue.finish(browser, &begun, &token).await;
+        browser.follow(back).await
+    };
+    let choice = choose(&mut browser, json!(["otp", "mfa"])).await;
+    choice.is(200);
+    let csrf = choice.field("csrf");
+    let form = [("csrf", csrf.as_str()), ("name", "Carol’s")];
+    let opened = browser.post("/register/accounts", &form).await;
+    let page = browser.follow(opened).await;
+    let (account, basis) = (page.field("account"), page.field("basis"));
+
+    for amr in [json!(["fed"]), json!([]), Value::Null] {
+        let refused = choose(&mut browser, amr).await;
+        refused.is(403);
+        refused.says(r#"data-refusal="credentials_required""#);
+        let csrf = browser.get("/accounts").await.field("csrf");
+        let form = [
+            ("csrf", csrf.as_str()),
+            ("account", account.as_str()),
+            ("basis", basis.as_str()),
+        ];
+        let direct = browser.post("/register/confirm", &form).await;
+        direct.is(403);
+        direct.says(r#"data-refusal="credentials_required""#);
+    }
+    choose(&mut browser, json!(["pwd"])).await.is(200);
+    confirm(&mut browser, &account)
+        .await
+        .says("Your subscription is set up");
 }
 
 #[tokio::test]
