@@ -11,9 +11,10 @@ use super::{subscribe, wait};
 /// The claims with one changed; `null` takes it away.
 fn with(claims: &Value, name: &str, value: Value) -> Value {
     let mut claims = claims.clone();
-    match value {
-        Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
-        value => claims[name] = value,
+    if value.is_null() {
+        claims.as_object_mut().unwrap().remove(name);
+    } else {
+        claims[name] = value;
     }
     claims
 }

@@ -280,14 +280,14 @@ impl From<app::sign_in::SignInError> for Problem {
                 "Your e-mail address is what we know you by, and it is not verified yet.",
             )
             .kept("A registration that you began is kept for 4 hours.")
-            .say("Follow the link in the mail that you were sent when you signed up, then sign in again."),
+            .say("Do what the mail says that you were sent when you signed up, then sign in again."),
             app::sign_in::SignInError::AnotherUser => Self::new(
                 StatusCode::FORBIDDEN,
                 "This e-mail address belongs to another user",
                 "Somebody signed in here with this address before, as another user of the sign-in service.",
             )
             .kept("The accounts of that user are as they were, and so is yours.")
-            .say("Sign in as the user that you had before. If that one is gone and the address is yours, write to support: they see to it that you get your accounts.")
+            .say("Sign in as the user that you had before. If the address is yours and you know of no other user, write to support.")
             .go("Sign in as that user", "/sign-in?to=/accounts&again=1"),
             app::sign_in::SignInError::Store(error) => error.into(),
         }
