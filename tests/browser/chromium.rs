@@ -9,9 +9,15 @@ use super::{stack, subscribe, wait};
 impl Window<'_> {
     /// Signs in at the issuer as the user with full access.
     pub(super) async fn sign_in(&self) {
+        self.sign_in_as("alice").await;
+    }
+
+    /// Signs in at the local issuer as one of its people with a password.
+    pub(super) async fn sign_in_as(&self, name: &str) {
         self.sees("h1", "Local sign-in").await;
-        self.type_into("#email", "alice@example.com").await;
-        self.type_into("#password", "alice-local").await;
+        self.type_into("#email", &format!("{name}@example.com"))
+            .await;
+        self.type_into("#password", &format!("{name}-local")).await;
         self.click(".by-password button").await;
     }
 

@@ -7,9 +7,13 @@ use local::{Local, USAGE_API_KEY};
 use serde_json::json;
 
 use super::client::{Answer, Client};
-use super::registration::FIRST;
+use super::registration::{FIRST, link};
 use super::{stack, subscribe};
 use crate::project;
+
+/// What pages want in their address besides, if they want anything.
+const QUERY: &str =
+    "account=acme-production&license=l-0123456789abcdef0123456789abcdef&to=acme-staging";
 
 /// Every page of ours that takes a form, as the sources route them, with
 /// something in place of each parameter.
@@ -58,19 +62,20 @@ async fn every_form_of_ours_is_refused_when_it_is_too_large_or_not_from_our_page
     let large = "x".repeat(20_000);
     for path in &paths {
         let mut browser = browser.clone();
-        let oversized = browser.post(path, &[("csrf", &large)]).await;
+        let whole = format!("{path}?{QUERY}");
+        let oversized = browser.post(&whole, &[("csrf", &large)]).await;
         assert_eq!(oversized.status, 413, "{path}");
         oversized.says("That is too large");
         // AWS's page sends the one, and whoever is not signed in yet the other.
         if path != "/register" && path != "/sign-in" {
-            let without = browser.post(path, &[]).await;
+            let without = browser.post(&whole, &[]).await;
             assert_eq!(without.status, 403, "{path}: {}", without.body);
         }
         if path != "/register" {
             let csrf = browser.get("/accounts").await.field("csrf");
             let elsewhere = [("sec-fetch-site", "cross-site")];
             let foreign = browser
-                .post_with(path, &[("csrf", &csrf)], &elsewhere)
+                .post_with(&whole, &[("csrf", &csrf)], &elsewhere)
                 .await;
             assert_eq!(foreign.status, 403, "{path}: {}", foreign.body);
             foreign.says("That came from another site");
@@ -206,6 +211,44 @@ async fn what_somebody_types_as_an_address_goes_to_the_issuer_as_one_parameter()
         assert!(!issuer.contains("prompt=none"), "{issuer}");
         let page = browser.get(&issuer).await;
         page.is(200);
+        page.does_not_say("<script>");
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_ticket_or_reason_is_text_and_cannot_end_a_line() {
+    let stack = stack().await;
+    let bought = subscribe(&stack, FIRST).await;
+    link(&stack, &bought.registration_token, "acme-production")
+        .await
+        .is(200);
+    let license = bought.license_arn.rsplit(':').next().unwrap();
+    let unlink = format!("/support/unlink?account=acme-production&license={license}");
+    let mut sue = Client::new(&stack.seller_url);
+    let page = sue
+        .sign_in(&unlink, "sue@example.com", Some("sue-local"))
+        .await;
+    page.is(200);
+    let (csrf, basis) = (page.field("csrf"), page.field("basis"));
+    let form = |ticket, reason| {
+        let own = [("csrf", csrf.as_str()), ("basis", basis.as_str())];
+        [own[0], own[1], ("ticket", ticket), ("reason", reason)]
+    };
+    let ends_line = "T-1\r\nSet-Cookie: x=y";
+    for (ticket, reason) in [(ends_line, "He left"), ("T-1", ends_line)] {
+        let refused = sue.post(&unlink, &form(ticket, reason)).await;
+        refused.is(422);
+        assert!(refused.headers.get("set-cookie").is_none());
+    }
+    let script = r#""><script>alert(1)</script>"#;
+    let done = sue.post(&unlink, &form(script, script)).await;
+    done.is(303);
+    sue.follow(done).await.does_not_say("<script>");
+    let shown = sue.get("/support/accounts/acme-production").await;
+    let mut alice = Client::new(&stack.seller_url);
+    let own = alice.sign_in_as_alice("/accounts/acme-production").await;
+    for page in [shown, own] {
+        page.says("&lt;script&gt;alert(1)&lt;/script&gt;");
         page.does_not_say("<script>");
     }
 }

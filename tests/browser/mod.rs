@@ -14,6 +14,7 @@ mod registration;
 mod rogue;
 mod sign_in;
 mod sign_up;
+mod support;
 mod tokens;
 mod webdriver;
 

@@ -208,6 +208,15 @@ impl Window<'_> {
         .await;
     }
 
+    /// Presses the button or link with this text.
+    pub(crate) async fn press(&self, text: &str) {
+        let this = format!("[contains(normalize-space(.), \"{text}\")]");
+        let query = json!({ "using": "xpath", "value": format!("//button{this} | //a{this}") });
+        let element = self.find(&query).await;
+        let name = format!("element/{element}/click");
+        self.command("POST", &name, Some(&json!({}))).await;
+    }
+
     /// Types into a field.
     pub(crate) async fn type_into(&self, css: &str, text: &str) {
         let element = self.element(css).await;

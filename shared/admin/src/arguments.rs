@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use domain::hour::Hour;
 use domain::ids::{
-    AccountId, AgreementId, Dimension, InvalidId, LicenseArn, LicenseId, ProductCode,
+    AccountId, AgreementId, AwsAccountId, Dimension, InvalidId, LicenseArn, LicenseId, ProductCode,
 };
 use domain::ledger::record::Finding;
 use jiff::Timestamp;
@@ -111,6 +111,12 @@ pub enum Command {
         #[arg(value_parser = agreement)]
         agreement: AgreementId,
     },
+    /// Show the licenses that an AWS account bought
+    AwsAccount {
+        /// The AWS account's 12 digits
+        #[arg(value_parser = aws_account)]
+        aws_account: AwsAccountId,
+    },
     /// Have an account's hour posted again by the next run
     Post {
         /// The account's id
@@ -202,6 +208,10 @@ fn account(text: &str) -> Result<AccountId, InvalidId> {
 
 fn agreement(text: &str) -> Result<AgreementId, InvalidId> {
     AgreementId::parse(text)
+}
+
+fn aws_account(text: &str) -> Result<AwsAccountId, InvalidId> {
+    AwsAccountId::parse(text)
 }
 
 fn product(text: &str) -> Result<ProductCode, InvalidId> {

@@ -1,11 +1,12 @@
 //! Looking up who pays for what.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use app::support::{AccountFile, LicenseFile};
 use app::{App, StepError};
 use domain::audit::Actor;
-use domain::ids::{AccountId, AgreementId, LicenseId};
+use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
 use domain::license::{License, LicenseStatus};
 use domain::linking::{Link, UnlinkCause};
 use jiff::Timestamp;
@@ -30,15 +31,27 @@ pub(crate) async fn license(app: &App, id: &LicenseId) -> Result<String, Refused
 
 pub(crate) async fn agreement(app: &App, id: &AgreementId) -> Result<String, Refused> {
     let licenses = app.licenses_of_agreement(id).await;
+    let text = licenses_text(app, licenses.map_err(StepError::from)?).await?;
+    text.ok_or_else(|| Refused::NoAgreement(id.clone()))
+}
+
+pub(crate) async fn aws_account(app: &App, id: &AwsAccountId) -> Result<String, Refused> {
+    let licenses = app.licenses_of_buyer(id).await;
+    let text = licenses_text(app, licenses.map_err(StepError::from)?).await?;
+    text.ok_or_else(|| Refused::NoBuyer(id.clone()))
+}
+
+/// All that is known of licenses; `None` when nothing is.
+async fn licenses_text(
+    app: &App,
+    licenses: BTreeSet<LicenseId>,
+) -> Result<Option<String>, Refused> {
     let mut texts = Vec::new();
-    for license in licenses.map_err(StepError::from)? {
+    for license in licenses {
         let file = app.license_file(&license).await.map_err(StepError::from)?;
         texts.extend(file.as_ref().map(license_text));
     }
-    if texts.is_empty() {
-        return Err(Refused::NoAgreement(id.clone()));
-    }
-    Ok(texts.join("\n\n"))
+    Ok((!texts.is_empty()).then(|| texts.join("\n\n")))
 }
 
 fn account_text(file: &AccountFile, at: Option<Timestamp>) -> String {
@@ -137,9 +150,16 @@ fn actor(actor: &Actor) -> String {
         Actor::User { email } => email.to_string(),
         Actor::Support {
             email,
-            reason,
-            ticket,
-        } => format!("{email} of support (ticket {ticket}: {reason})"),
+            grounds,
+            approved_by,
+        } => {
+            let (ticket, reason) = (grounds.ticket.as_str(), grounds.reason.as_str());
+            let mut text = format!("{email} of support (ticket {ticket}: {reason})");
+            if let Some(second) = approved_by {
+                let _ = write!(text, ", approved by {second}");
+            }
+            text
+        }
         Actor::Aws { event } => format!("AWS (event {event})"),
         Actor::Buyer => "the buyer".to_owned(),
         Actor::Product => "the product".to_owned(),

@@ -1,7 +1,7 @@
 //! Why a command was not carried out.
 
 use app::{OperationError, StepError};
-use domain::ids::{AccountId, AgreementId, Dimension, LicenseId, ProductCode};
+use domain::ids::{AccountId, AgreementId, AwsAccountId, Dimension, LicenseId, ProductCode};
 
 /// Why a command was not carried out, and what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum Refused {
     /// No event of AWS named a license with this agreement.
     #[error("AWS told of no license of agreement {0}")]
     NoAgreement(AgreementId),
+    /// No license of this AWS account is known.
+    #[error("AWS told of no license of AWS account {0}")]
+    NoBuyer(AwsAccountId),
     /// There is no such account.
     #[error("there is no account {0}: nothing was changed")]
     NoAccount(AccountId),

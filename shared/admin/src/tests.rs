@@ -378,6 +378,7 @@ async fn who_pays_for_an_account_and_who_did_is_found_from_every_side() {
         format!("license {license}"),
         format!("license {arn}"),
         format!("agreement {agreement}"),
+        format!("aws-account {BUYER}"),
     ] {
         let shown = world.said(&line).await;
         assert!(
@@ -397,6 +398,10 @@ async fn who_pays_for_an_account_and_who_did_is_found_from_every_side() {
         ("account nobody".to_owned(), "no account nobody"),
         (format!("license l-{:032x}", 9), "told of no license"),
         ("agreement agmt-none".to_owned(), "of agreement agmt-none"),
+        (
+            "aws-account 000000000000".to_owned(),
+            "of AWS account 000000000000",
+        ),
     ] {
         let refused = world.refused(&line).await;
         assert!(refused.contains(what), "{line}: {refused}");

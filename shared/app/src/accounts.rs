@@ -20,7 +20,7 @@ use crate::App;
 use crate::marketplace_events::ATTEMPTS;
 
 /// The most audit entries that a page shows.
-const AUDIT_SHOWN: u16 = 100;
+pub(crate) const AUDIT_SHOWN: u16 = 100;
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]

@@ -140,15 +140,15 @@ pub struct UnlinkedAccount {
 }
 
 /// The snapshots around a license and an account.
-struct Loaded {
-    account: Account,
-    license: License,
+pub(crate) struct Loaded {
+    pub(crate) account: Account,
+    pub(crate) license: License,
     holder: Option<Account>,
     present: Option<License>,
 }
 
 impl Loaded {
-    fn situation(&self) -> Option<LinkSituation<'_>> {
+    pub(crate) fn situation(&self) -> Option<LinkSituation<'_>> {
         LinkSituation::new(
             &self.account,
             &self.license,
@@ -240,14 +240,7 @@ impl App {
             }
             Decision::Commit(change) => {
                 self.commit_confirmed(&change).await?;
-                if let Err(error) = self.begin_zeros(&loaded.license.id).await {
-                    // The link stands, and its first usage begins them as well.
-                    tracing::warn!(
-                        license.id = %loaded.license.id,
-                        error = %Chain(&error),
-                        "a linked license is not yet reported for hours without usage"
-                    );
-                }
+                self.begin_zeros_of_linked(&loaded.license.id).await;
                 Ok(linked)
             }
         }
@@ -296,10 +289,22 @@ impl App {
 
     /// Commits what a person confirmed. Somebody else having won is a conflict:
     /// they are asked again, never answered by deciding anew.
-    async fn commit_confirmed(&self, change: &Change) -> Result<(), LinkError> {
+    pub(crate) async fn commit_confirmed(&self, change: &Change) -> Result<(), LinkError> {
         match self.store.commit(change).await? {
             CommitOutcome::Committed => Ok(()),
             CommitOutcome::Lost => Err(LinkError::Conflict),
+        }
+    }
+
+    /// Has a license that was just linked reported also for hours without usage.
+    /// When that fails the link stands, and its first usage begins it as well.
+    pub(crate) async fn begin_zeros_of_linked(&self, license: &LicenseId) {
+        if let Err(error) = self.begin_zeros(license).await {
+            tracing::warn!(
+                license.id = %license,
+                error = %Chain(&error),
+                "a linked license is not yet reported for hours without usage"
+            );
         }
     }
 
@@ -364,7 +369,11 @@ impl App {
 
     /// Reads the snapshots around a license and an account until they belong
     /// to one state.
-    async fn load(&self, account: &AccountId, license: &LicenseId) -> Result<Loaded, LinkError> {
+    pub(crate) async fn load(
+        &self,
+        account: &AccountId,
+        license: &LicenseId,
+    ) -> Result<Loaded, LinkError> {
         for _read in 0..READS {
             let license = self.store.license(license).await?;
             let license = license.ok_or(SessionError::Unknown)?;
@@ -392,5 +401,7 @@ impl App {
     }
 }
 
+#[cfg(test)]
+mod interleavings;
 #[cfg(test)]
 mod tests;

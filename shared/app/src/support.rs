@@ -1,10 +1,13 @@
 //! What support looks up: who pays for an account, and who did at any instant;
-//! which account a license or an agreement pays for.
+//! which account a license, an agreement or an AWS account pays for.
+
+pub mod orders;
 
 use std::collections::BTreeSet;
 
 use domain::account::Account;
-use domain::ids::{AccountId, AgreementId, LicenseId};
+use domain::audit::AuditEntry;
+use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
 use domain::license::License;
 use domain::linking::Link;
 use domain::marketplace_event::Told;
@@ -13,6 +16,7 @@ use jiff::Timestamp;
 use store::StoreError;
 
 use crate::App;
+use crate::accounts::AUDIT_SHOWN;
 
 /// All that is known of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct AccountFile {
     pub members: Vec<Member>,
     /// Every link that it ever had, the earliest first, with its license.
     pub links: Vec<(Link, Option<License>)>,
+    /// Its latest audit entries, the latest first.
+    pub audit: Vec<AuditEntry>,
     /// The instant at which all this holds.
     pub as_of: Timestamp,
 }
@@ -67,6 +73,10 @@ impl App {
             links.push((link, license));
         }
         Ok(Some(AccountFile {
+            audit: self
+                .store
+                .audit_of_account(&account.id, AUDIT_SHOWN)
+                .await?,
             members: self.store.members_of(&account.id).await?,
             account,
             links,
@@ -92,6 +102,18 @@ impl App {
             links: links.await?,
             license,
         }))
+    }
+
+    /// The licenses that an AWS account bought, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn licenses_of_buyer(
+        &self,
+        buyer: &AwsAccountId,
+    ) -> Result<BTreeSet<LicenseId>, StoreError> {
+        let licenses = self.store.licenses_of_buyer(buyer).await?;
+        Ok(licenses.into_iter().collect())
     }
 
     /// The licenses that AWS's events named with an agreement, ascending.

@@ -183,13 +183,7 @@ impl World {
         };
         let waited: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
         let app = App {
-            store: Store::new(
-                dynamodb(&http),
-                Tables {
-                    subscriptions: "Subscriptions".to_owned(),
-                    usage: "Usage".to_owned(),
-                },
-            ),
+            store: store_over(http.clone()),
             marketplace: marketplace(&http),
             clock: Arc::new(FakeClock {
                 aws: aws.clone(),
@@ -206,6 +200,14 @@ impl World {
             app,
             waited,
             events,
+        }
+    }
+
+    /// The use cases over another way to the same store.
+    pub(crate) fn app_through(&self, http: impl HttpClient + 'static) -> App {
+        App {
+            store: store_over(http),
+            ..self.app.clone()
         }
     }
 
@@ -359,20 +361,28 @@ pub(crate) fn license_of(agreement: &NewAgreement) -> LicenseId {
         .clone()
 }
 
+fn store_over(http: impl HttpClient + 'static) -> Store {
+    let tables = Tables {
+        subscriptions: "Subscriptions".to_owned(),
+        usage: "Usage".to_owned(),
+    };
+    Store::new(dynamodb(http), tables)
+}
+
 /// A DynamoDB client for the fake, for what the store does not offer.
 pub(crate) fn dynamodb_of(world: &World) -> aws_sdk_dynamodb::Client {
-    dynamodb(&Interleaved {
+    dynamodb(Interleaved {
         fake: world.aws.in_process(),
         seed: Arc::new(AtomicU64::new(1)),
     })
 }
 
-fn dynamodb(http: &Interleaved) -> aws_sdk_dynamodb::Client {
+fn dynamodb(http: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(
         aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
-            .http_client(http.clone())
+            .http_client(http)
             .retry_config(RetryConfig::disabled())
             .allow_no_auth()
             .build(),

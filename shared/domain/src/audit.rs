@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{AccountName, ExpiryCause};
 use crate::ids::{AccountId, AgreementId, AwsAccountId, EventId, LicenseId, UserEmail};
 use crate::member::Role;
+use crate::support::{Grounds, SupportOrder};
 
 /// Who acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +21,10 @@ pub enum Actor {
     Support {
         /// Who of support.
         email: UserEmail,
-        /// Why.
-        reason: String,
-        /// The ticket in which the customer asked.
-        ticket: String,
+        /// Why, and the ticket in which the customer asked.
+        grounds: Grounds,
+        /// Who of support approved it, where that is needed.
+        approved_by: Option<UserEmail>,
     },
     /// AWS Marketplace, by an event.
     Aws {
@@ -126,6 +127,16 @@ pub enum AuditAction {
     Restored,
     /// The time to restore the account ran out.
     Purged,
+    /// Support asked a second person of theirs to approve something.
+    SupportAsked {
+        /// What is to be done.
+        order: SupportOrder,
+    },
+    /// It was declined, or taken back.
+    SupportDeclined {
+        /// What was to be done.
+        order: SupportOrder,
+    },
     /// A license became known.
     LicenseKnown {
         /// The AWS account that bought it.

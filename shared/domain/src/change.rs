@@ -9,6 +9,7 @@ use crate::license::License;
 use crate::linking::Link;
 use crate::member::Member;
 use crate::outbound::OutboundEvent;
+use crate::support::SupportRequest;
 
 /// The answer to a command that is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Change {
     pub members: Vec<MemberChange>,
     /// Memberships that must still be so, because they were the authority.
     pub requires: Vec<Member>,
+    /// Support's requests as they are to be; `version` is still the one decided on.
+    pub requests: Vec<SupportRequest>,
     /// The audit.
     pub audit: Vec<AuditEntry>,
     /// What the outside is told.

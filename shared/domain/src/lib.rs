@@ -35,5 +35,6 @@ pub mod quantity;
 pub mod registration;
 pub mod service_kind;
 pub mod sign_in;
+pub mod support;
 pub mod tiers;
 pub mod usage;

@@ -22,6 +22,7 @@ use crate::member::{Member, Role};
 use crate::outbound::OutboundEvent;
 use crate::policy::{REPEATED_GRACE, SubscriptionPolicy};
 use crate::sign_in::{SecretHash, SignInRefusal, SignedIn};
+use crate::support::{self, Grounds, Mandate, RequestRefusal};
 
 /// A license was linked to an account over `[from, until)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,15 +92,13 @@ pub enum Authority<'a> {
     Support {
         /// Who of support.
         signed_in: &'a SignedIn,
-        /// Why.
-        reason: String,
-        /// The ticket in which the customer asked.
-        ticket: String,
+        /// On what it rests.
+        mandate: Mandate<'a>,
     },
 }
 
 impl Authority<'_> {
-    /// Checks the sign-in, then the role.
+    /// Checks the sign-in, then the role or the mandate.
     fn check(&self, now: Timestamp) -> Result<(), LinkRefusal> {
         match self {
             Self::Member { signed_in, role } => {
@@ -110,42 +109,52 @@ impl Authority<'_> {
                     None => Err(LinkRefusal::NotAMember),
                 }
             }
-            Self::Support { signed_in, .. } => {
-                signed_in.may_change_payer(now)?;
-                if signed_in.support {
-                    Ok(())
-                } else {
-                    Err(LinkRefusal::NotAMember)
+            Self::Support { signed_in, mandate } => {
+                support::may_act(signed_in, now)?;
+                match mandate {
+                    Mandate::NotYet | Mandate::Own(_) => Ok(()),
+                    Mandate::Request(request) => {
+                        Ok(request.may_be_approved_by(&signed_in.email, now)?)
+                    }
                 }
             }
         }
     }
 
-    fn actor(&self) -> Actor {
+    /// On what grounds support acts; a member needs none.
+    const fn grounds(&self) -> Option<&Grounds> {
         match self {
-            Self::Member { signed_in, .. } => Actor::User {
-                email: signed_in.email.clone(),
-            },
-            Self::Support {
-                signed_in,
-                reason,
-                ticket,
-            } => Actor::Support {
-                email: signed_in.email.clone(),
-                reason: reason.clone(),
-                ticket: ticket.clone(),
-            },
+            Self::Member { .. } => None,
+            Self::Support { mandate, .. } => mandate.grounds(),
         }
     }
 
-    fn require(&self, account: &AccountId, change: &mut Change) {
+    /// Who acts, if the authority is enough to decide on.
+    fn actor(&self, policy: &SubscriptionPolicy) -> Result<Actor, LinkRefusal> {
+        match self {
+            Self::Member { signed_in, .. } => Ok(Actor::User {
+                email: signed_in.email.clone(),
+            }),
+            Self::Support { signed_in, mandate } => {
+                mandate.actor(signed_in, policy.support_approval)
+            }
+        }
+    }
+
+    /// Has the change rest on the authority: it is made only if that still holds.
+    fn require(&self, account: &AccountId, at: Timestamp, change: &mut Change) {
         match self {
             Self::Member { signed_in, .. } => change.requires.push(Member {
                 account: account.clone(),
                 user: signed_in.email.clone(),
                 role: Role::FullAccess,
             }),
-            Self::Support { .. } => {}
+            Self::Support { signed_in, mandate } => match mandate {
+                Mandate::NotYet | Mandate::Own(_) => {}
+                Mandate::Request(request) => change
+                    .requests
+                    .push(request.carried_out(&signed_in.email, at)),
+            },
         }
     }
 }
@@ -159,6 +168,15 @@ pub enum LinkRefusal {
     /// The user is not a member of the account: for them it does not exist.
     #[error("there is no such account")]
     NotAMember,
+    /// Support gave no reason and no ticket.
+    #[error("support has to give a reason and a ticket")]
+    GroundsRequired,
+    /// The seller wants a second person of support to approve it.
+    #[error("a second person of support has to approve it")]
+    ApprovalRequired,
+    /// Another one's request may not be approved.
+    #[error(transparent)]
+    Request(#[from] RequestRefusal),
     /// The user may only read: an administrator has to do it.
     #[error("only members with full access may do this")]
     NotFullAccess,
@@ -439,16 +457,16 @@ pub fn decide_link(
     if consequence == Consequence::AlreadyLinked {
         return Ok(Decision::AlreadyCommitted);
     }
+    let by = authority.actor(policy)?;
     let LinkSituation {
         account,
         license,
         holder,
         present,
     } = *situation;
-    let by = authority.actor();
     let at = situation.at(now);
     let mut change = Change::default();
-    authority.require(&account.id, &mut change);
+    authority.require(&account.id, at, &mut change);
     crate::expiry::audit_lapse(&mut change, account, at);
     if let Some(holder) = holder {
         leave(
@@ -491,6 +509,15 @@ pub fn decide_link(
         ..license.clone()
     });
     change.opened.push(link);
+    if let Some(grounds) = authority.grounds() {
+        if let Some(holder) = holder {
+            let verdict = holder.grace_verdict(at, policy);
+            let lost = (&license.buyer, true);
+            support::tell_of_loss(&mut change, holder, lost, verdict, grounds, at);
+        }
+        let payers = (&license.buyer, present.map(|present| &present.buyer));
+        support::tell_of_gain(&mut change, account, payers, grounds, at);
+    }
     Ok(Decision::Commit(change))
 }
 
@@ -522,14 +549,14 @@ pub fn decide_unlink(
     now: Timestamp,
     policy: &SubscriptionPolicy,
 ) -> Result<Decision<Change>, LinkRefusal> {
-    assess_unlink(account, authority, now, policy)?;
+    let verdict = assess_unlink(account, authority, now, policy)?;
+    let by = authority.actor(policy)?;
     if account.license() != Some(&license.id) {
         return Err(LinkRefusal::NothingLinked);
     }
     let at = account.not_before(now);
-    let by = authority.actor();
     let mut change = Change::default();
-    authority.require(&account.id, &mut change);
+    authority.require(&account.id, at, &mut change);
     leave(
         &mut change,
         account,
@@ -552,6 +579,10 @@ pub fn decide_unlink(
         version: license.version.saturating_add(1),
         at,
     });
+    if let Some(grounds) = authority.grounds() {
+        let lost = (&license.buyer, false);
+        support::tell_of_loss(&mut change, account, lost, verdict, grounds, at);
+    }
     Ok(Decision::Commit(change))
 }
 

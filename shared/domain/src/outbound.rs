@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::Standing;
 use crate::hour::Hour;
 use crate::ids::{AccountId, AwsAccountId, LicenseId};
+use crate::support::Ticket;
 
 /// An event for the seller's bus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +86,20 @@ pub enum OutboundEvent {
         /// From when.
         at: Timestamp,
     },
+    /// Support unlinked or transferred the account's license as the customer had
+    /// asked: its administrators are to be told.
+    ChangedBySupport {
+        /// The account.
+        account: AccountId,
+        /// The account's version from this change on.
+        version: u64,
+        /// The ticket in which the customer asked.
+        ticket: Ticket,
+        /// What they are to be told, in English: what was done and why, and what follows.
+        text: String,
+        /// When it took effect.
+        at: Timestamp,
+    },
     /// A license is active but linked to no account: its buyer is to be reminded.
     LicenseUnlinked {
         /// The license.
@@ -117,6 +132,7 @@ impl OutboundEvent {
             Self::GraceEnding { .. } => "grace ending",
             Self::GraceRepeated { .. } => "grace repeated",
             Self::PayerChanged { .. } => "payer changed",
+            Self::ChangedBySupport { .. } => "changed by support",
             Self::LicenseUnlinked { .. } => "license unlinked",
             Self::UsageRequested { .. } => "usage requested",
         }

@@ -37,6 +37,9 @@ pub const SIGN_IN_FOR: SignedDuration = SignedDuration::from_hours(12);
 /// How long a deleted account can be restored: 30 days.
 pub const RESTORABLE_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// How long something that support asks a second person to approve may wait: 24 hours.
+pub const SUPPORT_REQUEST_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// The window in which graces of one account are counted: 30 days.
 pub const GRACES_COUNTED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
 
@@ -55,6 +58,18 @@ pub struct SubscriptionPolicy {
     pub trial: SignedDuration,
     /// What the third grace of an account in 30 days does.
     pub repeated_grace: RepeatedGrace,
+    /// How many people of support it takes to unlink or transfer a license.
+    pub support_approval: SupportApproval,
+}
+
+/// How many people of support it takes to unlink or transfer a license.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SupportApproval {
+    /// One: it is done at once.
+    #[default]
+    One,
+    /// Two: a second person approves it first.
+    Two,
 }
 
 /// What the third grace of an account in 30 days does, beside raising an alarm.
@@ -75,6 +90,7 @@ impl SubscriptionPolicy {
             products: products.into_iter().collect(),
             trial: SignedDuration::from_hours(30 * 24),
             repeated_grace: RepeatedGrace::default(),
+            support_approval: SupportApproval::default(),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use domain::policy::SupportApproval;
 use local::product::{Person, Proof, people};
 use local::{Config, Local};
 use tracing_subscriber::EnvFilter;
@@ -24,9 +25,30 @@ struct Arguments {
     /// Keep all state in this folder over restarts; without it, in memory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// How many people of support it takes to unlink or transfer a license
+    #[arg(long, value_enum, default_value_t = Approval::One)]
+    support_approval: Approval,
     /// What to log, such as `info` or `app=debug`
     #[arg(long, value_name = "FILTER", default_value = "warn")]
     log: String,
+}
+
+/// How many people of support it takes.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Approval {
+    /// It is done at once
+    One,
+    /// A second person approves it
+    Two,
+}
+
+impl From<Approval> for SupportApproval {
+    fn from(approval: Approval) -> Self {
+        match approval {
+            Approval::One => Self::One,
+            Approval::Two => Self::Two,
+        }
+    }
 }
 
 #[tokio::main]
@@ -53,6 +75,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         aws_port: arguments.aws_port,
         data_dir: arguments.data,
         start: None,
+        support_approval: arguments.support_approval.into(),
     })
     .await?;
     greet(&local, kept.as_ref());

@@ -12,7 +12,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use domain::catalog::Catalog;
 use domain::ids::{AccountId, AwsAccountId, InvalidId, ProductCode};
-use domain::policy::SubscriptionPolicy;
+use domain::policy::{SubscriptionPolicy, SupportApproval};
 use fake_aws::FakeAws;
 use jiff::Timestamp;
 use runtime::aws::Clients;
@@ -48,6 +48,8 @@ pub struct Config {
     /// `None`: the clock follows the machine's. `Some`: it stands at this
     /// instant and moves only when told, and everything repeats.
     pub start: Option<Timestamp>,
+    /// How many people of support it takes to unlink or transfer a license.
+    pub support_approval: SupportApproval,
 }
 
 /// Why the stack did not start.
@@ -132,7 +134,7 @@ impl Local {
         let mut servers = JoinSet::new();
         servers.spawn(serve(aws, fake.router(), stopped.clone()));
 
-        let app = app(&fake, &aws_url, config.start.is_some())?;
+        let app = app(&fake, &aws_url, &config)?;
         let opened = prepare(&app).await?;
         let state = web::State {
             app: app.clone(),
@@ -209,7 +211,7 @@ async fn serve(
 }
 
 /// The use cases over real SDK clients that call the fake.
-fn app(fake: &FakeAws, aws_url: &str, repeatable: bool) -> Result<App, StartError> {
+fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<App, StartError> {
     let clients = Clients::new(&AwsSettings {
         region: "us-east-1".to_owned(),
         endpoint_url: Some(aws_url.replace("localhost", "127.0.0.1")),
@@ -225,12 +227,15 @@ fn app(fake: &FakeAws, aws_url: &str, repeatable: bool) -> Result<App, StartErro
             },
         ),
         marketplace: clients.marketplace(),
-        clock: Arc::new(LocalClock::new(fake.clone(), repeatable)),
+        clock: Arc::new(LocalClock::new(fake.clone(), config.start.is_some())),
         settings: Settings {
-            subscriptions: Arc::new(SubscriptionPolicy::new(
-                AwsAccountId::parse(defaults.seller_account)?,
-                [ProductCode::parse(defaults.product_code)?],
-            )),
+            subscriptions: Arc::new(SubscriptionPolicy {
+                support_approval: config.support_approval,
+                ..SubscriptionPolicy::new(
+                    AwsAccountId::parse(defaults.seller_account)?,
+                    [ProductCode::parse(defaults.product_code)?],
+                )
+            }),
             rules: Rules::new(Arc::new(Catalog::workload_security())),
         },
     })

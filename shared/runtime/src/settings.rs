@@ -13,7 +13,7 @@ use domain::catalog::Catalog;
 use domain::ids::{AwsAccountId, ProductCode};
 use domain::ledger::deadline::CarryRules;
 use domain::ledger::slot::AllocationLimit;
-use domain::policy::{RepeatedGrace, SubscriptionPolicy};
+use domain::policy::{RepeatedGrace, SubscriptionPolicy, SupportApproval};
 use jiff::SignedDuration;
 use store::Tables;
 use tracing::level_filters::LevelFilter;
@@ -89,6 +89,9 @@ settings! {
     REPEATED_GRACE: Every, Operator, Some("granted"),
         "what the third grace of an account within 30 days does, beside raising an alarm",
         "granted or refused";
+    SUPPORT_APPROVAL: Every, Operator, Some("one"),
+        "how many people of support it takes to unlink or transfer a license for a customer",
+        "one, or two: a second person approves it";
     CATALOG: Every, Operator, Some(""),
         "what is sold: each tier's dimension and list price",
         "a JSON object of version, service and rates (tier, dimension, label, list_price_microusd), \
@@ -272,6 +275,7 @@ impl<'a> Reader<'a> {
         let products = self.read(PRODUCT_CODES, product_codes);
         let trial = self.read(TRIAL_DAYS, days);
         let repeated_grace = self.read(REPEATED_GRACE, repeated_grace);
+        let support_approval = self.read(SUPPORT_APPROVAL, support_approval);
         let catalog = self.read(CATALOG, catalog);
         let allocations = self.read(ALLOCATIONS_PER_RECORD, |text| {
             AllocationLimit::new(text.parse().ok()?)
@@ -297,6 +301,7 @@ impl<'a> Reader<'a> {
                 subscriptions: Arc::new(SubscriptionPolicy {
                     trial: trial?,
                     repeated_grace: repeated_grace?,
+                    support_approval: support_approval?,
                     ..SubscriptionPolicy::new(seller?, products?)
                 }),
                 rules: Rules {
@@ -387,6 +392,14 @@ fn repeated_grace(text: &str) -> Option<RepeatedGrace> {
     match text {
         "granted" => Some(RepeatedGrace::Granted),
         "refused" => Some(RepeatedGrace::Refused),
+        _ => None,
+    }
+}
+
+fn support_approval(text: &str) -> Option<SupportApproval> {
+    match text {
+        "one" => Some(SupportApproval::One),
+        "two" => Some(SupportApproval::Two),
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ pub(crate) enum Width {
 /// Who is signed in, for the header.
 pub(crate) struct SignedInAs<'a> {
     pub(crate) email: &'a UserEmail,
+    pub(crate) support: bool,
     pub(crate) csrf: &'a str,
 }
 
@@ -53,6 +54,7 @@ pub(crate) fn page(
                         @if let Some(user) = signed_in {
                             nav aria-label="Your session" {
                                 a href="/accounts" { "Accounts" }
+                                @if user.support { a href="/support" { "Support" } }
                                 span.who { (user.email) }
                                 form method="post" action="/sign-out" {
                                     input type="hidden" name="csrf" value=(user.csrf);

@@ -4,7 +4,7 @@
 //! | router | paths |
 //! |---|---|
 //! | [`registration`] | `/register…` (fulfillment URL), `/sign-in…`, `/sign-out`, `/static/…`, `/health` |
-//! | [`console`] | `/`, `/accounts…`, `/help`, `/api/accounts…`, `/api/openapi.json`, `/static/…`, `/health` |
+//! | [`console`] | `/`, `/accounts…`, `/help`, `/support…`, `/api/accounts…`, `/api/openapi.json`, `/static/…`, `/health` |
 //! | [`usage_api`] | `/api/usage-reports`, `/health` |
 //! | [`all`] | all of them, for the local stack |
 //!
@@ -23,6 +23,7 @@
 
 mod api;
 mod assets;
+mod audit;
 mod console;
 mod cookies;
 mod forms;
@@ -32,6 +33,7 @@ mod problem;
 mod registration;
 mod sign_in;
 mod site;
+mod support;
 mod visitor;
 mod words;
 
@@ -64,6 +66,7 @@ pub fn registration(state: State) -> Router {
 pub fn console(state: State) -> Router {
     finish(
         console::routes()
+            .merge(support::routes())
             .merge(api::accounts())
             .merge(assets::routes()),
         state,
@@ -81,6 +84,7 @@ pub fn all(state: State) -> Router {
         registration::routes()
             .merge(sign_in::routes())
             .merge(console::routes())
+            .merge(support::routes())
             .merge(api::accounts())
             .merge(api::usage_reports())
             .merge(assets::routes()),

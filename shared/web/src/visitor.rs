@@ -26,7 +26,6 @@ pub(crate) struct User {
 }
 
 /// Somebody of the seller's support. For other users the page is not there.
-#[expect(dead_code, reason = "the pages for support are built on it next")]
 pub(crate) struct Support(pub(crate) User);
 
 impl Visitor {
@@ -46,6 +45,7 @@ impl Visitor {
     pub(crate) fn shown(&self) -> Option<SignedInAs<'_>> {
         self.signed_in.as_ref().map(|signed_in| SignedInAs {
             email: &signed_in.email,
+            support: signed_in.support,
             csrf: &self.csrf,
         })
     }
@@ -56,6 +56,7 @@ impl User {
     pub(crate) fn shown(&self) -> SignedInAs<'_> {
         SignedInAs {
             email: &self.signed_in.email,
+            support: self.signed_in.support,
             csrf: &self.csrf,
         }
     }

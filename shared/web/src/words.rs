@@ -1,11 +1,12 @@
 //! The domain's states and refusals in the words of the pages.
 
-use domain::account::{AccountState, ExpiryCause, GraceVerdict, Payer, Standing};
+use domain::account::{AccountName, AccountState, ExpiryCause, GraceVerdict, Payer, Standing};
 use domain::audit::Actor;
 use domain::ids::{AwsAccountId, masked};
-use domain::linking::{LinkRefusal, UnlinkCause};
+use domain::linking::{LinkRefusal, PayerChange, UnlinkCause};
 use domain::member::Role;
 use domain::sign_in::SignInRefusal;
+use domain::support::RequestRefusal;
 use maud::{Markup, html};
 
 use crate::layout::{day, end_exact, time};
@@ -82,6 +83,17 @@ pub(crate) fn refusal(refusal: &LinkRefusal) -> Markup {
             LinkRefusal::NotFullAccess => {
                 "Your role is read only. A member with full access has to do this."
             }
+            LinkRefusal::GroundsRequired => { "Support has to give a reason and a ticket." }
+            LinkRefusal::ApprovalRequired => { "A second person of support has to approve it." }
+            LinkRefusal::Request(RequestRefusal::OwnRequest) => {
+                "You asked for it, so somebody else of support has to approve it."
+            }
+            LinkRefusal::Request(RequestRefusal::Expired { at }) => {
+                "Nobody approved it in time: that was possible until " (time(*at)) "."
+            }
+            LinkRefusal::Request(RequestRefusal::Settled(_)) => {
+                "It was approved or declined before."
+            }
             LinkRefusal::AnnualSubscription { ends_at } => {
                 "It has an annual subscription"
                 @if let Some(end) = ends_at { " until " (day(*end)) }
@@ -116,6 +128,9 @@ pub(crate) fn refusal_in_list(refused: &LinkRefusal) -> Markup {
         }
         LinkRefusal::NotAMember
         | LinkRefusal::NotFullAccess
+        | LinkRefusal::GroundsRequired
+        | LinkRefusal::ApprovalRequired
+        | LinkRefusal::Request(_)
         | LinkRefusal::AnnualSubscription { .. }
         | LinkRefusal::AccountDeleted { .. }
         | LinkRefusal::LicensePending
@@ -133,13 +148,21 @@ pub(crate) fn sign_in_refusal(refusal: &SignInRefusal) -> Markup {
                  by somebody who signed in with an e-mail address and password."
             }
             SignInRefusal::EmailNotVerified => {
-                "Your e-mail address is not verified yet. Follow the link in the mail that you \
-                 were sent when you signed up, then sign in again."
+                "Your e-mail address is not verified yet. Do what the mail says that you were \
+                 sent when you signed up, then sign in again."
             }
             SignInRefusal::SignInTooOld { at } => {
                 "You signed in at " (time(*at)) ". Changing who pays takes a sign-in of the last 15 minutes."
             }
         }
+    }
+}
+
+/// That another AWS account pays from now on.
+pub(crate) fn payer_change(name: &AccountName, change: &PayerChange) -> Markup {
+    html! {
+        "The payer of " strong { (name) } " changes from AWS account " strong.num { (change.from) }
+        " to AWS account " strong.num { (change.to) } ", without an interruption."
     }
 }
 
@@ -178,7 +201,7 @@ pub(crate) fn unlink_cause(cause: UnlinkCause) -> &'static str {
 pub(crate) fn actor(actor: &Actor) -> String {
     match actor {
         Actor::User { email } => email.to_string(),
-        Actor::Support { ticket, .. } => format!("support (ticket {ticket})"),
+        Actor::Support { grounds, .. } => format!("support (ticket {})", grounds.ticket.as_str()),
         Actor::Aws { .. } => "AWS Marketplace".to_owned(),
         Actor::Buyer => "the buyer, from AWS Marketplace".to_owned(),
         Actor::Product => "the product".to_owned(),
@@ -189,7 +212,7 @@ pub(crate) fn actor(actor: &Actor) -> String {
 /// Why, where whoever did it had to say so.
 pub(crate) fn given_reason(actor: &Actor) -> String {
     match actor {
-        Actor::Support { reason, .. } => format!(": {reason}"),
+        Actor::Support { grounds, .. } => format!(": {}", grounds.reason.as_str()),
         Actor::User { .. } | Actor::Aws { .. } | Actor::Buyer | Actor::Product | Actor::Clock => {
             String::new()
         }

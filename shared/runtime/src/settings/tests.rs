@@ -58,6 +58,7 @@ fn good_settings_are_read_with_their_defaults() {
     assert_eq!(subscriptions.products.len(), 2);
     assert_eq!(subscriptions.trial, SignedDuration::from_hours(30 * 24));
     assert_eq!(subscriptions.repeated_grace, RepeatedGrace::Granted);
+    assert_eq!(subscriptions.support_approval, SupportApproval::One);
     let rules = settings.app.rules;
     assert_eq!(rules.carry, CarryRules::default());
     assert_eq!((rules.zeros, rules.calls_at_once), (ZeroRecords::Off, 4));
@@ -81,6 +82,7 @@ fn every_wrong_value_is_refused_by_its_name() {
         ("TRIAL_DAYS", "366"),
         ("TRIAL_DAYS", "a month"),
         ("REPEATED_GRACE", "sometimes"),
+        ("SUPPORT_APPROVAL", "2"),
         ("CATALOG", "{}"),
         ("ALLOCATIONS_PER_RECORD", "0"),
         ("ALLOCATIONS_PER_RECORD", "2501"),

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, Trans
 use domain::audit::{AuditEntry, AuditSubject};
 use domain::change::{Change, MemberChange};
 use domain::hour::after;
+use domain::license::License;
 use domain::linking::Link;
 use domain::member::Member;
 use domain::outbound::OutboundEvent;
@@ -12,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::keys;
-use super::mapping::{Row, account_row, item, license_row};
+use super::mapping::{Row, account_row, item, license_row, support_request_row};
 use crate::{Store, StoreError};
 
 /// How long a sent outbound event is kept for people to look at.
@@ -79,6 +80,9 @@ impl Store {
         for license in &change.licenses {
             let condition = snapshot(license.version);
             actions.push(self.put(&license_row(license), Some(condition))?);
+            if license.version == 0 {
+                actions.push(self.put_bought(license)?);
+            }
         }
         for link in &change.opened {
             actions.extend(self.put_link(link, || Condition::Absent)?);
@@ -91,6 +95,10 @@ impl Store {
         }
         for member in &change.members {
             actions.extend(self.member_actions(change, member)?);
+        }
+        for request in &change.requests {
+            let condition = snapshot(request.version);
+            actions.push(self.put(&support_request_row(request), Some(condition))?);
         }
         for entry in &change.audit {
             actions.push(self.put_audit(change, entry)?);
@@ -122,6 +130,12 @@ impl Store {
         Ok(TransactWriteItem::builder()
             .put(put.build().map_err(not_built)?)
             .build())
+    }
+
+    /// So that an AWS account's licenses are found. A license's buyer never changes.
+    fn put_bought(&self, license: &License) -> Result<TransactWriteItem, StoreError> {
+        let (buyer, bought) = (keys::buyer(&license.buyer), keys::bought(&license.id));
+        self.put(&Row::new(buyer, bought, &license.id), None)
     }
 
     /// A link is kept under its account and under its license, so that both
@@ -283,6 +297,9 @@ fn owner(event: &OutboundEvent) -> (String, u64) {
             account, version, ..
         }
         | OutboundEvent::PayerChanged {
+            account, version, ..
+        }
+        | OutboundEvent::ChangedBySupport {
             account, version, ..
         } => (keys::account(account), *version),
         OutboundEvent::LicenseUnlinked {

@@ -1,8 +1,9 @@
 //! The keys of the `Subscriptions` table. No identifier contains `#`.
 
-use domain::ids::{AccountId, AgreementId, LicenseId, UserEmail};
+use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId, UserEmail};
 use domain::linking::Link;
 use domain::sign_in::SecretHash;
+use domain::support::SupportRequestId;
 use jiff::Timestamp;
 
 pub(super) const ACCOUNT: &str = "account";
@@ -14,6 +15,8 @@ pub(super) const LINK: &str = "link#";
 pub(super) const MEMBER: &str = "member#";
 pub(super) const FACT: &str = "fact#";
 pub(super) const AUDIT: &str = "audit#";
+pub(super) const BOUGHT: &str = "license#";
+pub(super) const REQUEST: &str = "request#";
 
 const ACCOUNT_PREFIX: &str = "account#";
 
@@ -32,6 +35,23 @@ pub(super) fn license(id: &LicenseId) -> String {
 
 pub(super) fn agreement(id: &AgreementId) -> String {
     format!("agreement#{id}")
+}
+
+pub(super) fn buyer(id: &AwsAccountId) -> String {
+    format!("buyer#{id}")
+}
+
+pub(super) fn bought(license: &LicenseId) -> String {
+    format!("{BOUGHT}{license}")
+}
+
+/// The partition of the requests that support made on a day, such as `2026-11-22`.
+pub(super) fn support_requests(day: &str) -> String {
+    format!("support-requests#{day}")
+}
+
+pub(super) fn support_request(id: &SupportRequestId) -> String {
+    format!("{REQUEST}{}", id.as_str())
 }
 
 pub(super) fn unjoined(at: Timestamp) -> String {

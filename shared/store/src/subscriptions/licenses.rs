@@ -1,6 +1,6 @@
 //! Licenses, and the facts that they follow from.
 
-use domain::ids::{AgreementId, LicenseId};
+use domain::ids::{AgreementId, AwsAccountId, LicenseId};
 use domain::license::License;
 use domain::marketplace_event::Fact;
 
@@ -18,6 +18,20 @@ impl Store {
             .subscription_item(keys::license(id), keys::LICENSE)
             .await?;
         item.map(mapping::license).transpose()
+    }
+
+    /// The licenses that an AWS account bought, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn licenses_of_buyer(
+        &self,
+        buyer: &AwsAccountId,
+    ) -> Result<Vec<LicenseId>, StoreError> {
+        let items = self
+            .subscription_items(keys::buyer(buyer), keys::BOUGHT)
+            .await?;
+        items.into_iter().map(mapping::body).collect()
     }
 
     /// Keeps a fact, unless it is kept already. One that names an agreement is

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::Account;
+use domain::hour::after;
 use domain::license::License;
-use jiff::Timestamp;
+use domain::support::SupportRequest;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,9 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The form of the items that this version writes, and the newest that it reads.
 const FORMAT: u32 = 1;
+
+/// How long a request of support's is kept: what it led to is in the audit.
+const REQUESTS_KEPT_FOR: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// An item: its keys, what the table itself needs, and its content.
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,6 +76,13 @@ pub(super) fn license_row(license: &License) -> Row<&License> {
     row
 }
 
+pub(super) fn support_request_row(request: &SupportRequest) -> Row<&SupportRequest> {
+    let pk = keys::support_requests(request.id.day());
+    let mut row = Row::new(pk, keys::support_request(&request.id), request);
+    row.version = Some(request.version.saturating_add(1));
+    row.cleaned_after(after(request.at, REQUESTS_KEPT_FOR))
+}
+
 pub(super) fn account(item: Item) -> Result<Account, StoreError> {
     let row: Row<Account> = read(item)?;
     Ok(Account {
@@ -82,6 +94,14 @@ pub(super) fn account(item: Item) -> Result<Account, StoreError> {
 pub(super) fn license(item: Item) -> Result<License, StoreError> {
     let row: Row<License> = read(item)?;
     Ok(License {
+        version: row.version.unwrap_or_default(),
+        ..row.body
+    })
+}
+
+pub(super) fn support_request(item: Item) -> Result<SupportRequest, StoreError> {
+    let row: Row<SupportRequest> = read(item)?;
+    Ok(SupportRequest {
         version: row.version.unwrap_or_default(),
         ..row.body
     })

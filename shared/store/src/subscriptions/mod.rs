@@ -7,6 +7,7 @@
 //! | member, by account | `account#A` | `member#E` |
 //! | license | `license#L` | `license` |
 //! | link, by license | `license#L` | `link#from#A#number` |
+//! | license, by the AWS account that bought it | `buyer#B` | `license#L` |
 //! | fact of an agreement | `agreement#X` | `fact#id` |
 //! | fact that names a license only | `license#L` | `fact#id` |
 //! | fact that names neither | `unjoined#date` | `fact#id` |
@@ -14,13 +15,14 @@
 //! | outbox (TTL) | `account#A` or `license#L` | `outbox#version#n` |
 //! | user, pinned to the issuer's `sub` | `user#E` | `user` |
 //! | member, by user | `user#E` | `member#A` |
+//! | request of support's (TTL) | `support-requests#date` | `request#id` |
 //! | registration session (TTL) | `registration#hash` | `session` |
 //! | sign-in under way (TTL) | `sign-in-state#hash` | `pending` |
 //! | sign-in session (TTL) | `sign-in#hash` | `session` |
 //!
 //! Instants in keys have nine digits of a second, so that they sort as text.
 //! Every item has `format`, the version of its form, and its content in `body`.
-//! Accounts and licenses have `version`, raised by every commit. The sparse
+//! Accounts, licenses and requests have `version`, raised by every commit. The sparse
 //! index `due` (`due_shard`, `due_at`) names the accounts that the clock will
 //! change. TTL (`expires_at`, seconds since 1970) only cleans up: whether a
 //! session still counts is decided by our clock.
@@ -36,6 +38,7 @@ mod mapping;
 mod members;
 mod registrations;
 mod sign_ins;
+mod support_requests;
 
 pub use commit::CommitOutcome;
 pub use due::{DUE_SHARDS, DueCursor, DuePage};

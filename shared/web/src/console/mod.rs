@@ -158,7 +158,10 @@ fn not_unlinked(account: &AccountId, refusal: &LinkRefusal) -> Problem {
                 .go("Sign in with e-mail and password", again)
         }
         LinkRefusal::NotAMember => not_found(),
-        LinkRefusal::NotFullAccess => {
+        LinkRefusal::NotFullAccess
+        | LinkRefusal::GroundsRequired
+        | LinkRefusal::ApprovalRequired
+        | LinkRefusal::Request(_) => {
             problem(StatusCode::FORBIDDEN, "You cannot unlink the subscription").go(back.0, back.1)
         }
         LinkRefusal::NothingLinked => {

@@ -8,6 +8,7 @@ use domain::member::Role;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use crate::audit;
 use crate::layout::{day, end_exact, left, time, time_in_table};
 use crate::site::Site;
 use crate::words;
@@ -129,6 +130,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
             }
         }
         (history(view))
+        (audit::table(&view.audit))
     }
 }
 

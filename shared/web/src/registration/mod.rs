@@ -386,7 +386,10 @@ fn refused(refusal: &LinkRefusal) -> Problem {
     let status = match refusal {
         LinkRefusal::SignIn(refusal) => return sign_in_problem(refusal),
         LinkRefusal::NotAMember => return Problem::of_status(StatusCode::NOT_FOUND),
-        LinkRefusal::NotFullAccess => StatusCode::FORBIDDEN,
+        LinkRefusal::NotFullAccess
+        | LinkRefusal::GroundsRequired
+        | LinkRefusal::ApprovalRequired
+        | LinkRefusal::Request(_) => StatusCode::FORBIDDEN,
         LinkRefusal::AnnualSubscription { .. }
         | LinkRefusal::AccountDeleted { .. }
         | LinkRefusal::LicensePending

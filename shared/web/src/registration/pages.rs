@@ -341,7 +341,7 @@ fn first_link(name: &AccountName, buyer: &AwsAccountId) -> Markup {
 
 fn payer_change(name: &AccountName, change: &PayerChange) -> Markup {
     html! {
-        li { "The payer of " strong { (name) } " changes from AWS account " strong.num { (change.from) } " to AWS account " strong.num { (change.to) } ", without an interruption." }
+        li { (words::payer_change(name, change)) }
         li { "AWS account " span.num { (change.from) } " still shows as subscribed in AWS until you cancel the subscription there yourself." }
     }
 }

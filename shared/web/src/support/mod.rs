@@ -1,0 +1,155 @@
+//! For the seller's support: who pays for what, and unlinking or transferring a
+//! license for a customer who cannot.
+//!
+//! Whoever is not support is told that there is no such page.
+
+mod orders;
+mod pages;
+
+use std::collections::BTreeSet;
+
+use app::support::LicenseFile;
+use axum::Router;
+use axum::extract::{Path, Query, State as Extract};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use domain::account::AccountName;
+use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseArn, LicenseId};
+use jiff::Timestamp;
+use maud::Markup;
+use serde::Deserialize;
+
+use crate::layout::{self, Width};
+use crate::problem::Problem;
+use crate::site::State;
+use crate::visitor::Support;
+
+pub(crate) fn routes() -> Router<State> {
+    Router::new()
+        .route("/support", get(search))
+        .route("/support/accounts/{account}", get(account))
+        .route("/support/licenses/{license}", get(license))
+        .route(
+            "/support/unlink",
+            get(orders::ask_unlink).post(orders::unlink),
+        )
+        .route(
+            "/support/transfer",
+            get(orders::ask_transfer).post(orders::transfer),
+        )
+        .route("/support/requests/{request}", get(orders::request))
+        .route("/support/requests/{request}/approve", post(orders::approve))
+        .route("/support/requests/{request}/decline", post(orders::decline))
+}
+
+#[derive(Deserialize)]
+struct Sought {
+    q: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Instant {
+    at: Option<String>,
+}
+
+/// What was found by a text that may be an account's, a license's, an
+/// agreement's or an AWS account's id.
+struct Found {
+    sought: String,
+    account: Option<(AccountId, AccountName)>,
+    licenses: Vec<LicenseFile>,
+}
+
+async fn search(
+    Extract(state): Extract<State>,
+    support: Support,
+    Query(sought): Query<Sought>,
+) -> Result<Markup, Problem> {
+    let requests = state.app.support_requests().await?;
+    let sought = sought.q.map(|text| text.trim().to_owned());
+    let found = match sought.filter(|text| !text.is_empty()) {
+        Some(sought) => Some(find(&state, sought).await?),
+        None => None,
+    };
+    let body = pages::search(found.as_ref(), &requests);
+    Ok(show(&state, &support, "Support", &body))
+}
+
+async fn find(state: &State, sought: String) -> Result<Found, Problem> {
+    let mut licenses = BTreeSet::new();
+    licenses.extend(license_id(&sought));
+    if let Ok(agreement) = AgreementId::parse(sought.as_str()) {
+        licenses.extend(state.app.licenses_of_agreement(&agreement).await?);
+    }
+    if let Ok(buyer) = AwsAccountId::parse(sought.as_str()) {
+        licenses.extend(state.app.licenses_of_buyer(&buyer).await?);
+    }
+    let mut files = Vec::new();
+    for license in &licenses {
+        files.extend(state.app.license_file(license).await?);
+    }
+    let account = match AccountId::parse(sought.as_str()) {
+        Ok(id) => state.app.account_file(&id).await?,
+        Err(_) => None,
+    };
+    Ok(Found {
+        sought,
+        account: account.map(|file| (file.account.id, file.account.name)),
+        licenses: files,
+    })
+}
+
+/// An id or an ARN: AWS's pages and events show both.
+fn license_id(text: &str) -> Option<LicenseId> {
+    match LicenseArn::parse(text) {
+        Ok(arn) => Some(arn.id().clone()),
+        Err(_) => LicenseId::parse(text).ok(),
+    }
+}
+
+async fn account(
+    Extract(state): Extract<State>,
+    support: Support,
+    Path(account): Path<String>,
+    Query(instant): Query<Instant>,
+) -> Result<Markup, Problem> {
+    let id = AccountId::parse(account).map_err(|_| not_found())?;
+    let at = match instant.at.filter(|text| !text.is_empty()) {
+        Some(text) => Some(parse_instant(&text)?),
+        None => None,
+    };
+    let file = state.app.account_file(&id).await?.ok_or_else(not_found)?;
+    let body = pages::account(&file, at);
+    Ok(show(&state, &support, file.account.name.as_str(), &body))
+}
+
+fn parse_instant(text: &str) -> Result<Timestamp, Problem> {
+    text.trim().parse().map_err(|_| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "That is no instant",
+            "Give a day and a time in UTC, such as 2026-11-22T10:30:00Z.",
+        )
+        .say("Go back, correct it and ask again.")
+    })
+}
+
+async fn license(
+    Extract(state): Extract<State>,
+    support: Support,
+    Path(license): Path<String>,
+) -> Result<Markup, Problem> {
+    let id = license_id(&license).ok_or_else(not_found)?;
+    let file = state.app.license_file(&id).await?.ok_or_else(not_found)?;
+    let body = pages::license(&file);
+    Ok(show(&state, &support, "License", &body))
+}
+
+fn not_found() -> Problem {
+    Problem::of_status(StatusCode::NOT_FOUND).go("Look up something else", "/support")
+}
+
+fn show(state: &State, support: &Support, title: &str, body: &Markup) -> Markup {
+    let shown = support.0.shown();
+    layout::page(&state.site, title, Width::Wide, Some(&shown), body)
+}
