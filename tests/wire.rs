@@ -4,8 +4,10 @@
 use std::net::Ipv4Addr;
 
 use domain::hour::Hour;
+use domain::outbound::OutboundEvent;
 use fake_aws::{Config, FakeAws};
 use local::Local;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -30,6 +32,38 @@ async fn boto3_is_served_by_the_fake() {
     let told = String::from_utf8_lossy(&output.stdout);
     println!("{told}{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && told.contains("boto3 is served"));
+}
+
+/// The place of an event in the list of all; a new one has to be documented too.
+const fn place(event: &OutboundEvent) -> usize {
+    match event {
+        OutboundEvent::AccountAccessChanged { .. } => 0,
+        OutboundEvent::GraceStarted { .. } => 1,
+        OutboundEvent::TrialEnding { .. } => 2,
+        OutboundEvent::GraceEnding { .. } => 3,
+        OutboundEvent::GraceRepeated { .. } => 4,
+        OutboundEvent::PayerChanged { .. } => 5,
+        OutboundEvent::ChangedBySupport { .. } => 6,
+        OutboundEvent::LicenseUnlinked { .. } => 7,
+        OutboundEvent::UsageRequested { .. } => 8,
+    }
+}
+
+#[test]
+fn every_event_is_documented_with_an_example_that_is_as_it_is_written() {
+    let document = project::read("shared/web/assets/openapi.json");
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let mut places = Vec::new();
+    for (name, documented) in document["webhooks"].as_object().unwrap() {
+        let content = &documented["post"]["requestBody"]["content"]["application/json"];
+        let example = &content["example"];
+        let event: OutboundEvent = serde_json::from_value(example.clone()).unwrap();
+        assert_eq!(event.name(), name);
+        assert_eq!(serde_json::to_value(&event).unwrap(), *example);
+        places.push(place(&event));
+    }
+    places.sort_unstable();
+    assert_eq!(places, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -284,6 +284,22 @@ async fn the_subscription_page_says_what_it_is_until_when_and_whether_it_goes_on
 }
 
 #[tokio::test]
+async fn an_address_with_a_slash_at_its_end_leads_to_the_page_and_to_no_other_site() {
+    let stack = stack().await;
+    let mut browser = Client::new(&stack.seller_url);
+    for (path, page) in [
+        ("/accounts/acme-production/", "/accounts/acme-production"),
+        ("/help/?a=b", "/help?a=b"),
+        ("//evil.example//", "/evil.example"),
+    ] {
+        let moved = browser.get(path).await;
+        moved.is(308);
+        assert_eq!(moved.location().as_deref(), Some(page));
+    }
+    browser.get("//").await.is(404);
+}
+
+#[tokio::test]
 async fn help_is_there_for_whoever_asks_and_every_page_leads_to_it() {
     let stack = stack().await;
     let mut visitor = Client::new(&stack.seller_url);

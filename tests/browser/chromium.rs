@@ -3,6 +3,7 @@
 
 use local::Local;
 
+use super::registration::{FIRST, link};
 use super::webdriver::{Driver, Viewport, Window};
 use super::{stack, subscribe, wait};
 
@@ -162,4 +163,85 @@ async fn a_saml_user_is_refused_in_the_browser_and_told_what_to_do() {
         .sees("h1", "Link the subscription to Acme Production?")
         .await;
     window.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_browsers_the_later_one_is_asked_again_with_what_would_happen_now() {
+    let stack = stack().await;
+    let bought = subscribe(&stack, FIRST).await;
+    let driver = Driver::start();
+    let (one, other) = (
+        driver.window(Viewport::Desktop).await,
+        driver.window(Viewport::Phone).await,
+    );
+    for (window, account) in [(&one, "acme-production"), (&other, "acme-staging")] {
+        let token = stack.fake.new_token(&bought.license_arn).expect("a token");
+        window.come_from_aws(&stack, &token).await;
+        window.type_into("#email", "alice@example.com").await;
+        window.click("main form button").await;
+        window.sign_in().await;
+        window.sees("h1", "Which account is it for?").await;
+        window
+            .click(&format!("[data-account={account}] button"))
+            .await;
+        window.sees("h2", "What will happen").await;
+    }
+    one.click("main form button").await;
+    one.sees("h1", "Your subscription is set up").await;
+
+    other.click("main form button").await;
+    other.sees("strong", "Something changed meanwhile").await;
+    other.fits().await;
+    other.is_accessible().await;
+    other.picture("phone-stale-confirmation").await;
+    let now = other.text("#consequence").await;
+    assert!(now.contains("leaves the account Acme Production"), "{now}");
+    other.click("main form button").await;
+    other.sees("h1", "Your subscription is set up").await;
+    one.open(&format!("{}/accounts/acme-production", stack.seller_url))
+        .await;
+    one.sees("strong", "of grace left").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_aws_account_takes_over_paying_without_a_gap() {
+    let stack = stack().await;
+    let first = subscribe(&stack, FIRST).await;
+    link(&stack, &first.registration_token, "acme-production")
+        .await
+        .is(200);
+    wait(&stack, 3600).await;
+    let second = subscribe(&stack, "444455556666").await;
+    let driver = Driver::start();
+    let window = driver.window(Viewport::Phone).await;
+    window
+        .come_from_aws(&stack, &second.registration_token)
+        .await;
+    window.type_into("#email", "alice@example.com").await;
+    window.click("main form button").await;
+    window.sign_in().await;
+    window.sees("h1", "Which account is it for?").await;
+    window.click("[data-account=acme-production] button").await;
+    window.sees("h2", "What will happen").await;
+    window.fits().await;
+    window.is_accessible().await;
+    window.picture("phone-payer-change").await;
+    let consequence = window.text("#consequence").await;
+    assert!(
+        consequence.contains("from AWS account 111122223333 to AWS account 444455556666"),
+        "{consequence}"
+    );
+    window.click("main form button").await;
+    window.sees("h1", "Your subscription is set up").await;
+    // AWS goes on showing the former payer as subscribed.
+    let old = "Remember to cancel the old subscription in AWS";
+    window.sees("strong", old).await;
+    window
+        .open(&format!("{}/accounts/acme-production", stack.seller_url))
+        .await;
+    window.sees("dd", "444455556666").await;
+    assert_eq!(
+        window.text("#state").await,
+        "Subscribed through AWS Marketplace"
+    );
 }

@@ -30,7 +30,7 @@ fn row(entry: &AuditEntry) -> Markup {
         tr {
             th scope="row" data-label="When (UTC)" { (time_in_table(entry.at)) }
             td.wrap data-label="Who" { (words::actor(&entry.by)) (words::given_reason(&entry.by)) }
-            td.wrap data-label="What" { (action(&entry.action)) }
+            td.wrap data-label="What" { span { (action(&entry.action)) } }
         }
     }
 }

@@ -39,8 +39,9 @@ mod words;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Redirect, Response};
 
 pub use sign_in::{
     Begun, CredentialRule, Identity, SignIn, SignInError, SignInSettings, SupportRule, Wanted,
@@ -92,10 +93,20 @@ pub fn all(state: State) -> Router {
     )
 }
 
+/// A page's address with a slash at its end leads to the page; else there is none.
+async fn elsewhere(method: Method, uri: Uri) -> Response {
+    let page = uri.path().trim_matches('/');
+    if method != Method::GET || page.is_empty() || !uri.path().ends_with('/') {
+        return Problem::of_status(StatusCode::NOT_FOUND).into_response();
+    }
+    let query = uri.query().map(|query| format!("?{query}"));
+    Redirect::permanent(&format!("/{page}{}", query.unwrap_or_default())).into_response()
+}
+
 /// What every answer goes through, whichever router it comes from.
 fn finish(routes: Router<State>, state: State) -> Router {
     routes
-        .fallback(|| async { Problem::of_status(StatusCode::NOT_FOUND) })
+        .fallback(elsewhere)
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .layer(from_fn_with_state(state.clone(), headers::guard))
         .with_state(state)

@@ -2,7 +2,8 @@
 
     check_api.py SELLER_URL HOUR
 
-Plays an account's life by the API. The document must be valid OpenAPI; every
+Plays an account's life by the API. The document must be valid OpenAPI, and the
+example of every event as the document says; every
 request and answer must be as it says; and every operation, with every success
 that it documents, must have been met.
 """
@@ -42,6 +43,13 @@ def fits(schema, value):
     Draft202012Validator(whole, format_checker=FormatChecker()).validate(value)
 
 
+def check_events():
+    for name, event in DOCUMENT["webhooks"].items():
+        content = event["post"]["requestBody"]["content"]["application/json"]
+        fits(content["schema"], content["example"])
+        assert content["schema"]["required"] == list(content["schema"]["properties"]), name
+
+
 def template(path):
     for known in DOCUMENT["paths"]:
         parts, wanted = path.split("/"), known.split("/")
@@ -71,6 +79,7 @@ def call(method, path, expected, body=None, headers=KEY):
 
 
 def main():
+    check_events()
     it = "/api/accounts/initech"
     call("GET", f"{it}/access", 404)
     opened = call("PUT", it, 201, {"name": "Initech", "owner": "ann@example.com"})
