@@ -46,6 +46,7 @@ const fn place(event: &OutboundEvent) -> usize {
         OutboundEvent::ChangedBySupport { .. } => 6,
         OutboundEvent::LicenseUnlinked { .. } => 7,
         OutboundEvent::UsageRequested { .. } => 8,
+        OutboundEvent::AgreementNoticed { .. } => 9,
     }
 }
 
@@ -63,7 +64,7 @@ fn every_event_is_documented_with_an_example_that_is_as_it_is_written() {
         places.push(place(&event));
     }
     places.sort_unstable();
-    assert_eq!(places, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(places, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

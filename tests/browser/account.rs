@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fake_aws::OfferKind;
+use fake_aws::{Notice, OfferKind};
 use local::Local;
 
 use super::client::{Answer, Client};
@@ -183,6 +183,52 @@ async fn every_hour_says_how_far_it_is_with_aws() {
 }
 
 #[tokio::test]
+async fn what_aws_says_of_the_agreement_is_on_the_page_until_it_is_settled() {
+    let stack = stack().await;
+    let bought = subscribe(&stack, BUYER).await;
+    link(&stack, &bought.registration_token, "acme-production")
+        .await
+        .is(200);
+    let page = async || {
+        let mut browser = Client::new(&stack.seller_url);
+        let page = browser.sign_in_as_alice("/accounts/acme-production").await;
+        page.is(200);
+        page
+    };
+    page().await.does_not_say("data-notice");
+    let say = async |notice| {
+        let said = stack.fake.notice(&bought.agreement_id, notice).await;
+        said.expect("AWS says so");
+    };
+    say(Notice::AdvisoryIssued).await;
+    say(Notice::CancellationPending).await;
+    let told = page().await;
+    told.says(r#"data-notice="advisory""#);
+    told.says("29 Nov 2026, 10:15 UTC</time>; without an answer it is approved");
+    told.says("Subscribed through AWS Marketplace");
+    wait(&stack, 60).await;
+    say(Notice::AdvisoryResolved).await;
+    say(Notice::CancellationRejected).await;
+    page().await.does_not_say("data-notice");
+}
+
+#[tokio::test]
+async fn before_a_contract_ends_the_page_says_when_and_that_it_does_not_renew() {
+    let stack = stack().await;
+    let made = stack.fake.create_agreement(OfferKind::PrivateYearly, BUYER);
+    let bought = made.await.expect("an agreement");
+    link(&stack, &bought.registration_token, "acme-production")
+        .await
+        .is(200);
+    let said = stack.fake.notice(&bought.agreement_id, Notice::Ending(30));
+    said.await.expect("AWS says so");
+    let mut browser = Client::new(&stack.seller_url);
+    let page = browser.sign_in_as_alice("/accounts/acme-production").await;
+    page.says("The agreement ends on");
+    page.says("It does not renew by itself");
+}
+
+#[tokio::test]
 async fn thirteen_months_can_be_shown_and_any_day_of_them_by_hour() {
     let stack = stack().await;
     linked(&stack).await;
@@ -255,7 +301,7 @@ async fn the_subscription_page_says_what_it_is_until_when_and_whether_it_goes_on
     for text in [
         "<dt>Type</dt><dd>AWS Marketplace</dd>",
         "<dt>Agreement ends</dt><dd><time datetime=\"2027-11-22",
-        "<dt>Renewal</dt><dd>AWS Marketplace shows it, under Manage subscriptions</dd>",
+        "<dt>Renewal</dt><dd>AWS Marketplace shows, under Manage subscriptions, whether it renews.</dd>",
         "<code>offer-",
         BUYER,
         "href=\"/help#lost-access\"",

@@ -48,6 +48,8 @@ async fn the_whole_path(viewport: Viewport, name: &str) {
     };
     let bought = subscribe(&stack, "111122223333").await;
 
+    window.open(&stack.aws_url).await;
+    see("00-aws-marketplace", "Buy, set up, and watch the bill").await;
     window.open(&format!("{}/register", stack.seller_url)).await;
     see("01-explanation", "Set up your AWS Marketplace subscription").await;
     window

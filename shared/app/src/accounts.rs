@@ -8,7 +8,7 @@ use domain::account::{
 use domain::audit::{Actor, AuditEntry};
 use domain::change::{Change, Decision};
 use domain::ids::{AccountId, AgreementId, AwsAccountId, OfferId, UserEmail, masked};
-use domain::license::License;
+use domain::license::{License, Notices};
 use domain::linking::{Authority, Basis, Link, LinkRefusal, assess_unlink, unlink_basis};
 use domain::member::{Member, Role};
 use domain::sign_in::SignedIn;
@@ -114,6 +114,8 @@ pub struct PayerView {
     pub offer: Option<OfferId>,
     /// When the agreement ends, if it has an end.
     pub agreement_ends_at: Option<Timestamp>,
+    /// What AWS says of the agreement.
+    pub notices: Notices,
 }
 
 /// A link in the history of an account.
@@ -418,6 +420,7 @@ impl App {
             buyer: buyer_seen_by(role, buyer),
             agreement: seen.and_then(|license| license.agreement.clone()),
             offer: seen.and_then(|license| license.offer.clone()),
+            notices: license.as_ref().map(|l| l.notices).unwrap_or_default(),
             agreement_ends_at: license.and_then(|license| license.agreement_ends_at),
         }))
     }

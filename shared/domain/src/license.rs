@@ -5,6 +5,8 @@
 //! are derived again from all of them. The order and the number of deliveries
 //! cannot matter, because a set has neither.
 
+mod notices;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -21,6 +23,8 @@ use crate::linking::{Torn, UnlinkCause, close_link};
 use crate::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Fact, Told};
 use crate::mutant;
 use crate::outbound::OutboundEvent;
+
+pub use notices::Notices;
 
 /// A snapshot of a license.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,9 @@ pub struct License {
     pub agreement_ends_at: Option<Timestamp>,
     /// Whether it is active.
     pub status: LicenseStatus,
+    /// What AWS says of the agreement for people to know.
+    #[serde(default)]
+    pub notices: Notices,
     /// How many changes were committed; 0 when it is not stored yet.
     #[serde(skip)]
     pub version: u64,
@@ -104,6 +111,7 @@ pub struct Derived {
     offer: Option<OfferId>,
     agreement_ends_at: Option<Timestamp>,
     status: LicenseStatus,
+    notices: Notices,
 }
 
 impl Derived {
@@ -191,6 +199,7 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
             .rev()
             .find_map(|fact| agreement_terms(fact))
             .and_then(|terms| terms.ends_at),
+        notices: Notices::of(agreement.as_ref(), &of_agreement),
         agreement,
         status,
     })
@@ -207,7 +216,11 @@ fn named(fact: &Fact) -> Option<&LicenseId> {
             | EventKind::AgreementEnded { .. }
             | EventKind::AdvisoryIssued
             | EventKind::AdvisoryResolved
-            | EventKind::AgreementEnding
+            | EventKind::AgreementEnding(_)
+            | EventKind::RenewalTermsFinalized
+            | EventKind::RenewalUpcoming
+            | EventKind::CancellationRequest(_)
+            | EventKind::BillingAdjustment
             | EventKind::Unrecognized => false,
         },
     };
@@ -255,7 +268,11 @@ fn terms(license: &LicenseId, facts: &[Fact]) -> BTreeMap<Option<AgreementId>, T
             | EventKind::LicenseDeprovisioned
             | EventKind::AdvisoryIssued
             | EventKind::AdvisoryResolved
-            | EventKind::AgreementEnding
+            | EventKind::AgreementEnding(_)
+            | EventKind::RenewalTermsFinalized
+            | EventKind::RenewalUpcoming
+            | EventKind::CancellationRequest(_)
+            | EventKind::BillingAdjustment
             | EventKind::Unrecognized => {}
         }
     }
@@ -321,7 +338,11 @@ fn agreement_terms(fact: &Fact) -> Option<&AgreementTerms> {
             | EventKind::LicenseDeprovisioned
             | EventKind::AdvisoryIssued
             | EventKind::AdvisoryResolved
-            | EventKind::AgreementEnding
+            | EventKind::AgreementEnding(_)
+            | EventKind::RenewalTermsFinalized
+            | EventKind::RenewalUpcoming
+            | EventKind::CancellationRequest(_)
+            | EventKind::BillingAdjustment
             | EventKind::Unrecognized => None,
         },
         Told::Resolved(_) => None,
@@ -355,6 +376,7 @@ pub fn decide_license(
         offer: derived.offer,
         agreement_ends_at: derived.agreement_ends_at,
         status: derived.status,
+        notices: derived.notices,
         version: known.map_or(0, |known| known.version),
         linked: known.and_then(|known| known.linked.clone()),
         former: known.and_then(|known| known.former.clone()),
@@ -364,6 +386,7 @@ pub fn decide_license(
     }
     let mut change = Change::default();
     audit_license(&mut change, known, &next, by, now);
+    tell_notices(&mut change, known, &next, now);
     let LicenseStatus::Ended { end, .. } = next.status else {
         change.licenses.push(next);
         return Ok(Decision::Commit(change));
@@ -389,6 +412,23 @@ pub fn decide_license(
         (Some(_), _) => return Err(Torn),
     }
     Ok(Decision::Commit(change))
+}
+
+/// What AWS newly says of the agreement that goes on, for the outside.
+fn tell_notices(change: &mut Change, known: Option<&License>, next: &License, now: Timestamp) {
+    if next.has_ended() {
+        return;
+    }
+    let before = known.map(|known| known.notices).unwrap_or_default();
+    for notice in next.notices.news_since(&before) {
+        change.outbound.push(OutboundEvent::AgreementNoticed {
+            license: next.id.clone(),
+            version: next.version.saturating_add(1),
+            account: next.linked.clone(),
+            notice,
+            at: now,
+        });
+    }
 }
 
 /// The hours whose usage can still be charged when a license ends: those whose

@@ -60,7 +60,16 @@ pub enum EventKind {
     /// `Purchase Agreement Advisory Resolved`.
     AdvisoryResolved,
     /// `Purchase Agreement Ending`: 180, 120, 90, 60 or 30 days ahead.
-    AgreementEnding,
+    AgreementEnding(AgreementEnding),
+    /// `Purchase Agreement Renewal Terms Finalized`: at which price it will renew.
+    RenewalTermsFinalized,
+    /// `Purchase Agreement Renewal Upcoming`: nobody can stop the renewal any more.
+    RenewalUpcoming,
+    /// `Agreement Cancellation Request …`: the seller asked the buyer to agree
+    /// to a cancellation.
+    CancellationRequest(CancellationRequest),
+    /// `Purchase Agreement Billing Adjustment …`: a refund was made, or not.
+    BillingAdjustment,
     /// Another detail-type: kept, and to be looked at by a person.
     Unrecognized,
 }
@@ -76,6 +85,36 @@ pub struct AgreementTerms {
     pub ends_at: Option<Timestamp>,
     /// The agreement that it follows, for renewals and replacements.
     pub previous: Option<AgreementId>,
+    /// Whether it renews by itself, if that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_renewal: Option<bool>,
+}
+
+/// That an agreement will end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementEnding {
+    /// When.
+    pub ends_at: Option<Timestamp>,
+    /// In how many days, as AWS counts them.
+    pub days: Option<u16>,
+    /// Whether it renews by itself, if that was said.
+    pub auto_renewal: Option<bool>,
+}
+
+/// What became of a seller's request to cancel an agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancellationRequest {
+    /// The buyer has 7 days to answer; silence approves it.
+    Pending,
+    /// It was approved: the agreement's end follows.
+    Approved,
+    /// The buyer rejected it.
+    Rejected,
+    /// The seller withdrew it.
+    Withdrawn,
+    /// AWS found that it could not be made.
+    Invalid,
 }
 
 /// Why an agreement was made.
@@ -199,7 +238,11 @@ impl MarketplaceEvent {
             | EventKind::AgreementEnded { .. }
             | EventKind::AdvisoryIssued
             | EventKind::AdvisoryResolved
-            | EventKind::AgreementEnding => self.agreement.is_some(),
+            | EventKind::AgreementEnding(_)
+            | EventKind::RenewalTermsFinalized
+            | EventKind::RenewalUpcoming
+            | EventKind::CancellationRequest(_)
+            | EventKind::BillingAdjustment => self.agreement.is_some(),
             EventKind::Unrecognized => self.agreement.is_some() || self.license.is_some(),
         };
         (!complete).then_some(Disregarded::WithoutIds)

@@ -109,6 +109,20 @@ pub enum OutboundEvent {
         /// Since when.
         at: Timestamp,
     },
+    /// AWS says something of the agreement that a license is under, for people to know.
+    AgreementNoticed {
+        /// The license.
+        license: LicenseId,
+        /// The license's version from this change on.
+        version: u64,
+        /// The account that it is linked to.
+        account: Option<AccountId>,
+        /// What.
+        #[serde(flatten)]
+        notice: AgreementNotice,
+        /// When we learned of it.
+        at: Timestamp,
+    },
     /// A license ended: the product is to report the usage of these hours now.
     UsageRequested {
         /// The license.
@@ -120,6 +134,31 @@ pub enum OutboundEvent {
         /// The hours that can still be charged to it, the running one last.
         hours: Vec<Hour>,
     },
+}
+
+/// What AWS says of an agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "snake_case")]
+pub enum AgreementNotice {
+    /// There is an advisory, such as of an overdue payment: AWS may soon take
+    /// no usage of its buyer.
+    AdvisoryIssued,
+    /// The advisory is resolved.
+    AdvisoryResolved,
+    /// It ends in 180, 120, 90, 60 or 30 days.
+    Ending {
+        /// When, if AWS said so.
+        ends_at: Option<Timestamp>,
+        /// Whether it renews by itself, if AWS said so.
+        auto_renewal: Option<bool>,
+    },
+    /// It will renew: nobody can stop that any more.
+    RenewalUpcoming,
+    /// The seller asked the buyer to agree to a cancellation: 7 days, then
+    /// silence approves it.
+    CancellationRequested,
+    /// That request was approved, rejected or withdrawn.
+    CancellationRequestSettled,
 }
 
 impl OutboundEvent {
@@ -134,6 +173,7 @@ impl OutboundEvent {
             Self::PayerChanged { .. } => "payer changed",
             Self::ChangedBySupport { .. } => "changed by support",
             Self::LicenseUnlinked { .. } => "license unlinked",
+            Self::AgreementNoticed { .. } => "agreement notice",
             Self::UsageRequested { .. } => "usage requested",
         }
     }

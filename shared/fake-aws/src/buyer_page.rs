@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::FakeAws;
 use crate::control::{ControlError, offer_named};
 use crate::lock;
+use crate::notices::Notice;
 use crate::offers::{Catalog, MicroUsd, Offer, OfferKind, amount, cents, rate};
 use crate::state::{AcceptedRecord, Agreement, AgreementStatus, Ending, Marketplace};
 
@@ -54,6 +55,12 @@ pub(crate) struct Cancel {
 }
 
 #[derive(Deserialize)]
+pub(crate) struct NoticeForm {
+    agreement_id: String,
+    notice: String,
+}
+
+#[derive(Deserialize)]
 pub(crate) struct MoveClock {
     hours: String,
 }
@@ -88,6 +95,18 @@ pub(crate) async fn subscribe(
 /// `POST /buyer/cancel`.
 pub(crate) async fn cancel(State(fake): State<FakeAws>, Form(form): Form<Cancel>) -> Response {
     match fake.cancel_agreement(&form.agreement_id).await {
+        Ok(()) => Redirect::to(&format!("/#{}", form.agreement_id)).into_response(),
+        Err(error) => problem(&error),
+    }
+}
+
+/// `POST /buyer/notice`.
+pub(crate) async fn notice(State(fake): State<FakeAws>, Form(form): Form<NoticeForm>) -> Response {
+    let told = match Notice::named(&form.notice) {
+        Ok(notice) => fake.notice(&form.agreement_id, notice).await,
+        Err(error) => Err(error),
+    };
+    match told {
         Ok(()) => Redirect::to(&format!("/#{}", form.agreement_id)).into_response(),
         Err(error) => problem(&error),
     }
@@ -414,6 +433,13 @@ fn subscription_box(subscription: &Subscription, fulfillment_url: &str) -> Marku
                         input type="hidden" name="agreement_id" value=(agreement.agreement_id);
                         button.danger { "Cancel subscription" }
                     }
+                }
+                form.row method="post" action="/buyer/notice" {
+                    input type="hidden" name="agreement_id" value=(agreement.agreement_id);
+                    select name="notice" aria-label="What AWS says of the agreement" {
+                        @for notice in Notice::ALL { option value=(notice.name()) { (notice.name().replace('_', " ")) } }
+                    }
+                    button { "Have AWS say so" }
                 }
                 p.hint { "Set up your account takes you to the seller at " (fulfillment_url) "." }
             }

@@ -21,6 +21,7 @@ use crate::config::is_aws_account;
 use crate::events::Family;
 use crate::faults::{EVENTS, Fault, FaultKind};
 use crate::lock;
+use crate::notices::{ENDING_DAYS, Notice};
 use crate::offers::OfferKind;
 use crate::state::{Agreement, AgreementStatus, Change, Ending, License};
 use crate::usage_record::hour_of;
@@ -393,6 +394,19 @@ struct TokenRequest {
     license_arn: String,
 }
 
+#[derive(Deserialize)]
+struct NoticeRequest {
+    notice: String,
+    days: Option<u16>,
+}
+
+impl Request for NoticeRequest {
+    const FIELDS: &'static [Field] = &[
+        Field::needed("notice", "the name of a notice, a string"),
+        Field::optional("days", "one of 180, 120, 90, 60, 30, for ending"),
+    ];
+}
+
 impl Request for TokenRequest {
     const FIELDS: &'static [Field] = &[Field::needed("license_arn", STRING)];
 }
@@ -505,6 +519,25 @@ pub(crate) fn offer_named(name: &str) -> Result<OfferKind, ControlError> {
 pub(crate) async fn cancel(State(fake): State<FakeAws>, Path(id): Path<String>) -> Answer {
     fake.cancel_agreement(&id).await?;
     Ok(Json(json!({"agreement_id": id, "status": "CANCELLED"})))
+}
+
+/// `POST /_fake/agreements/{id}/notices`.
+pub(crate) async fn notices(
+    State(fake): State<FakeAws>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let request: NoticeRequest = read(&body)?;
+    let notice = match (Notice::named(&request.notice)?, request.days) {
+        (Notice::Ending(_), Some(days)) if ENDING_DAYS.contains(&days) => Notice::Ending(days),
+        (_, Some(_)) => {
+            let reason = "must be one of 180, 120, 90, 60, 30, and only with ending";
+            return Err(ControlError::field("days", reason));
+        }
+        (notice, None) => notice,
+    };
+    fake.notice(&id, notice).await?;
+    Ok(Json(json!({"agreement_id": id, "notice": notice.name()})))
 }
 
 /// `POST /_fake/tokens`.

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::faults::EventFault;
 use crate::lock;
+use crate::notices::Notice;
 use crate::state::{Agreement, Change, Marketplace, QueuedEvent};
 use crate::{FakeAws, Inner};
 
@@ -75,6 +76,15 @@ impl Family {
     }
 }
 
+/// The `detail-type` of every event that is emitted.
+pub(crate) fn detail_types() -> impl Iterator<Item = &'static str> {
+    let notices = Notice::ALL.into_iter().map(Notice::detail_type);
+    Family::ALL
+        .into_iter()
+        .map(Family::detail_type)
+        .chain(notices)
+}
+
 /// `2026-08-20T14:23:22Z`: events carry whole seconds.
 pub(crate) fn whole_seconds(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
@@ -120,10 +130,20 @@ impl Inner {
                 resources = vec![agreement.license_arn.clone()];
             }
         }
+        self.envelope(family.detail_type(), at, &resources, detail)
+    }
+
+    pub(crate) fn envelope(
+        &self,
+        detail_type: &str,
+        at: Timestamp,
+        resources: &[String],
+        detail: Value,
+    ) -> Value {
         json!({
             "version": "0",
             "id": self.ids.uuid(),
-            "detail-type": family.detail_type(),
+            "detail-type": detail_type,
             "source": SOURCE,
             "account": self.config.seller_account,
             "time": whole_seconds(at).to_string(),

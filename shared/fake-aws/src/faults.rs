@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::dynamodb;
-use crate::events::Family;
+use crate::events::detail_types;
 use crate::lock;
 
 /// What goes wrong.
@@ -144,9 +144,7 @@ impl Fault {
         if self.times == 0 {
             return Err(("times", "must be at least 1".to_owned()));
         }
-        let of_events = Family::ALL
-            .iter()
-            .any(|family| self.names_event(family.detail_type()));
+        let of_events = detail_types().any(|detail_type| self.names_event(detail_type));
         let of_calls = self.operation == ANY_OPERATION
             || OPERATIONS.contains(&self.operation.as_str())
             || dynamodb::Operation::named(&self.operation).is_some();
@@ -176,7 +174,7 @@ impl Fault {
 }
 
 fn unknown_operation() -> String {
-    let families = Family::ALL.map(Family::detail_type);
+    let families: Vec<&str> = detail_types().collect();
     format!(
         "must be one of {}, a DynamoDB operation such as GetItem, {ANY_OPERATION}, {EVENTS}, {}",
         OPERATIONS.join(", "),

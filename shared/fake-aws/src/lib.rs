@@ -72,6 +72,7 @@ mod ids;
 mod in_process;
 mod journal;
 mod metering;
+mod notices;
 mod offers;
 mod schedule;
 mod secret;
@@ -106,6 +107,7 @@ pub use crate::faults::{ANY_OPERATION, EVENTS, Fault, FaultKind};
 #[cfg(feature = "in-process")]
 pub use crate::in_process::InProcess;
 pub use crate::journal::JournalError;
+pub use crate::notices::Notice;
 pub use crate::offers::OfferKind;
 pub use crate::schedule::Schedule;
 pub use crate::state::{
@@ -239,11 +241,13 @@ impl FakeAws {
             .route("/service/{service}/operation/{operation}", post(api::cbor))
             .route("/buyer/subscribe", post(buyer_page::subscribe))
             .route("/buyer/cancel", post(buyer_page::cancel))
+            .route("/buyer/notice", post(buyer_page::notice))
             .route("/buyer/clock", post(buyer_page::clock))
             .route("/_fake/style.css", get(buyer_page::style))
             .route("/_fake/state", get(control::state))
             .route("/_fake/agreements", post(control::agreements))
             .route("/_fake/agreements/{id}/cancel", post(control::cancel))
+            .route("/_fake/agreements/{id}/notices", post(control::notices))
             .route("/_fake/buyers/{account}/suspend", post(control::suspend))
             .route("/_fake/buyers/{account}/restore", post(control::restore))
             .route("/_fake/tokens", post(control::tokens))

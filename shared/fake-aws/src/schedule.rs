@@ -1,8 +1,8 @@
 //! Moving the clock: whatever falls due on the way runs, in order, at the
 //! instant it was due.
 //!
-//! Three things fall due: events waiting for delivery, ends of agreements'
-//! terms, and the schedules that were added. At one instant they run in that
+//! Four things fall due: events waiting for delivery, what AWS says before an
+//! agreement's end, ends of agreements' terms, and the schedules that were added. At one instant they run in that
 //! order, schedules in the order they were added. What has nothing due costs
 //! nothing: the clock jumps from instant to instant. Events do not fall due
 //! while there is no target to deliver them to.
@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::ClockError;
 use crate::lock;
+use crate::notices::Notice;
 use crate::state::{Change, Ending};
 use crate::{ControlError, FakeAws};
 
@@ -44,6 +45,7 @@ impl std::fmt::Debug for Schedule {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Event(u64),
+    Ending(String, u16),
     Expiry(String),
     Schedule(usize),
 }
@@ -65,6 +67,18 @@ impl Budget {
             }
             None => Ok(()),
         }
+    }
+}
+
+/// What became of something about an agreement that fell due: only what could
+/// not be kept stops the clock.
+fn settled(done: Result<u64, ControlError>) -> Result<(), ClockError> {
+    match done {
+        Err(ControlError::Storage(source)) => Err(ClockError::Storage(source)),
+        Ok(_)
+        | Err(
+            ControlError::NotFound { .. } | ControlError::Ended { .. } | ControlError::Field { .. },
+        ) => Ok(()),
     }
 }
 
@@ -157,12 +171,16 @@ impl FakeAws {
     fn earliest_due(&self, now: Timestamp, until: Timestamp) -> Option<(Timestamp, Due)> {
         let schedules = Arc::clone(&lock(&self.inner.schedules));
         let has_target = self.has_target();
-        let (event, expiry) = {
+        let (event, ending, expiry) = {
             let kept = lock(&self.inner.kept);
             let event = has_target.then(|| kept.state.next_event()).flatten();
             let expiry = kept.state.next_expiry();
+            let ending = kept.state.next_ending();
             (
                 event.map(|(sequence, at)| (at, Due::Event(sequence))),
+                ending.map(|(at, agreement, days)| {
+                    (at, Due::Ending(agreement.agreement_id.clone(), days))
+                }),
                 expiry.map(|(at, agreement)| (at, Due::Expiry(agreement.agreement_id.clone()))),
             )
         };
@@ -172,6 +190,7 @@ impl FakeAws {
             .filter_map(|(index, schedule)| Some(((schedule.next)(now)?, Due::Schedule(index))));
         event
             .into_iter()
+            .chain(ending)
             .chain(expiry)
             .chain(scheduled)
             .map(|(at, due)| (at.max(now), due))
@@ -182,11 +201,8 @@ impl FakeAws {
     async fn run_due(&self, due: Due, budget: &mut Budget) -> Result<(), ClockError> {
         match due {
             Due::Event(sequence) => self.deliver(sequence).await,
-            Due::Expiry(id) => match self.end_agreement(&id, Ending::Expired) {
-                Ok(_) | Err(ControlError::NotFound { .. } | ControlError::Ended { .. }) => {}
-                Err(ControlError::Storage(source)) => return Err(ClockError::Storage(source)),
-                Err(ControlError::Field { .. }) => {}
-            },
+            Due::Ending(id, days) => settled(self.queue_notice(&id, Notice::Ending(days)))?,
+            Due::Expiry(id) => settled(self.end_agreement(&id, Ending::Expired))?,
             Due::Schedule(index) => {
                 let schedules = Arc::clone(&lock(&self.inner.schedules));
                 let Some(schedule) = schedules.get(index) else {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::FinalHour;
+use crate::notices::endings;
 use crate::offers::OfferKind;
 
 /// A buyer's agreement.
@@ -198,6 +199,8 @@ pub(crate) enum Change {
         how: Ending,
         deprovisioned_at: Timestamp,
     },
+    /// AWS said that an agreement ends in so many days.
+    EndingTold { agreement_id: String, days: u16 },
     /// A registration token was made.
     TokenMinted {
         token: String,
@@ -249,6 +252,8 @@ pub(crate) struct Marketplace {
     next_event: u64,
     suspended: BTreeSet<String>,
     expiries: BTreeSet<(Timestamp, usize)>,
+    /// When it is said of which agreement that it ends, and in how many days.
+    endings: BTreeSet<(Timestamp, usize, u16)>,
     clock: Option<(Timestamp, SignedDuration)>,
 }
 
@@ -263,6 +268,12 @@ impl Marketplace {
                 how,
                 deprovisioned_at,
             } => self.end(&agreement_id, at, how, deprovisioned_at),
+            Change::EndingTold { agreement_id, days } => {
+                if let Some(number) = self.agreement_index.get(&agreement_id).copied() {
+                    let later = |told: &(_, usize, u16)| told.1 != number || told.2 < days;
+                    self.endings.retain(later);
+                }
+            }
             Change::TokenMinted {
                 token,
                 license_arn,
@@ -316,6 +327,9 @@ impl Marketplace {
         if let Some(ends_at) = agreement.ends_at {
             self.expiries.insert((ends_at, number));
         }
+        for (at, days) in endings(&agreement) {
+            self.endings.insert((at, number, days));
+        }
         let license = self.licenses.len();
         self.license_index
             .insert(license_key(&agreement.license_arn).to_owned(), license);
@@ -343,6 +357,7 @@ impl Marketplace {
         if let Some(ends_at) = agreement.ends_at {
             self.expiries.remove(&(ends_at, number));
         }
+        self.endings.retain(|told| told.1 != number);
         let license = self.license_index.get(license_key(&agreement.license_arn));
         if let Some(license) = license.and_then(|index| self.licenses.get_mut(*index)) {
             license.state = LicenseState::Ended {
@@ -433,6 +448,12 @@ impl Marketplace {
     pub(crate) fn next_expiry(&self) -> Option<(Timestamp, &Agreement)> {
         let (at, number) = self.expiries.first()?;
         Some((*at, self.agreements.get(*number)?))
+    }
+
+    /// When AWS next says that an agreement ends, of which, and in how many days.
+    pub(crate) fn next_ending(&self) -> Option<(Timestamp, &Agreement, u16)> {
+        let (at, number, days) = self.endings.first()?;
+        Some((*at, self.agreements.get(*number)?, *days))
     }
 
     /// The event to deliver next that is not being delivered already.

@@ -14,7 +14,7 @@ pub(crate) fn table(entries: &[AuditEntry]) -> Markup {
         @if !entries.is_empty() {
             section.card aria-labelledby="audit" {
                 h2 #audit { "What was done" }
-                div.scroll tabindex="0" role="region" aria-labelledby="audit" {
+                div.scroll tabindex="0" role="group" aria-labelledby="audit" {
                     table.stack {
                         thead { tr { th scope="col" { "When (UTC)" } th scope="col" { "Who" } th scope="col" { "What" } } }
                         tbody { @for entry in entries { (row(entry)) } }

@@ -29,6 +29,7 @@ mod cookies;
 mod forms;
 mod headers;
 mod layout;
+mod notices;
 mod problem;
 mod registration;
 mod sign_in;

@@ -61,6 +61,7 @@ fn renewal() -> Vec<Fact> {
             starts_at: None,
             ends_at: None,
             previous: None,
+            auto_renewal: None,
         })
     };
     let renewed = EventKind::AgreementEnded {

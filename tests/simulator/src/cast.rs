@@ -12,7 +12,7 @@ use domain::ids::{
     AccountId, AgentId, AwsAccountId, CloudAccountId, InstanceId, LicenseArn, LicenseId,
     ProductCode, ReportId,
 };
-use domain::license::{License, LicenseEnd, LicenseStatus};
+use domain::license::{License, LicenseEnd, LicenseStatus, Notices};
 use domain::linking::{Link, UnlinkCause, Unlinked};
 use domain::tiers::{Connector, ConnectorKind, Size};
 use domain::usage::UsageReport;
@@ -368,6 +368,7 @@ fn new_license(number: u8, now: Timestamp) -> License {
         agreements: std::collections::BTreeSet::new(),
         offer: None,
         agreement_ends_at: None,
+        notices: Notices::default(),
         status: LicenseStatus::Active { since: now },
         version: 0,
         linked: None,

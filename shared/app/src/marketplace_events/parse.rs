@@ -5,7 +5,10 @@
 use domain::ids::{
     AgreementId, AwsAccountId, EventId, InvalidId, LicenseArn, OfferId, ProductCode,
 };
-use domain::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Intent, MarketplaceEvent};
+use domain::marketplace_event::{
+    AgreementEnding, AgreementTerms, CancellationRequest, EndedStatus, EventKind, Intent,
+    MarketplaceEvent,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -60,6 +63,12 @@ struct Agreement {
     start_time: Option<String>,
     end_time: Option<String>,
     previous_agreement_id: Option<String>,
+    auto_renewal_enabled: Option<bool>,
+    days_before_end_time: Option<u16>,
+    /// The buyer, in the events of cancellation requests.
+    acceptor_id: Option<String>,
+    /// The offer, in the same.
+    offer_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -117,8 +126,10 @@ pub fn parse_event(json: &[u8]) -> Result<MarketplaceEvent, MalformedEvent> {
     };
     let detail = reading.detail(envelope.detail)?;
     let agreement = detail.agreement.unwrap_or_default();
-    let buyer = detail.acceptor.and_then(|party| party.account_id);
+    let acceptor = detail.acceptor.and_then(|party| party.account_id);
+    let buyer = acceptor.or_else(|| agreement.acceptor_id.clone());
     let offer = detail.offer.and_then(|offer| offer.id);
+    let offer = offer.or_else(|| agreement.offer_id.clone());
     let product = detail.product.and_then(|product| product.code);
     let license = detail.license.and_then(|license| license.arn);
     Ok(MarketplaceEvent {
@@ -189,6 +200,10 @@ enum Family {
     Ending,
     AdvisoryIssued,
     AdvisoryResolved,
+    RenewalTermsFinalized,
+    RenewalUpcoming,
+    Cancellation(CancellationRequest),
+    BillingAdjustment,
     LicenseUpdated,
     LicenseDeprovisioned,
 }
@@ -206,6 +221,25 @@ fn family(detail_type: &str) -> Option<Family> {
         "Purchase Agreement Ending" => Family::Ending,
         "Purchase Agreement Advisory Issued" => Family::AdvisoryIssued,
         "Purchase Agreement Advisory Resolved" => Family::AdvisoryResolved,
+        "Purchase Agreement Renewal Terms Finalized" => Family::RenewalTermsFinalized,
+        "Purchase Agreement Renewal Upcoming" => Family::RenewalUpcoming,
+        "Agreement Cancellation Request Pending Approval" => {
+            Family::Cancellation(CancellationRequest::Pending)
+        }
+        "Agreement Cancellation Request Approved" => {
+            Family::Cancellation(CancellationRequest::Approved)
+        }
+        "Agreement Cancellation Request Rejected" => {
+            Family::Cancellation(CancellationRequest::Rejected)
+        }
+        "Agreement Cancellation Request Cancelled" => {
+            Family::Cancellation(CancellationRequest::Withdrawn)
+        }
+        "Agreement Cancellation Request Validation Failed" => {
+            Family::Cancellation(CancellationRequest::Invalid)
+        }
+        "Purchase Agreement Billing Adjustment Completed"
+        | "Purchase Agreement Billing Adjustment Failed" => Family::BillingAdjustment,
         "License Updated" => Family::LicenseUpdated,
         "License Deprovisioned" => Family::LicenseDeprovisioned,
         _ => return None,
@@ -219,7 +253,11 @@ fn kind(family: Family, agreement: &Agreement) -> Result<EventKind, MalformedEve
         Family::Ended => EventKind::AgreementEnded {
             status: ended_status(agreement.status.as_deref().unwrap_or_default()),
         },
-        Family::Ending => EventKind::AgreementEnding,
+        Family::Ending => EventKind::AgreementEnding(ending(agreement)?),
+        Family::RenewalTermsFinalized => EventKind::RenewalTermsFinalized,
+        Family::RenewalUpcoming => EventKind::RenewalUpcoming,
+        Family::Cancellation(request) => EventKind::CancellationRequest(request),
+        Family::BillingAdjustment => EventKind::BillingAdjustment,
         Family::AdvisoryIssued => EventKind::AdvisoryIssued,
         Family::AdvisoryResolved => EventKind::AdvisoryResolved,
         Family::LicenseUpdated => EventKind::LicenseUpdated,
@@ -228,22 +266,36 @@ fn kind(family: Family, agreement: &Agreement) -> Result<EventKind, MalformedEve
 }
 
 fn terms(agreement: &Agreement) -> Result<AgreementTerms, MalformedEvent> {
-    let instant = |field, text: &Option<String>| {
-        text.as_deref()
-            .map(|text| timestamp(field, text))
-            .transpose()
-    };
-    let ends_at = instant("detail.agreement.endTime", &agreement.end_time)?;
     Ok(AgreementTerms {
         intent: intent(agreement.intent.as_deref().unwrap_or_default()),
         starts_at: instant("detail.agreement.startTime", &agreement.start_time)?,
-        ends_at: ends_at.filter(|end| *end < NO_END),
+        ends_at: ends_at(agreement)?,
         previous: Reading::Strict.id(
             "detail.agreement.previousAgreementId",
             &agreement.previous_agreement_id,
             AgreementId::parse,
         )?,
+        auto_renewal: agreement.auto_renewal_enabled,
     })
+}
+
+fn ending(agreement: &Agreement) -> Result<AgreementEnding, MalformedEvent> {
+    Ok(AgreementEnding {
+        ends_at: ends_at(agreement)?,
+        days: agreement.days_before_end_time,
+        auto_renewal: agreement.auto_renewal_enabled,
+    })
+}
+
+fn ends_at(agreement: &Agreement) -> Result<Option<Timestamp>, MalformedEvent> {
+    let ends_at = instant("detail.agreement.endTime", &agreement.end_time)?;
+    Ok(ends_at.filter(|end| *end < NO_END))
+}
+
+fn instant(field: &str, text: &Option<String>) -> Result<Option<Timestamp>, MalformedEvent> {
+    text.as_deref()
+        .map(|text| timestamp(field, text))
+        .transpose()
 }
 
 fn intent(text: &str) -> Intent {

@@ -239,8 +239,7 @@ impl App {
         user: &SignedIn,
         id: &SupportRequestId,
     ) -> Result<RequestView, OrderError> {
-        let request = self.store.support_request(id).await?;
-        let request = request.ok_or(OrderError::Unknown)?;
+        let request = self.request_made(id).await?;
         let mandate = Mandate::Request(&request);
         Ok(RequestView {
             order: self.order_view(user, &request.order, mandate).await?,
@@ -259,8 +258,7 @@ impl App {
         id: &SupportRequestId,
         basis: &Basis,
     ) -> Result<(), OrderError> {
-        let request = self.store.support_request(id).await?;
-        let request = request.ok_or(OrderError::Unknown)?;
+        let request = self.request_made(id).await?;
         let mandate = Mandate::Request(&request);
         self.carry_out(user, &request.order, mandate, basis).await
     }
@@ -270,12 +268,16 @@ impl App {
     /// # Errors
     /// [`OrderError`].
     pub async fn decline(&self, user: &SignedIn, id: &SupportRequestId) -> Result<(), OrderError> {
-        let request = self.store.support_request(id).await?;
-        let request = request.ok_or(OrderError::Unknown)?;
+        let request = self.request_made(id).await?;
         match decide_decline(&request, user, self.clock.now())? {
             Decision::AlreadyCommitted => Ok(()),
             Decision::Commit(change) => Ok(self.commit_confirmed(&change).await?),
         }
+    }
+
+    async fn request_made(&self, id: &SupportRequestId) -> Result<SupportRequest, OrderError> {
+        let request = self.store.support_request(id).await?;
+        request.ok_or(OrderError::Unknown)
     }
 
     async fn order_view(

@@ -4,8 +4,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::hour::after;
 use crate::marketplace_event::{
-    AgreementTerms, Disregarded, EndedStatus, Intent, MarketplaceEvent, ResolvedLicense,
+    AgreementEnding, AgreementTerms, CancellationRequest, Disregarded, EndedStatus, Intent,
+    MarketplaceEvent, ResolvedLicense,
 };
+use crate::outbound::AgreementNotice;
 use crate::policy::SubscriptionPolicy;
 
 fn start() -> Timestamp {
@@ -64,6 +66,7 @@ fn created(of: u8, seconds: i64, intent: Intent) -> Fact {
         starts_at: None,
         ends_at: None,
         previous: None,
+        auto_renewal: None,
     };
     fact(event(of, seconds, None, EventKind::AgreementCreated(terms)))
 }
@@ -190,6 +193,7 @@ fn an_agreement_that_starts_later_activates_its_license_later() {
         starts_at: Some(starts_at),
         ends_at: Some(seconds(90_000)),
         previous: None,
+        auto_renewal: None,
     };
     let facts = [
         updated(1, 62),
@@ -210,6 +214,79 @@ fn a_token_without_an_agreement_joins_the_license_of_the_events() {
     let derived = derive(&license(0), &facts).unwrap();
     assert_eq!(derived.status, LicenseStatus::Active { since: seconds(62) });
     assert_eq!(derived.agreement, Some(agreement(1)));
+}
+
+#[test]
+fn an_advisory_holds_until_it_is_resolved_and_is_told_once_each() {
+    let mut facts = vec![created(1, 0, Intent::New), updated(1, 10)];
+    let mut told = Vec::new();
+    let mut known: Option<License> = None;
+    let news = [
+        EventKind::AdvisoryIssued,
+        EventKind::AdvisoryIssued,
+        EventKind::CancellationRequest(CancellationRequest::Pending),
+        EventKind::AdvisoryResolved,
+        EventKind::CancellationRequest(CancellationRequest::Withdrawn),
+    ];
+    for (n, kind) in (0..).zip(news) {
+        facts.push(said(1, 100 + n, kind));
+        let derived = derive(&license(0), &facts).unwrap();
+        let decision = decide_license(
+            &license(0),
+            known.as_ref(),
+            derived,
+            None,
+            &Actor::Clock,
+            seconds(200),
+        );
+        let Ok(Decision::Commit(change)) = decision else {
+            panic!("{decision:?}");
+        };
+        told.extend(change.outbound.into_iter().filter_map(|event| match event {
+            OutboundEvent::AgreementNoticed { notice, .. } => Some(notice),
+            _ => None,
+        }));
+        let next = change.licenses.into_iter().next().unwrap();
+        known = Some(License { version: 1, ..next });
+    }
+    assert_eq!(
+        told,
+        [
+            AgreementNotice::AdvisoryIssued,
+            AgreementNotice::CancellationRequested,
+            AgreementNotice::AdvisoryResolved,
+            AgreementNotice::CancellationRequestSettled,
+        ]
+    );
+    assert_eq!(known.unwrap().notices, Notices::default());
+}
+
+#[test]
+fn other_terms_make_an_end_that_came_near_void() {
+    let ending = EventKind::AgreementEnding(AgreementEnding {
+        ends_at: Some(seconds(9_000)),
+        days: Some(30),
+        auto_renewal: Some(false),
+    });
+    let mut facts = vec![
+        created(1, 0, Intent::New),
+        updated(1, 10),
+        said(1, 100, ending),
+    ];
+    let notices = derive(&license(0), &facts).unwrap().notices;
+    assert_eq!(notices.ending.unwrap().days, Some(30));
+    assert_eq!(notices.auto_renewal, Some(false));
+    let amended = EventKind::AgreementAmended(AgreementTerms {
+        intent: Intent::Amend,
+        starts_at: None,
+        ends_at: Some(seconds(90_000)),
+        previous: None,
+        auto_renewal: Some(true),
+    });
+    facts.push(said(1, 101, amended));
+    let notices = derive(&license(0), &facts).unwrap().notices;
+    assert_eq!(notices.ending, None);
+    assert_eq!(notices.auto_renewal, Some(true));
 }
 
 #[test]
@@ -305,6 +382,33 @@ fn the_arn_with_its_prefix_is_preferred_whatever_came_first() {
     }
 }
 
+/// Something that AWS says of an agreement.
+fn said(of: u8, at: i64, kind: EventKind) -> Fact {
+    fact(event(of, at, None, kind))
+}
+
+fn any_notice() -> impl Strategy<Value = EventKind> {
+    let ending = |days| {
+        EventKind::AgreementEnding(AgreementEnding {
+            ends_at: Some(seconds(9_000)),
+            days: Some(days),
+            auto_renewal: Some(true),
+        })
+    };
+    prop_oneof![
+        Just(EventKind::AdvisoryIssued),
+        Just(EventKind::AdvisoryResolved),
+        Just(ending(60)),
+        Just(ending(30)),
+        Just(EventKind::RenewalUpcoming),
+        Just(EventKind::CancellationRequest(CancellationRequest::Pending)),
+        Just(EventKind::CancellationRequest(
+            CancellationRequest::Rejected
+        )),
+        Just(EventKind::BillingAdjustment),
+    ]
+}
+
 /// One fact of a small world of two agreements and one license.
 fn any_fact() -> impl Strategy<Value = Fact> {
     let status = prop_oneof![
@@ -322,6 +426,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         (of.clone(), second.clone()).prop_map(|(of, s)| updated(of, s)),
         (of.clone(), second.clone(), status).prop_map(|(of, s, status)| ended(of, s, status)),
         (of.clone(), second.clone()).prop_map(|(of, s)| deprovisioned(of, s)),
+        (of.clone(), second.clone(), any_notice()).prop_map(|(of, s, kind)| said(of, s, kind)),
         (prop::option::of(of), second).prop_map(|(of, s)| resolved(of, s)),
     ]
 }
@@ -357,8 +462,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_permutation_and_duplication_of_up_to_5_facts_gives_the_same_license(
-        facts in any_facts(5),
+    fn every_permutation_and_duplication_of_up_to_6_facts_gives_the_same_license(
+        facts in any_facts(6),
         twice in any::<prop::sample::Index>(),
     ) {
         let expected = derive(&license(0), &facts);
@@ -373,7 +478,7 @@ proptest! {
     /// Told one by one in any order, the license ends in the state of all facts at once.
     #[test]
     fn a_license_told_fact_by_fact_ends_where_all_facts_at_once_lead(
-        facts in any_facts(6).prop_shuffle(),
+        facts in any_facts(12).prop_shuffle(),
     ) {
         let mut known: Option<License> = None;
         for count in 1..=facts.len() {
@@ -389,8 +494,8 @@ proptest! {
                 known = Some(next);
             }
         }
-        let told = known.map(|known| (known.status, known.agreement, known.agreements));
-        let at_once = derive(&license(0), &facts).map(|d| (d.status, d.agreement, d.agreements));
+        let told = known.map(|k| (k.status, k.notices, k.agreement, k.agreements));
+        let at_once = derive(&license(0), &facts).map(|d| (d.status, d.notices, d.agreement, d.agreements));
         prop_assert_eq!(told, at_once);
     }
 }

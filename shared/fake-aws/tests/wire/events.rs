@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use fake_aws::{Config, EVENTS, FakeAws, Fault, FaultKind, OfferKind, Readings};
+use fake_aws::{
+    AgreementStatus, Config, ControlError, EVENTS, FakeAws, Fault, FaultKind, Notice, OfferKind,
+    Readings,
+};
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -41,6 +44,7 @@ const CREATED: &str = "Purchase Agreement Created - Proposer";
 const UPDATED: &str = "License Updated - Manufacturer";
 const ENDED: &str = "Purchase Agreement Ended - Proposer";
 const DEPROVISIONED: &str = "License Deprovisioned - Manufacturer";
+const ENDING: &str = "Purchase Agreement Ending - Proposer";
 
 #[tokio::test]
 async fn a_purchase_and_its_end_send_the_captured_events_before_the_answer() {
@@ -216,12 +220,79 @@ async fn a_term_that_ends_on_the_way_of_the_clock_ends_the_agreement_at_its_inst
     let received = listen(&fake, 0);
     subscribe(&fake, OfferKind::Consumption).await;
     fake.advance_to(at("2027-11-22T09:59:59Z")).await.unwrap();
-    assert_eq!(kinds(&received), [CREATED, UPDATED]);
+    assert!(!kinds(&received).contains(&ENDED.to_owned()));
     fake.advance_to(at("2028-01-01T00:00:00Z")).await.unwrap();
-    assert_eq!(kinds(&received), [CREATED, UPDATED, ENDED, DEPROVISIONED]);
     let events = received.lock().unwrap();
-    assert_eq!(events[2]["time"], "2027-11-22T10:00:00Z");
-    assert_eq!(events[2]["detail"]["agreement"]["status"], "EXPIRED");
+    let [.., ended, deprovisioned] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(ended["detail-type"], ENDED);
+    assert_eq!(ended["time"], "2027-11-22T10:00:00Z");
+    assert_eq!(ended["detail"]["agreement"]["status"], "EXPIRED");
+    assert_eq!(deprovisioned["detail-type"], DEPROVISIONED);
+}
+
+#[tokio::test]
+async fn before_a_term_ends_it_is_said_five_times_and_not_after_a_cancellation() {
+    let fake = fake().await;
+    let received = listen(&fake, 0);
+    let made = subscribe(&fake, OfferKind::PrivateYearly).await;
+    subscribe(&fake, OfferKind::Public).await;
+    fake.advance_to(at("2027-09-01T00:00:00Z")).await.unwrap();
+    let told = |received: &Received| -> Vec<(String, u64)> {
+        let events = received.lock().unwrap();
+        let ending = events.iter().filter(|event| event["detail-type"] == ENDING);
+        ending
+            .map(|event| {
+                let agreement = &event["detail"]["agreement"];
+                assert_eq!(agreement["endTime"], "2027-11-22T10:00:00Z");
+                let days = agreement["daysBeforeEndTime"].as_u64().unwrap();
+                (event["time"].as_str().unwrap().to_owned(), days)
+            })
+            .collect()
+    };
+    let told_at = [
+        ("2027-05-26T10:00:00Z", 180),
+        ("2027-07-25T10:00:00Z", 120),
+        ("2027-08-24T10:00:00Z", 90),
+    ];
+    let told_at = told_at.map(|(at, days)| (at.to_owned(), days));
+    assert_eq!(told(&received), told_at);
+    fake.cancel_agreement(&made.agreement_id).await.unwrap();
+    fake.advance_to(at("2028-01-01T00:00:00Z")).await.unwrap();
+    assert_eq!(told(&received), told_at);
+}
+
+#[tokio::test]
+async fn what_aws_says_of_an_agreement_can_be_played_and_changes_nothing() {
+    let fake = fake().await;
+    let received = listen(&fake, 0);
+    let made = subscribe(&fake, OfferKind::Public).await;
+    for (notice, detail_type) in [
+        (
+            Notice::AdvisoryIssued,
+            "Purchase Agreement Advisory Issued - Manufacturer",
+        ),
+        (
+            Notice::CancellationPending,
+            "Agreement Cancellation Request Pending Approval - Proposer",
+        ),
+        (
+            Notice::BillingAdjustmentCompleted,
+            "Purchase Agreement Billing Adjustment Completed - Proposer",
+        ),
+    ] {
+        fake.notice(&made.agreement_id, notice).await.unwrap();
+        let event = received.lock().unwrap().last().cloned().unwrap();
+        assert_eq!(event["detail-type"], detail_type);
+        assert_eq!(event["detail"]["agreement"]["id"], made.agreement_id);
+    }
+    assert_eq!(fake.agreements()[0].status, AgreementStatus::Active);
+    fake.cancel_agreement(&made.agreement_id).await.unwrap();
+    let late = fake
+        .notice(&made.agreement_id, Notice::AdvisoryIssued)
+        .await;
+    assert!(matches!(late, Err(ControlError::Ended { .. })), "{late:?}");
 }
 
 #[tokio::test]

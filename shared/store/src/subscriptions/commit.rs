@@ -305,6 +305,9 @@ fn owner(event: &OutboundEvent) -> (String, u64) {
         OutboundEvent::LicenseUnlinked {
             license, version, ..
         }
+        | OutboundEvent::AgreementNoticed {
+            license, version, ..
+        }
         | OutboundEvent::UsageRequested {
             license, version, ..
         } => (keys::license(license), *version),

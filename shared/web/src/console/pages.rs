@@ -10,6 +10,7 @@ use maud::{Markup, html};
 
 use crate::audit;
 use crate::layout::{day, end_exact, left, time, time_in_table};
+use crate::notices;
 use crate::site::Site;
 use crate::words;
 
@@ -103,6 +104,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
     html! {
         (head(&view.account, &view.name, view.standing, ""))
         (notice(site, &view.state, view.as_of))
+        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices)) }
         div.grid {
             section.card aria-labelledby="subscription" {
                 h2 #subscription { "Subscription" }
@@ -221,8 +223,7 @@ fn agreement(payer: &PayerView) -> Markup {
             // AWS writes the year 9999 for an agreement without an end.
             Some(end) if end.as_second() < FAR_AHEAD_S => {
                 dt { "Agreement ends" } dd { (day(end)) }
-                // AWS tells a seller of a renewal only once it has happened.
-                dt { "Renewal" } dd { "AWS Marketplace shows it, under Manage subscriptions" }
+                dt { "Renewal" } dd { (notices::renewal(&payer.notices)) }
             }
             Some(_) | None => {
                 dt { "Agreement ends" } dd { "When it is cancelled in AWS" }

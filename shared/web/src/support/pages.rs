@@ -15,6 +15,7 @@ use maud::{Markup, html};
 use super::Found;
 use crate::audit;
 use crate::layout::{end_exact, left, time, time_in_table};
+use crate::notices;
 use crate::visitor::User;
 use crate::words;
 
@@ -147,7 +148,7 @@ fn links(file: &AccountFile) -> Markup {
         @if !file.links.is_empty() {
             section.card aria-labelledby="links" {
                 h2 #links { "Links" }
-                div.scroll tabindex="0" role="region" aria-labelledby="links" {
+                div.scroll tabindex="0" role="group" aria-labelledby="links" {
                     table.stack {
                         thead { tr {
                             th scope="col" { "License" } th scope="col" { "AWS account" }
@@ -194,6 +195,7 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
     html! {
         nav.crumbs aria-label="Where you are" { a href="/support" { "Support" } " / License" }
         div.head { h1 { "License of AWS account " (license.buyer) } }
+        (notices::notes(&license.notices))
         div.grid {
             section.card aria-labelledby="license" {
                 h2 #license { "License" }
@@ -222,7 +224,7 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
         @if !file.links.is_empty() {
             section.card aria-labelledby="links" {
                 h2 #links { "Links" }
-                div.scroll tabindex="0" role="region" aria-labelledby="links" {
+                div.scroll tabindex="0" role="group" aria-labelledby="links" {
                     table.stack {
                         thead { tr {
                             th scope="col" { "Account" } th scope="col" { "From (UTC)" } th scope="col" { "Until (UTC)" }

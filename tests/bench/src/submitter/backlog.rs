@@ -18,7 +18,7 @@ use domain::ids::{
 use domain::ledger::account_hour::AccountHour;
 use domain::ledger::deadline::CLOSED_AFTER;
 use domain::ledger::slot::{Amount, SlotEntry};
-use domain::license::{License, LicenseStatus};
+use domain::license::{License, LicenseStatus, Notices};
 use domain::linking::Link;
 use domain::usage::{Part, Shard};
 use jiff::{SignedDuration, Timestamp};
@@ -163,6 +163,7 @@ impl Backlog {
             agreements: std::collections::BTreeSet::new(),
             offer: None,
             agreement_ends_at: None,
+            notices: Notices::default(),
             status: LicenseStatus::Active {
                 since: self.since(),
             },

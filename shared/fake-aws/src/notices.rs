@@ -1,0 +1,264 @@
+//! What AWS says of an agreement that goes on without changing anything: advisories,
+//! an end that comes near, renewals, requests to cancel, refunds. Shapes of the
+//! events: AWS Marketplace seller guide, "Amazon EventBridge events".
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::control::ControlError;
+use crate::events::whole_seconds;
+use crate::state::{Agreement, AgreementStatus};
+use crate::{FakeAws, Inner};
+
+/// How many days before an agreement's end AWS says so.
+pub(crate) const ENDING_DAYS: [u16; 5] = [180, 120, 90, 60, 30];
+
+/// How long before an agreement's end its renewal can no longer be turned off.
+const LOCKOUT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Something that AWS says of an agreement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// There is an advisory on it.
+    AdvisoryIssued,
+    /// The advisory is resolved.
+    AdvisoryResolved,
+    /// It ends in so many days.
+    Ending(u16),
+    /// At which price it will renew is settled.
+    RenewalTermsFinalized,
+    /// It will renew; nobody can turn that off any more.
+    RenewalUpcoming,
+    /// The seller asked to cancel it.
+    CancellationPending,
+    /// The buyer approved that, or said nothing for 7 days.
+    CancellationApproved,
+    /// The buyer rejected it.
+    CancellationRejected,
+    /// The seller withdrew it.
+    CancellationWithdrawn,
+    /// A refund was made.
+    BillingAdjustmentCompleted,
+    /// A refund could not be made.
+    BillingAdjustmentFailed,
+}
+
+impl Notice {
+    /// Every notice that can be played.
+    pub(crate) const ALL: [Notice; 11] = [
+        Notice::AdvisoryIssued,
+        Notice::AdvisoryResolved,
+        Notice::Ending(30),
+        Notice::RenewalTermsFinalized,
+        Notice::RenewalUpcoming,
+        Notice::CancellationPending,
+        Notice::CancellationApproved,
+        Notice::CancellationRejected,
+        Notice::CancellationWithdrawn,
+        Notice::BillingAdjustmentCompleted,
+        Notice::BillingAdjustmentFailed,
+    ];
+
+    /// What the control API calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Notice::AdvisoryIssued => "advisory_issued",
+            Notice::AdvisoryResolved => "advisory_resolved",
+            Notice::Ending(_) => "ending",
+            Notice::RenewalTermsFinalized => "renewal_terms_finalized",
+            Notice::RenewalUpcoming => "renewal_upcoming",
+            Notice::CancellationPending => "cancellation_pending",
+            Notice::CancellationApproved => "cancellation_approved",
+            Notice::CancellationRejected => "cancellation_rejected",
+            Notice::CancellationWithdrawn => "cancellation_withdrawn",
+            Notice::BillingAdjustmentCompleted => "billing_adjustment_completed",
+            Notice::BillingAdjustmentFailed => "billing_adjustment_failed",
+        }
+    }
+
+    /// The one of that name, or an error that lists them.
+    pub(crate) fn named(name: &str) -> Result<Notice, ControlError> {
+        let known = Notice::ALL.into_iter().find(|notice| notice.name() == name);
+        known.ok_or_else(|| ControlError::Field {
+            field: "notice".to_owned(),
+            reason: format!(
+                "must be one of {}",
+                Notice::ALL.map(Notice::name).join(", ")
+            ),
+        })
+    }
+
+    /// The event's `detail-type`.
+    pub(crate) const fn detail_type(self) -> &'static str {
+        match self {
+            Notice::AdvisoryIssued => "Purchase Agreement Advisory Issued - Manufacturer",
+            Notice::AdvisoryResolved => "Purchase Agreement Advisory Resolved - Manufacturer",
+            Notice::Ending(_) => "Purchase Agreement Ending - Proposer",
+            Notice::RenewalTermsFinalized => {
+                "Purchase Agreement Renewal Terms Finalized - Proposer"
+            }
+            Notice::RenewalUpcoming => "Purchase Agreement Renewal Upcoming - Proposer",
+            Notice::CancellationPending => {
+                "Agreement Cancellation Request Pending Approval - Proposer"
+            }
+            Notice::CancellationApproved => "Agreement Cancellation Request Approved - Proposer",
+            Notice::CancellationRejected => "Agreement Cancellation Request Rejected - Proposer",
+            Notice::CancellationWithdrawn => "Agreement Cancellation Request Cancelled - Proposer",
+            Notice::BillingAdjustmentCompleted => {
+                "Purchase Agreement Billing Adjustment Completed - Proposer"
+            }
+            Notice::BillingAdjustmentFailed => {
+                "Purchase Agreement Billing Adjustment Failed - Proposer"
+            }
+        }
+    }
+
+    /// The `statusCode` of a request to cancel.
+    const fn cancellation(self) -> Option<&'static str> {
+        match self {
+            Notice::CancellationPending => Some("PENDING_APPROVAL"),
+            Notice::CancellationApproved => Some("APPROVED"),
+            Notice::CancellationRejected => Some("REJECTED"),
+            Notice::CancellationWithdrawn => Some("CANCELLED"),
+            Notice::AdvisoryIssued
+            | Notice::AdvisoryResolved
+            | Notice::Ending(_)
+            | Notice::RenewalTermsFinalized
+            | Notice::RenewalUpcoming
+            | Notice::BillingAdjustmentCompleted
+            | Notice::BillingAdjustmentFailed => None,
+        }
+    }
+}
+
+/// The instants at which AWS says that an agreement ends, and in how many days.
+pub(crate) fn endings(agreement: &Agreement) -> impl Iterator<Item = (Timestamp, u16)> + use<> {
+    let (ends_at, accepted_at) = (agreement.ends_at, agreement.accepted_at);
+    let told = move |days| {
+        let before = SignedDuration::from_hours(24 * i64::from(days));
+        ends_at?.checked_sub(before).ok().map(|at| (at, days))
+    };
+    let told = ENDING_DAYS.into_iter().filter_map(told);
+    told.filter(move |(at, _)| *at > accepted_at)
+}
+
+impl FakeAws {
+    /// AWS says something of an agreement that goes on. The event is delivered
+    /// before this returns, unless a fault says otherwise.
+    ///
+    /// # Errors
+    /// [`ControlError::NotFound`], [`ControlError::Ended`], [`ControlError::Storage`].
+    pub async fn notice(&self, agreement_id: &str, notice: Notice) -> Result<(), ControlError> {
+        let first = self.queue_notice(agreement_id, notice)?;
+        self.deliver_due_from(first).await;
+        Ok(())
+    }
+
+    /// Queues the event; its number.
+    pub(crate) fn queue_notice(&self, id: &str, notice: Notice) -> Result<u64, ControlError> {
+        let now = self.now();
+        self.commit(|state| {
+            let agreement = state.agreement(id).ok_or_else(|| ControlError::NotFound {
+                what: "agreement",
+                id: id.to_owned(),
+            })?;
+            if agreement.status != AgreementStatus::Active {
+                return Err(ControlError::Ended { id: id.to_owned() });
+            }
+            let event = self.inner.notice_event(notice, agreement, now);
+            let mut changes = vec![self.inner.queue(vec![(now, event)])];
+            if let Notice::Ending(days) = notice {
+                changes.push(crate::state::Change::EndingTold {
+                    agreement_id: id.to_owned(),
+                    days,
+                });
+            }
+            Ok(changes)
+        })
+    }
+}
+
+impl Inner {
+    fn notice_event(&self, notice: Notice, agreement: &Agreement, at: Timestamp) -> Value {
+        let at = whole_seconds(at);
+        let offer = &self.offer(agreement.offer).offer_id;
+        let mut detail = json!({
+            "requestId": self.ids.uuid(),
+            "catalog": "AWSMarketplace",
+            "agreement": {"id": agreement.agreement_id},
+        });
+        let mut resources = Vec::new();
+        if let Some(status) = notice.cancellation() {
+            detail["agreement"]["acceptorId"] = json!(agreement.buyer_account);
+            detail["agreement"]["productId"] = json!(self.config.product_id);
+            detail["agreement"]["offerId"] = json!(offer);
+            detail["agreementCancellationRequest"] = json!({
+                "id": "acr-fake",
+                "reasonCode": "OTHER",
+                "reasonMessage": "",
+                "statusCode": status,
+                "statusMessage": "",
+                "createdAt": at.to_string(),
+                "updatedAt": at.to_string(),
+            });
+        } else if matches!(
+            notice,
+            Notice::BillingAdjustmentCompleted | Notice::BillingAdjustmentFailed
+        ) {
+            detail["billingAdjustmentRequest"] = json!({
+                "id": "ba-fake",
+                "adjustmentAmount": "-10.00",
+                "currencyCode": "USD",
+                "adjustmentReasonCode": "OTHER",
+            });
+        } else {
+            self.describe(notice, agreement, at, &mut detail);
+            resources.push(format!(
+                "arn:aws:aws-marketplace::aws:agreement:{}",
+                agreement.agreement_id
+            ));
+        }
+        self.envelope(notice.detail_type(), at, &resources, detail)
+    }
+
+    /// The parties and terms, which advisories, ends and renewals name.
+    fn describe(&self, notice: Notice, agreement: &Agreement, at: Timestamp, detail: &mut Value) {
+        detail["product"] = json!({"id": self.config.product_id});
+        detail["acceptor"] = json!({"accountId": agreement.buyer_account});
+        detail["proposer"] = json!({"accountId": self.config.seller_account});
+        detail["offer"] = json!({"id": self.offer(agreement.offer).offer_id});
+        if let Some(ends_at) = agreement.ends_at {
+            detail["agreement"]["startTime"] = json!(agreement.accepted_at.to_string());
+            detail["agreement"]["endTime"] = json!(ends_at.to_string());
+        }
+        let lockout = agreement
+            .ends_at
+            .and_then(|end| end.checked_sub(LOCKOUT).ok());
+        match notice {
+            Notice::AdvisoryIssued => detail["advisory"] = json!({"issuedAt": at.to_string()}),
+            Notice::AdvisoryResolved => detail["advisory"] = json!({"resolvedAt": at.to_string()}),
+            Notice::Ending(days) => {
+                detail["agreement"]["status"] = json!("ACTIVE");
+                detail["agreement"]["daysBeforeEndTime"] = json!(days);
+                detail["agreement"]["autoRenewalEnabled"] = json!(false);
+                detail["renewalSummary"] = json!({
+                    "lockoutStartTime": lockout.map(|at| at.to_string()),
+                    "disabledBy": null,
+                });
+            }
+            Notice::RenewalTermsFinalized | Notice::RenewalUpcoming => {
+                detail["renewalSummary"] = json!({
+                    "lockoutReached": notice == Notice::RenewalUpcoming,
+                    "tcv": "0.00",
+                    "currency": "USD",
+                });
+            }
+            Notice::CancellationPending
+            | Notice::CancellationApproved
+            | Notice::CancellationRejected
+            | Notice::CancellationWithdrawn
+            | Notice::BillingAdjustmentCompleted
+            | Notice::BillingAdjustmentFailed => {}
+        }
+    }
+}
