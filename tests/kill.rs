@@ -9,11 +9,10 @@
 //! their allocations, what became of each.
 
 mod draws;
-mod process;
+pub(crate) mod process;
 mod product;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::hour::Hour;
@@ -25,6 +24,7 @@ use local::{Config, Local};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::data_dir::DataDir;
 use crate::linking::link;
 use crate::project;
 use draws::Draws;
@@ -56,33 +56,14 @@ const HOURS: u64 = 11;
 /// Acme Staging's own computers: three `t3.small`, and one outside any connector.
 const FLEET: [(&str, &str, u64); 2] = [("345678901234", "medium", 3), ("", "datacenter", 1)];
 
-/// A data directory that goes with the test.
-struct DataDir(PathBuf);
-
-impl DataDir {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let path = path.join(format!("{name}-{}", std::process::id()));
-        // Of an earlier process with this number, if of any.
-        let _left = std::fs::remove_dir_all(&path);
-        Self(path)
-    }
-
-    /// The stack on this directory, in this process, which then keeps it.
-    async fn open(&self) -> Local {
-        let stack = Local::start(Config {
-            data_dir: Some(self.0.clone()),
-            start: Some(STARTS_AT.parse().unwrap()),
-            ..Config::default()
-        });
-        stack.await.unwrap()
-    }
-}
-
-impl Drop for DataDir {
-    fn drop(&mut self) {
-        let _left = std::fs::remove_dir_all(&self.0);
-    }
+/// The stack on a directory, in this process, which then keeps it.
+async fn open(data: &DataDir) -> Local {
+    let stack = Local::start(Config {
+        data_dir: Some(data.0.clone()),
+        start: Some(STARTS_AT.parse().unwrap()),
+        ..Config::default()
+    });
+    stack.await.unwrap()
 }
 
 /// What was answered about AWS's side, which no restart may take back.
@@ -93,7 +74,7 @@ struct Seen {
 }
 
 /// Sets the clock of a new data directory: it is kept once it was moved.
-async fn set_first_clock(data: &DataDir) {
+pub(crate) async fn set_first_clock(data: &DataDir) {
     let config = fake_aws::Config {
         template: project::read("template.yaml"),
         data_dir: Some(data.0.clone()),
@@ -192,7 +173,7 @@ impl Run {
 
     /// Our tables conserve usage, and call billed exactly what AWS accepted.
     async fn check_conservation(&self) {
-        let stack = self.data.open().await;
+        let stack = open(&self.data).await;
         let until = Hour::of(stack.fake.now()).plus(2);
         let from = until.plus(-72);
         let differences = crate::stories::differences(&stack, from, until).await;
@@ -294,7 +275,7 @@ async fn a_first_start_that_is_killed_at_any_moment_is_made_up_for_by_the_next()
         let process = program.spawn(&data.0);
         moment(&mut draws, 150_000).await;
         process.kill().await;
-        let stack = data.open().await;
+        let stack = open(&data).await;
         let mut accounts = Vec::new();
         for person in people() {
             let user = UserEmail::parse(person.email).unwrap();

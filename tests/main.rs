@@ -10,6 +10,7 @@
 mod binaries;
 mod browser;
 mod built;
+mod data_dir;
 mod events;
 mod kill;
 mod layers;

@@ -38,7 +38,8 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
             // A buyer may come with a license that has just ended.
             ("Usage.Arn", &["dynamodb:PutItem"]),
             ("*", &["aws-marketplace:ResolveCustomer"]),
-            ("SignInClientSecretArn", &["secretsmanager:GetSecretValue"]),
+            ("SignInClientSecretArn", SECRET),
+            ("SignInSecret", SECRET),
         ],
         "console" => &[
             (
@@ -51,7 +52,8 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
                 ],
             ),
             ("Usage.Arn", &["dynamodb:GetItem", "dynamodb:Query"]),
-            ("SignInClientSecretArn", &["secretsmanager:GetSecretValue"]),
+            ("SignInClientSecretArn", SECRET),
+            ("SignInSecret", SECRET),
         ],
         "usage-intake" => &[
             ("Subscriptions.Arn", &["dynamodb:GetItem"]),
@@ -134,10 +136,16 @@ const QUEUE: &[&str] = &[
     "sqs:ReceiveMessage",
 ];
 
-/// One text, or a list of them.
+/// What our client secret is read with, whichever of the two places it is in.
+const SECRET: &[&str] = &["secretsmanager:GetSecretValue"];
+
+/// One text, or a list of them, or either by a condition.
 fn texts(value: &Value) -> Vec<String> {
     let one = std::slice::from_ref(value);
-    let all = value.as_array().map_or(one, Vec::as_slice);
+    let all = match value["Fn::If"].as_array() {
+        Some(choice) => &choice[1..],
+        None => value.as_array().map_or(one, Vec::as_slice),
+    };
     all.iter()
         .map(|text| text.as_str().unwrap().to_owned())
         .collect()

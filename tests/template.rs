@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use runtime::settings::{self, Scope, SetBy};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::project;
 
@@ -185,6 +185,43 @@ fn what_is_not_processed_ends_in_a_dead_letter_queue() {
             }
         }
     }
+}
+
+#[test]
+fn cognito_has_people_sign_up_by_a_verified_address_and_sends_them_back_to_our_pages() {
+    let template = template();
+    let properties = |id: &str| template["Resources"][id]["Properties"].clone();
+    let users = properties("SignInUsers");
+    assert_eq!(
+        users["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"],
+        false
+    );
+    assert_eq!(users["UsernameAttributes"], json!(["email"]));
+    assert_eq!(users["AutoVerifiedAttributes"], json!(["email"]));
+    let changed = &users["UserAttributeUpdateSettings"];
+    assert_eq!(
+        changed["AttributesRequireVerificationBeforeUpdate"],
+        json!(["email"])
+    );
+    let client = properties("SignInClient");
+    assert_eq!(
+        client["CallbackURLs"],
+        json!(["${PublicUrl}/sign-in/callback"])
+    );
+    assert_eq!(
+        client["AllowedOAuthScopes"],
+        json!(["openid", "email", "profile"])
+    );
+    assert_eq!(client["AllowedOAuthFlows"], json!(["code"]));
+    let group = settings::ALL
+        .iter()
+        .find(|setting| setting.name == "SIGN_IN_SUPPORT_GROUP")
+        .and_then(|setting| setting.default);
+    assert_eq!(properties("SignInSupport")["GroupName"].as_str(), group);
+    assert_eq!(
+        template["Resources"]["SignInUsers"]["DeletionPolicy"],
+        "Retain"
+    );
 }
 
 #[test]

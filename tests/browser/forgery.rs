@@ -1,9 +1,89 @@
-//! Forms of other sites, hostile names, headers and sizes.
+//! Forms of other sites, foreign cookies, hostile names, headers and sizes.
+
+use std::collections::BTreeSet;
 
 use hyper::Method;
+use local::{Local, USAGE_API_KEY};
+use serde_json::json;
 
-use super::client::Client;
+use super::client::{Answer, Client};
+use super::registration::{FIRST, link};
 use super::{stack, subscribe};
+use crate::project;
+
+/// What pages want in their address besides, if they want anything.
+const QUERY: &str =
+    "account=acme-production&license=l-0123456789abcdef0123456789abcdef&to=acme-staging";
+
+/// Every page of ours that takes a form, as the sources route them, with
+/// something in place of each parameter.
+fn form_paths() -> BTreeSet<String> {
+    let sources = project::sources("shared/web/src");
+    let mut paths = BTreeSet::new();
+    for route in sources.split(".route(").skip(1) {
+        let route = route.split(".route(").next().unwrap_or_default();
+        let end = route.find(";\n").unwrap_or(route.len());
+        let Some((_, rest)) = route[..end].split_once('"') else {
+            continue;
+        };
+        let (path, handlers) = rest.split_once('"').unwrap();
+        if handlers.contains("post(") && !path.starts_with("/api/") {
+            let parts = path.split('/').map(|part| match part.strip_prefix('{') {
+                Some(_) => "acme-production",
+                None => part,
+            });
+            paths.insert(parts.collect::<Vec<_>>().join("/"));
+        }
+    }
+    paths
+}
+
+/// Somebody of support, signed in, who has come from AWS besides: no page of
+/// ours is closed to them before it reads the form.
+async fn supporter(stack: &Local) -> Client {
+    let bought = subscribe(stack, FIRST).await;
+    let mut browser = Client::new(&stack.seller_url);
+    browser.bring_token(&bought.registration_token).await;
+    let page = browser
+        .sign_in("/accounts", "sue@example.com", Some("sue-local"))
+        .await;
+    page.is(200);
+    browser
+}
+
+#[tokio::test]
+async fn every_form_of_ours_is_refused_when_it_is_too_large_or_not_from_our_page() {
+    let stack = stack().await;
+    let browser = supporter(&stack).await;
+    let paths = form_paths();
+    for known in ["/register", "/sign-in", "/sign-out", "/accounts"] {
+        assert!(paths.contains(known), "{known} is not among {paths:?}");
+    }
+    let large = "x".repeat(20_000);
+    for path in &paths {
+        let mut browser = browser.clone();
+        let whole = format!("{path}?{QUERY}");
+        let oversized = browser.post(&whole, &[("csrf", &large)]).await;
+        assert_eq!(oversized.status, 413, "{path}");
+        oversized.says("That is too large");
+        // AWS's page sends the one, and whoever is not signed in yet the other.
+        if path != "/register" && path != "/sign-in" {
+            let without = browser.post(&whole, &[]).await;
+            assert_eq!(without.status, 403, "{path}: {}", without.body);
+        }
+        if path != "/register" {
+            let csrf = browser.get("/accounts").await.field("csrf");
+            let elsewhere = [("sec-fetch-site", "cross-site")];
+            let foreign = browser
+                .post_with(&whole, &[("csrf", &csrf)], &elsewhere)
+                .await;
+            assert_eq!(foreign.status, 403, "{path}: {}", foreign.body);
+            foreign.says("That came from another site");
+        }
+    }
+    // Nothing of all that signed her out.
+    browser.clone().get("/accounts").await.is(200);
+}
 
 #[tokio::test]
 async fn a_form_counts_only_from_our_own_page_with_this_sessions_token() {
@@ -79,6 +159,152 @@ async fn a_cookie_that_we_did_not_give_opens_nothing() {
             .insert("registration".to_owned(), value.to_owned());
         browser.get("/accounts").await.is(303);
         browser.get("/register").await.says("How to get here");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_counts_only_as_what_we_gave_it_for() {
+    let stack = stack().await;
+    let browser = supporter(&stack).await;
+    let kinds = ["session", "registration", "sign-in"];
+    for (from, to) in [
+        ("registration", "session"),
+        ("sign-in", "session"),
+        ("session", "registration"),
+        ("sign-in", "registration"),
+    ] {
+        let mut other = Client::new(&stack.seller_url);
+        let secret = browser.cookies[from].clone();
+        other.cookies.insert(to.to_owned(), secret);
+        other.get("/accounts").await.is(303);
+        other.get("/register").await.says("How to get here");
+    }
+    // A sign-in that another browser began cannot be put into this one.
+    let mut victim = Client::new(&stack.seller_url);
+    let mut attacker = Client::new(&stack.seller_url);
+    let back = attacker
+        .sign_in_at_issuer("/accounts", "bob@example.com", Some("bob-local"))
+        .await;
+    for kind in kinds {
+        victim
+            .cookies
+            .insert(kind.to_owned(), browser.cookies[kind].clone());
+    }
+    victim.get(&back).await.is(400);
+    victim.get("/accounts").await.says("sue@example.com");
+}
+
+#[tokio::test]
+async fn what_somebody_types_as_an_address_goes_to_the_issuer_as_one_parameter() {
+    let stack = stack().await;
+    let mut browser = Client::new(&stack.seller_url);
+    let typed = "a@example.com\r\nSet-Cookie: x=y&prompt=none#\"><script>";
+    for field in ["email", "to", "new", "again"] {
+        let begun = browser.post("/sign-in", &[(field, typed)]).await;
+        begun.is(303);
+        let issuer = begun.location().unwrap();
+        assert!(
+            issuer.starts_with(&format!("{}/issuer/authorize?", stack.seller_url)),
+            "{issuer}"
+        );
+        assert!(!issuer.contains(['#', '"', '<', '\r', '\n']), "{issuer}");
+        assert!(!issuer.contains("prompt=none"), "{issuer}");
+        let page = browser.get(&issuer).await;
+        page.is(200);
+        page.does_not_say("<script>");
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_ticket_or_reason_is_text_and_cannot_end_a_line() {
+    let stack = stack().await;
+    let bought = subscribe(&stack, FIRST).await;
+    link(&stack, &bought.registration_token, "acme-production")
+        .await
+        .is(200);
+    let license = bought.license_arn.rsplit(':').next().unwrap();
+    let unlink = format!("/support/unlink?account=acme-production&license={license}");
+    let mut sue = Client::new(&stack.seller_url);
+    let page = sue
+        .sign_in(&unlink, "sue@example.com", Some("sue-local"))
+        .await;
+    page.is(200);
+    let (csrf, basis) = (page.field("csrf"), page.field("basis"));
+    let form = |ticket, reason| {
+        let own = [("csrf", csrf.as_str()), ("basis", basis.as_str())];
+        [own[0], own[1], ("ticket", ticket), ("reason", reason)]
+    };
+    let ends_line = "T-1\r\nSet-Cookie: x=y";
+    for (ticket, reason) in [(ends_line, "He left"), ("T-1", ends_line)] {
+        let refused = sue.post(&unlink, &form(ticket, reason)).await;
+        refused.is(422);
+        assert!(refused.headers.get("set-cookie").is_none());
+    }
+    let script = r#""><script>alert(1)</script>"#;
+    let done = sue.post(&unlink, &form(script, script)).await;
+    done.is(303);
+    sue.follow(done).await.does_not_say("<script>");
+    let shown = sue.get("/support/accounts/acme-production").await;
+    let mut alice = Client::new(&stack.seller_url);
+    let own = alice.sign_in_as_alice("/accounts/acme-production").await;
+    for page in [shown, own] {
+        page.says("&lt;script&gt;alert(1)&lt;/script&gt;");
+        page.does_not_say("<script>");
+    }
+}
+
+/// The product asks for something by the API.
+async fn product(stack: &Local, method: Method, path: &str, body: &str) -> Answer {
+    let key = format!("Bearer {USAGE_API_KEY}");
+    let headers = [
+        ("authorization", key.as_str()),
+        ("content-type", "application/json"),
+    ];
+    Client::new(&stack.seller_url)
+        .send(method, path, &headers, body)
+        .await
+}
+
+#[tokio::test]
+async fn a_members_address_that_would_end_a_line_or_a_tag_is_refused_and_not_repeated() {
+    let stack = stack().await;
+    let members = "/api/accounts/acme-production/members";
+    let role = json!({ "role": "read_only" }).to_string();
+    for address in [
+        "eve@example.com%0D%0ASet-Cookie:%20x=y",
+        "eve%00@example.com",
+        "eve%20%3Cb%3E@example.com",
+        "%3Cscript%3Ealert(1)%3C%2Fscript%3E@example.com",
+        "nobody",
+    ] {
+        let path = format!("{members}/{address}");
+        let refused = product(&stack, Method::PUT, &path, &role).await;
+        refused.is(422);
+        assert!(refused.headers.get("set-cookie").is_none());
+        refused.does_not_say("eve");
+        refused.does_not_say("script");
+    }
+}
+
+#[tokio::test]
+async fn every_body_of_the_products_api_is_refused_when_it_is_too_large() {
+    let stack = stack().await;
+    let large = json!({ "name": "x".repeat(20_000) }).to_string();
+    for (method, path) in [
+        (Method::PUT, "/api/accounts/new"),
+        (Method::PATCH, "/api/accounts/acme-production"),
+        (
+            Method::PUT,
+            "/api/accounts/acme-production/members/a@example.com",
+        ),
+        (
+            Method::PUT,
+            "/api/accounts/acme-production/annual-subscription",
+        ),
+    ] {
+        let answer = product(&stack, method, path, &large).await;
+        assert_eq!(answer.status, 413, "{path}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
     }
 }
 

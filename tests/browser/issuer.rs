@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use local::issuer::{Issuer, IssuerConfig, Method, User};
+use local::issuer::{Issuer, IssuerConfig, Method, User, subject_of};
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use web::{
-    Begun, CredentialRule, Freshness, Identity, PublicUrl, SignIn, SignInError, SignInSettings,
-    SupportRule,
+    Begun, CredentialRule, Identity, PublicUrl, SignIn, SignInError, SignInSettings, SupportRule,
+    Wanted,
 };
 
 use super::client::Client;
@@ -62,6 +62,7 @@ async fn playground() -> Playground {
             User {
                 email: "ada@example.com".to_owned(),
                 name: "Ada".to_owned(),
+                subject: subject_of("ada@example.com"),
                 email_verified: false,
                 method: Method::Password("pw".to_owned()),
                 groups: vec!["sales".to_owned(), "support".to_owned()],
@@ -69,6 +70,7 @@ async fn playground() -> Playground {
             User {
                 email: "sam@example.com".to_owned(),
                 name: "Sam".to_owned(),
+                subject: subject_of("sam@example.com"),
                 email_verified: true,
                 method: Method::Saml {
                     provider: "corporate".to_owned(),
@@ -76,6 +78,7 @@ async fn playground() -> Playground {
                 groups: Vec::new(),
             },
         ],
+        users_file: None,
         now: Arc::new(now),
     })
     .expect("an issuer");
@@ -97,7 +100,7 @@ impl Playground {
     async fn code(&self, form: &[(&str, &str)]) -> String {
         let url = self
             .sign_in
-            .authorization_url(&BEGUN, Freshness::Now, None, now())
+            .authorization_url(&BEGUN, Wanted::SignInNow, None, now())
             .await
             .expect("an address");
         let answer = Client::new(&self.url).post(&url, form).await;
@@ -219,7 +222,7 @@ async fn an_issuer_that_is_not_there_or_names_another_is_unavailable() {
     let renamed = client_of(&playground.url.replace("localhost", "127.0.0.1"), "secret");
     for sign_in in [nobody, renamed] {
         let answer = sign_in
-            .authorization_url(&BEGUN, Freshness::Now, None, now())
+            .authorization_url(&BEGUN, Wanted::SignInNow, None, now())
             .await;
         assert!(
             matches!(answer, Err(SignInError::IssuerUnavailable { .. })),

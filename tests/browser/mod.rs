@@ -11,8 +11,11 @@ mod hand_over;
 mod issuer;
 mod looks;
 mod registration;
+mod rogue;
 mod sign_in;
+mod sign_up;
 mod support;
+mod tokens;
 mod webdriver;
 
 use fake_aws::{NewAgreement, OfferKind};

@@ -42,8 +42,15 @@ pub(crate) struct Window<'a> {
 }
 
 impl Driver {
-    /// Starts chromedriver on a port of its choice.
+    /// Starts chromedriver on a port of its choice. Of two that start at once and
+    /// choose the same, one ends: it is started anew.
     pub(crate) fn start() -> Self {
+        (0..5)
+            .find_map(|_| Self::started())
+            .expect("chromedriver says its port")
+    }
+
+    fn started() -> Option<Self> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -51,18 +58,19 @@ impl Driver {
             .spawn()
             .expect("chromedriver starts (Debian: chromium and chromium-driver)");
         let output = child.stdout.take().expect("its output is piped");
+        let mut driver = Self {
+            child,
+            address: String::new(),
+        };
         let port = BufReader::new(output)
             .lines()
             .map_while(Result::ok)
             .find_map(|line| {
                 let (_, rest) = line.split_once("started successfully on port ")?;
                 rest.trim_end_matches('.').parse::<u16>().ok()
-            })
-            .expect("chromedriver says its port");
-        Self {
-            child,
-            address: format!("127.0.0.1:{port}"),
-        }
+            })?;
+        driver.address = format!("127.0.0.1:{port}");
+        Some(driver)
     }
 
     /// Opens a window.

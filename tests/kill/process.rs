@@ -16,23 +16,23 @@ use tokio::process::{Child, Command};
 use crate::built::built;
 
 /// The program.
-pub(super) struct Program(PathBuf);
+pub(crate) struct Program(PathBuf);
 
 /// A process, killed with this.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
-    pub(super) addresses: Addresses,
+    pub(crate) addresses: Addresses,
 }
 
 /// Where a process serves.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Addresses {
-    pub(super) seller: String,
+pub(crate) struct Addresses {
+    pub(crate) seller: String,
     aws: String,
 }
 
 impl Program {
-    pub(super) fn built() -> Self {
+    pub(crate) fn built() -> Self {
         Self(built("local"))
     }
 
@@ -53,7 +53,7 @@ impl Program {
     }
 
     /// A process that serves: it prints where once it does.
-    pub(super) async fn start(&self, data: &Path) -> Process {
+    pub(crate) async fn start(&self, data: &Path) -> Process {
         let mut process = self.spawn(data);
         let stdout = process.child.stdout.as_mut().unwrap();
         let mut lines = BufReader::new(stdout).lines();
@@ -73,7 +73,7 @@ impl Program {
 
 impl Process {
     /// SIGKILL; returns when the process is gone.
-    pub(super) async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 }

@@ -27,8 +27,9 @@ pub const SIGN_IN_FRESH_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// How long a registration session lives, by our clock.
 pub const REGISTRATION_FOR: SignedDuration = SignedDuration::from_hours(4);
 
-/// How long a sign-in may be under way at the issuer.
-pub const PENDING_SIGN_IN_FOR: SignedDuration = SignedDuration::from_mins(10);
+/// How long a sign-in may be under way at the issuer: long enough for somebody
+/// who signs up there and waits for a mail.
+pub const PENDING_SIGN_IN_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long a sign-in session lives.
 pub const SIGN_IN_FOR: SignedDuration = SignedDuration::from_hours(12);

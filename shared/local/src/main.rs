@@ -131,6 +131,7 @@ fn greet(local: &Local, kept: Option<&PathBuf>) {
             how(person)
         );
     }
+    println!("No user yet? Mails       {seller_url}/issuer/mailbox");
     println!();
     println!("1. Open {aws_url}, subscribe, and press \"Set up your account\".");
     println!("2. Sign in as alice@example.com, choose an account and confirm the link.");

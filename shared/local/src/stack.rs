@@ -1,7 +1,7 @@
 //! Composing and serving the stack.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use app::{App, Rules, Settings, StepError};
@@ -26,7 +26,7 @@ use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, Su
 
 use crate::clock::LocalClock;
 use crate::functions::Functions;
-use crate::issuer::{Issuer, IssuerConfig, NoRandomness};
+use crate::issuer::{Issuer, IssuerConfig, IssuerError};
 use crate::product::{ACME_PRODUCTION, Reporting, open_accounts};
 use crate::schedules::Schedules;
 
@@ -74,9 +74,9 @@ pub enum StartError {
     /// The address of the pages is none.
     #[error(transparent)]
     PublicUrl(#[from] web::InvalidPublicUrl),
-    /// No key for the issuer.
-    #[error(transparent)]
-    Issuer(#[from] NoRandomness),
+    /// Nobody could sign in.
+    #[error("the local sign-in did not start")]
+    Issuer(#[from] IssuerError),
     /// The accounts could not be opened.
     #[error("the product's accounts could not be opened")]
     Seed(#[from] crate::product::SeedError),
@@ -146,7 +146,7 @@ impl Local {
         connect(&fake, &functions, &schedules, opened);
         drop(standing);
 
-        let issuer = issuer(&seller_url, &fake)?;
+        let issuer = issuer(&seller_url, &fake, config.data_dir.as_deref())?;
         let seller_router = web::all(state)
             .merge(issuer.router())
             .layer(from_fn_with_state((schedules, fake.clone()), wake_after));
@@ -289,7 +289,12 @@ fn client_secret() -> String {
     fake_aws::Config::default().secret
 }
 
-fn issuer(seller_url: &str, fake: &FakeAws) -> Result<Issuer, NoRandomness> {
+/// The issuer; whoever signs up is kept beside the fake's state.
+fn issuer(
+    seller_url: &str,
+    fake: &FakeAws,
+    data_dir: Option<&Path>,
+) -> Result<Issuer, IssuerError> {
     let clock = fake.clone();
     Issuer::new(IssuerConfig {
         url: format!("{seller_url}/issuer"),
@@ -297,6 +302,7 @@ fn issuer(seller_url: &str, fake: &FakeAws) -> Result<Issuer, NoRandomness> {
         client_secret: client_secret(),
         redirect_uris: vec![format!("{seller_url}/sign-in/callback")],
         users: crate::product::users(),
+        users_file: data_dir.map(|dir| dir.join("users.jsonl")),
         now: Arc::new(move || clock.now()),
     })
 }

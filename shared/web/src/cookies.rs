@@ -5,6 +5,7 @@ use app::SessionSecret;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::policy::PENDING_SIGN_IN_FOR;
 use jiff::SignedDuration;
 use ring::digest;
 
@@ -39,7 +40,7 @@ impl Cookie {
         match self {
             Self::Registration => SignedDuration::from_hours(4),
             Self::Session => SignedDuration::from_hours(12),
-            Self::SignIn => SignedDuration::from_mins(10),
+            Self::SignIn => PENDING_SIGN_IN_FOR,
         }
     }
 

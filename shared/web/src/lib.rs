@@ -45,7 +45,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 pub use sign_in::{
-    Begun, CredentialRule, Freshness, Identity, SignIn, SignInError, SignInSettings, SupportRule,
+    Begun, CredentialRule, Identity, SignIn, SignInError, SignInSettings, SupportRule, Wanted,
 };
 pub use site::{ApiAccess, InvalidPublicUrl, PublicUrl, Site, State};
 

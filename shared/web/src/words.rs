@@ -148,8 +148,8 @@ pub(crate) fn sign_in_refusal(refusal: &SignInRefusal) -> Markup {
                  by somebody who signed in with an e-mail address and password."
             }
             SignInRefusal::EmailNotVerified => {
-                "Your e-mail address is not verified yet. Follow the link in the mail that you \
-                 were sent when you signed up, then sign in again."
+                "Your e-mail address is not verified yet. Do what the mail says that you were \
+                 sent when you signed up, then sign in again."
             }
             SignInRefusal::SignInTooOld { at } => {
                 "You signed in at " (time(*at)) ". Changing who pays takes a sign-in of the last 15 minutes."

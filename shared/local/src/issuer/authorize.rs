@@ -3,10 +3,11 @@
 use axum::extract::{Form, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use form_urlencoded::Serializer;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Issuer, Method, NoRandomness, User, one_time_code, pages};
+use super::{Issuer, Method, NoRandomness, User, one_time_code, pages, sign_up};
 
 /// Wrong one-time codes after which the password is asked for again.
 const MAX_WRONG_CODES: u32 = 5;
@@ -22,7 +23,8 @@ pub(super) struct AuthorizationRequest {
     nonce: Option<String>,
     code_challenge: String,
     code_challenge_method: String,
-    login_hint: Option<String>,
+    pub(super) login_hint: Option<String>,
+    prompt: Option<String>,
 }
 
 /// What the sign-in form sends besides the request, which stays in the query.
@@ -62,14 +64,12 @@ pub(super) async fn ask(
     Query(request): Query<AuthorizationRequest>,
 ) -> Response {
     if let Err(problem) = check(&issuer, &request) {
-        return (StatusCode::BAD_REQUEST, pages::problem(problem)).into_response();
+        return refused(problem);
     }
-    pages::sign_in(
-        &issuer.inner.config.users,
-        request.login_hint.as_deref(),
-        false,
-    )
-    .into_response()
+    if request.wants_sign_up() {
+        return sign_up::form(&issuer, &request);
+    }
+    sign_in_form(&issuer, &request, request.login_hint.as_deref(), false)
 }
 
 /// Answers the sign-in form.
@@ -79,14 +79,16 @@ pub(super) async fn authorize(
     Form(form): Form<SignInForm>,
 ) -> Response {
     if let Err(problem) = check(&issuer, &request) {
-        return (StatusCode::BAD_REQUEST, pages::problem(problem)).into_response();
+        return refused(problem);
     }
     let Some(user) = issuer.user(&form) else {
-        let page = pages::sign_in(&issuer.inner.config.users, Some(&form.email), true);
+        let page = sign_in_form(&issuer, &request, Some(&form.email), true);
         return (StatusCode::UNAUTHORIZED, page).into_response();
     };
     match &user.method {
-        Method::Password(_) | Method::Saml { .. } => answer(&issuer, user, request),
+        Method::Password(_) | Method::HashedPassword(_) | Method::Saml { .. } => {
+            answer(&issuer, user, request)
+        }
         Method::PasswordAndCode { .. } => {
             let owed = CodeOwed {
                 user,
@@ -95,7 +97,7 @@ pub(super) async fn authorize(
             };
             match issuer.inner.codes_owed.put(owed, issuer.now()) {
                 Ok(ticket) => {
-                    pages::one_time_code(&issuer.inner.config, &ticket, false).into_response()
+                    pages::one_time_code(issuer.inner.config.path(), &ticket, false).into_response()
                 }
                 Err(NoRandomness) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             }
@@ -120,7 +122,7 @@ pub(super) async fn second_factor(
             None => sign_in_again(),
         },
         Some((false, wrong)) if wrong < MAX_WRONG_CODES => {
-            let page = pages::one_time_code(&issuer.inner.config, &form.ticket, true);
+            let page = pages::one_time_code(issuer.inner.config.path(), &form.ticket, true);
             (StatusCode::UNAUTHORIZED, page).into_response()
         }
         Some((false, _)) => {
@@ -133,16 +135,37 @@ pub(super) async fn second_factor(
 
 /// Shows the one-time codes of everybody who needs one, as their phones would.
 pub(super) async fn authenticator(State(issuer): State<Issuer>) -> Response {
-    pages::authenticator(&issuer.inner.config.users, issuer.now()).into_response()
+    pages::authenticator(issuer.inner.users.known(), issuer.now()).into_response()
 }
 
 fn sign_in_again() -> Response {
-    let problem = "The password was given more than 5 minutes ago, or too many codes were wrong.";
+    refused("The password was given more than 5 minutes ago, or too many codes were wrong.")
+}
+
+/// The page of a request that is not answered.
+pub(super) fn refused(problem: &str) -> Response {
     (StatusCode::BAD_REQUEST, pages::problem(problem)).into_response()
 }
 
+fn sign_in_form(
+    issuer: &Issuer,
+    request: &AuthorizationRequest,
+    email: Option<&str>,
+    refused: bool,
+) -> Response {
+    let inner = &issuer.inner;
+    let page = pages::SignIn {
+        path: inner.config.path(),
+        query: &request.query(),
+        users: inner.users.known(),
+        email,
+        refused,
+    };
+    page.show().into_response()
+}
+
 /// Sends the browser back with a code.
-fn answer(issuer: &Issuer, user: User, request: AuthorizationRequest) -> Response {
+pub(super) fn answer(issuer: &Issuer, user: User, request: AuthorizationRequest) -> Response {
     let now = issuer.now();
     let grant = Grant {
         user,
@@ -153,11 +176,12 @@ fn answer(issuer: &Issuer, user: User, request: AuthorizationRequest) -> Respons
     };
     match issuer.inner.grants.put(grant, now) {
         Ok(code) => {
-            let mut target = format!("{}?code={code}", request.redirect_uri);
-            if let Some(state) = request.state {
-                target.push_str("&state=");
-                target.push_str(&percent_encoded(&state));
+            let mut query = Serializer::new(String::new());
+            query.append_pair("code", &code);
+            if let Some(state) = &request.state {
+                query.append_pair("state", state);
             }
+            let target = format!("{}?{}", request.redirect_uri, query.finish());
             Redirect::to(&target).into_response()
         }
         Err(NoRandomness) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -165,7 +189,7 @@ fn answer(issuer: &Issuer, user: User, request: AuthorizationRequest) -> Respons
 }
 
 /// Whether the request may be answered at all.
-fn check(issuer: &Issuer, request: &AuthorizationRequest) -> Result<(), &'static str> {
+pub(super) fn check(issuer: &Issuer, request: &AuthorizationRequest) -> Result<(), &'static str> {
     let config = &issuer.inner.config;
     if request.client_id != config.client_id {
         return Err("This client is not known here.");
@@ -185,19 +209,50 @@ fn check(issuer: &Issuer, request: &AuthorizationRequest) -> Result<(), &'static
     Ok(())
 }
 
+impl AuthorizationRequest {
+    /// Whether it begins with signing up (OpenID Connect's "Initiating User
+    /// Registration").
+    fn wants_sign_up(&self) -> bool {
+        let prompts = self.prompt.as_deref().unwrap_or_default();
+        prompts.split(' ').any(|prompt| prompt == "create")
+    }
+
+    /// The request as a query again, without what page it is to begin with.
+    pub(super) fn query(&self) -> String {
+        let mut query = Serializer::new(String::new());
+        for (name, value) in [
+            ("response_type", Some(&self.response_type)),
+            ("client_id", Some(&self.client_id)),
+            ("redirect_uri", Some(&self.redirect_uri)),
+            ("scope", Some(&self.scope)),
+            ("state", self.state.as_ref()),
+            ("nonce", self.nonce.as_ref()),
+            ("code_challenge", Some(&self.code_challenge)),
+            ("code_challenge_method", Some(&self.code_challenge_method)),
+            ("login_hint", self.login_hint.as_ref()),
+        ] {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        query.finish()
+    }
+}
+
 impl Issuer {
     /// The user who gave these credentials.
     fn user(&self, form: &SignInForm) -> Option<User> {
         let email = form.email.trim().to_ascii_lowercase();
-        let users = &self.inner.config.users;
-        let user = users.iter().find(|user| user.email == email)?;
+        let user = self.inner.users.find(&email)?;
+        let given = form.password.as_deref();
         let proven = match &user.method {
             Method::Password(password) | Method::PasswordAndCode { password, .. } => {
-                form.password.as_deref() == Some(password)
+                given == Some(password)
             }
-            Method::Saml { .. } => form.password.is_none(),
+            Method::HashedPassword(hash) => given.is_some_and(|given| hash.is_of(given)),
+            Method::Saml { .. } => given.is_none(),
         };
-        proven.then(|| user.clone())
+        proven.then_some(user)
     }
 
     /// Whether this is a code of the user's that was not used before: each
@@ -205,7 +260,7 @@ impl Issuer {
     fn is_code_of(&self, user: &User, code: &str, now: Timestamp) -> bool {
         let step = match &user.method {
             Method::PasswordAndCode { secret, .. } => one_time_code::step_of(secret, code, now),
-            Method::Password(_) | Method::Saml { .. } => None,
+            Method::Password(_) | Method::HashedPassword(_) | Method::Saml { .. } => None,
         };
         let Some(step) = step else {
             return false;
@@ -217,19 +272,4 @@ impl Issuer {
         }
         fresh
     }
-}
-
-/// `text` for a query's value.
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }

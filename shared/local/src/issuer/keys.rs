@@ -58,6 +58,15 @@ impl Keys {
     }
 }
 
+/// Six random digits, for a person to type.
+pub(super) fn random_digits() -> Result<String, NoRandomness> {
+    let mut bytes = [0_u8; 8];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| NoRandomness)?;
+    Ok(format!("{:06}", u64::from_be_bytes(bytes) % 1_000_000))
+}
+
 /// 128 random bits as text that needs no encoding in a URL.
 pub(super) fn random_text() -> Result<String, NoRandomness> {
     let mut bytes = [0_u8; 16];

@@ -2,6 +2,9 @@
 //! way Cognito does: discovery, authorization code with PKCE, ID tokens signed
 //! with a key from its JWKS.
 //!
+//! Whoever has no user signs up, by a mail whose code is shown on the page
+//! `/mailbox`.
+//!
 //! It is an issuer of its own and shares nothing with the code that verifies
 //! its tokens, so that one misreading cannot sit on both sides. Deliberately
 //! absent: refresh tokens, a user-info endpoint, a session of its own. It asks
@@ -10,23 +13,35 @@
 mod authorize;
 mod kept;
 mod keys;
+mod mailbox;
 mod one_time_code;
 mod pages;
+mod sign_up;
 mod token;
+mod users;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
+use ring::digest;
 use serde_json::{Value, json};
 
 use authorize::{CodeOwed, Grant};
 use kept::{Kept, lock};
 use keys::Keys;
+use mailbox::Mailbox;
+use sign_up::SignUp;
+use users::Users;
+
+pub use users::{PasswordHash, UsersError};
 
 /// How long an authorization code may be redeemed.
 const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
@@ -45,8 +60,10 @@ pub struct IssuerConfig {
     pub client_secret: String,
     /// Where a code may be sent.
     pub redirect_uris: Vec<String>,
-    /// Who can sign in.
+    /// Who can sign in from the start.
     pub users: Vec<User>,
+    /// Where those who sign up are kept; `None`: nowhere.
+    pub users_file: Option<PathBuf>,
     /// Where its time comes from.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -58,6 +75,8 @@ pub struct User {
     pub email: String,
     /// The name shown.
     pub name: String,
+    /// The claim `sub`, which is never another user's.
+    pub subject: String,
     /// Whether the address is verified.
     pub email_verified: bool,
     /// How they prove who they are.
@@ -71,6 +90,8 @@ pub struct User {
 pub enum Method {
     /// By a password, typed here.
     Password(String),
+    /// By a password, typed here, of which only a hash is kept.
+    HashedPassword(PasswordHash),
     /// By a password and a one-time code (TOTP), which the page
     /// `/authenticator` shows as their phone would.
     PasswordAndCode {
@@ -94,9 +115,12 @@ pub struct Issuer {
 
 struct Inner {
     config: IssuerConfig,
+    users: Users,
+    mailbox: Mailbox,
     keys: Mutex<Keys>,
     grants: Kept<Grant>,
     codes_owed: Kept<CodeOwed>,
+    sign_ups: Kept<SignUp>,
     /// By e-mail address: the step of the one-time code that was used last.
     used_steps: Mutex<HashMap<String, u64>>,
 }
@@ -113,18 +137,39 @@ impl fmt::Display for NoRandomness {
 
 impl std::error::Error for NoRandomness {}
 
+/// Why there is no issuer.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuerError {
+    /// No key could be made.
+    #[error(transparent)]
+    Key(#[from] NoRandomness),
+    /// Those who signed up before cannot be read.
+    #[error("those who signed up before cannot be read")]
+    Users(#[from] UsersError),
+}
+
+/// The `sub` of somebody who is there from the start: the same at every start.
+pub fn subject_of(email: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, email.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
+}
+
 impl Issuer {
     /// An issuer with a fresh ES256 key.
     ///
     /// # Errors
-    /// [`NoRandomness`] when no key could be made.
-    pub fn new(config: IssuerConfig) -> Result<Self, NoRandomness> {
+    /// [`IssuerError`].
+    pub fn new(config: IssuerConfig) -> Result<Self, IssuerError> {
+        let users = Users::open(config.users.clone(), config.users_file.as_deref())?;
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
+                users,
+                mailbox: Mailbox::default(),
                 keys: Mutex::new(Keys::generate()?),
                 grants: Kept::for_a(CODE_LIFETIME),
                 codes_owed: Kept::for_a(SECOND_FACTOR_LIFETIME),
+                sign_ups: Kept::for_a(sign_up::CODE_LIFETIME),
                 used_steps: Mutex::new(HashMap::new()),
             }),
         })
@@ -138,6 +183,9 @@ impl Issuer {
             .route("/authorize", get(authorize::ask).post(authorize::authorize))
             .route("/second-factor", post(authorize::second_factor))
             .route("/authenticator", get(authorize::authenticator))
+            .route("/sign-up", get(sign_up::ask).post(sign_up::sign_up))
+            .route("/verification", post(sign_up::verify))
+            .route("/mailbox", get(mailbox::show))
             .route("/token", post(token::token))
             .with_state(self.clone());
         match self.inner.config.path() {
@@ -185,6 +233,7 @@ async fn discovery(State(issuer): State<Issuer>) -> Json<Value> {
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["openid", "email", "profile"],
+        "prompt_values_supported": ["login", "create"],
     }))
 }
 

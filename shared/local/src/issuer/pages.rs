@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{IssuerConfig, Method, User, one_time_code};
+use super::mailbox::Mail;
+use super::sign_up::{CODE_LIFETIME, MIN_PASSWORD_CHARS, Mistakes, SignUpForm};
+use super::{Method, User, one_time_code};
 
 const STYLE: &str = "
 :root{color-scheme:light dark}
@@ -22,28 +24,53 @@ button{margin-top:.75rem;cursor:pointer}
 .others{border-top:1px solid #8a8f9866;padding-top:.75rem}
 dl{font-size:.9rem;display:grid;grid-template-columns:auto 1fr;gap:.15rem .75rem;margin:.5rem 0}
 dd{margin:0}
+h2{font-size:1rem;margin:0}
+.mail{border:1px solid #8a8f9866;border-radius:.4rem;padding:.75rem;margin:.75rem 0}
+.code{font:700 1.5rem/1.2 ui-monospace,monospace;letter-spacing:.15em}
 ";
 
-/// The form that asks who somebody is. It posts to its own address, whose
-/// query carries the request.
-pub(super) fn sign_in(users: &[User], email: Option<&str>, refused: bool) -> Markup {
-    page(
-        "Sign in",
-        &html! {
-            h1 { "Local sign-in" }
-            p { "This page stands for your identity provider (Amazon Cognito on AWS)." }
-            @if refused {
-                p.problem role="alert" { "That e-mail address and password do not belong together. Nothing was changed; try again." }
-            }
-            form.by-password method="post" {
-                label for="email" { "E-mail address" }
-                input #email name="email" type="email" required autocomplete="username" value=[email];
-                label for="password" { "Password" }
-                input #password name="password" type="password" required autocomplete="current-password";
-                button type="submit" { "Sign in" }
-            }
+/// The page that asks who somebody is.
+pub(super) struct SignIn<'a> {
+    /// The issuer's path, before every link.
+    pub(super) path: &'a str,
+    /// The request, for the page on which one signs up.
+    pub(super) query: &'a str,
+    /// Those whose passwords are no secret.
+    pub(super) users: &'a [User],
+    pub(super) email: Option<&'a str>,
+    /// The password was wrong.
+    pub(super) refused: bool,
+}
+
+impl SignIn<'_> {
+    /// The page. Its form posts to its own address, whose query carries the request.
+    pub(super) fn show(&self) -> Markup {
+        page(
+            "Sign in",
+            &html! {
+                h1 { "Local sign-in" }
+                p { "This page stands for your identity provider (Amazon Cognito on AWS)." }
+                @if self.refused {
+                    p.problem role="alert" { "That e-mail address and password do not belong together. Nothing was changed; try again." }
+                }
+                form.by-password method="post" {
+                    label for="email" { "E-mail address" }
+                    input #email name="email" type="email" required autocomplete="username" value=[self.email];
+                    label for="password" { "Password" }
+                    input #password name="password" type="password" required autocomplete="current-password";
+                    button type="submit" { "Sign in" }
+                }
+                p { "No user yet? " a #sign-up href={ (self.path) "/sign-up?" (self.query) } { "Create a user" } }
+                (self.others())
+            },
+        )
+    }
+
+    /// Who signs in otherwise, and whose passwords are known.
+    fn others(&self) -> Markup {
+        html! {
             div.others {
-                @for user in users {
+                @for user in self.users {
                     @if let Method::Saml { provider } = &user.method {
                         form method="post" {
                             input type="hidden" name="email" value=(user.email);
@@ -53,11 +80,11 @@ pub(super) fn sign_in(users: &[User], email: Option<&str>, refused: bool) -> Mar
                 }
                 p.note { "People of this local stack:" }
                 dl {
-                    @for user in users { (known(user)) }
+                    @for user in self.users { (known(user)) }
                 }
             }
-        },
-    )
+        }
+    }
 }
 
 /// How somebody of the local stack signs in.
@@ -72,13 +99,93 @@ fn known(user: &User) -> Markup {
                 dt { (user.email) }
                 dd { "password " code { (password) } ", then a one-time code" }
             }
-            Method::Saml { .. } => {}
+            Method::HashedPassword(_) | Method::Saml { .. } => {}
         }
     }
 }
 
+/// The form with which somebody signs up: what they typed, and what is wrong with it.
+pub(super) fn sign_up(path: &str, query: &str, typed: &SignUpForm, wrong: &Mistakes) -> Markup {
+    page(
+        "Create a user",
+        &html! {
+            h1 { "Create a user" }
+            p { "This page stands for your identity provider (Amazon Cognito on AWS)." }
+            @if *wrong != Mistakes::default() {
+                p.problem role="alert" { "Nothing was created yet: see what is marked below." }
+            }
+            form.by-password method="post" action={ (path) "/sign-up?" (query) } {
+                label for="name" { "Name" }
+                input #name name="name" required maxlength="100" autocomplete="name" value=(typed.name)
+                    aria-invalid=[wrong.name.map(|_| "true")] aria-describedby=[wrong.name.map(|_| "name-wrong")];
+                (mistake("name-wrong", wrong.name))
+                label for="email" { "E-mail address" }
+                input #email name="email" type="email" required maxlength="254" autocomplete="email" value=(typed.email)
+                    aria-invalid=[wrong.email.map(|_| "true")] aria-describedby=[wrong.email.map(|_| "email-wrong")];
+                (mistake("email-wrong", wrong.email))
+                label for="password" { "Password" }
+                input #password name="password" type="password" required minlength=(MIN_PASSWORD_CHARS) maxlength="128" autocomplete="new-password"
+                    aria-invalid=[wrong.password.map(|_| "true")] aria-describedby=[wrong.password.map_or(Some("password-hint"), |_| Some("password-wrong"))];
+                @if wrong.password.is_none() { p.note #password-hint { "10 characters or more." } }
+                (mistake("password-wrong", wrong.password))
+                button type="submit" { "Send me a code" }
+            }
+            p { "You have a user? " a href={ (path) "/authorize?" (query) } { "Sign in" } }
+        },
+    )
+}
+
+fn mistake(id: &str, what: Option<&str>) -> Markup {
+    html! {
+        @if let Some(what) = what { p.problem id=(id) { (what) } }
+    }
+}
+
+/// The form that asks for the code of a verification mail. It says the same of
+/// an address that belongs to a user.
+pub(super) fn verification(path: &str, ticket: &str, email: &str, refused: bool) -> Markup {
+    page(
+        "Verify your e-mail address",
+        &html! {
+            h1 { "Verify your e-mail address" }
+            p { "We sent a mail to " strong { (email) } ". Type the code of six digits that it holds, within " (CODE_LIFETIME.as_mins()) " minutes." }
+            @if refused {
+                p.problem role="alert" { "That is not the code of the mail. After five wrong ones you have to begin again." }
+            }
+            form.by-password method="post" action={ (path) "/verification" } {
+                input type="hidden" name="ticket" value=(ticket);
+                label for="code" { "Code" }
+                input #code name="code" required autocomplete="one-time-code" inputmode="numeric" maxlength="6";
+                button type="submit" { "Create the user and go on" }
+            }
+            p.note { "No mail leaves this machine: " a #mailbox href={ (path) "/mailbox" } target="_blank" { "the mailbox of this local stack" } " shows them all." }
+        },
+    )
+}
+
+/// Every mail.
+pub(super) fn mailbox(mails: &[Mail]) -> Markup {
+    page(
+        "Mailbox",
+        &html! {
+            h1 { "Local mailbox" }
+            p { "The mails that the identity provider sent to anybody, the latest first. They go nowhere else." }
+            @if mails.is_empty() { p.note { "There is none yet." } }
+            @for mail in mails {
+                article.mail data-to=(mail.to) {
+                    h2 { (mail.subject) }
+                    p { "To " strong { (mail.to) } ", " (mail.at.strftime("%-d %b %Y, %H:%M:%S UTC")) }
+                    p { (mail.text) }
+                    @if let Some(code) = &mail.code { p.code { (code) } }
+                }
+            }
+            p.note { a href="" { "Look again" } }
+        },
+    )
+}
+
 /// The form that asks for a one-time code after the password.
-pub(super) fn one_time_code(issuer: &IssuerConfig, ticket: &str, refused: bool) -> Markup {
+pub(super) fn one_time_code(path: &str, ticket: &str, refused: bool) -> Markup {
     page(
         "One-time code",
         &html! {
@@ -87,13 +194,13 @@ pub(super) fn one_time_code(issuer: &IssuerConfig, ticket: &str, refused: bool) 
             @if refused {
                 p.problem role="alert" { "That code is wrong, too old, or was used before. Take the next one." }
             }
-            form.by-password method="post" action={ (issuer.path()) "/second-factor" } {
+            form.by-password method="post" action={ (path) "/second-factor" } {
                 input type="hidden" name="ticket" value=(ticket);
                 label for="code" { "Code" }
                 input #code name="code" required autocomplete="one-time-code" inputmode="numeric" maxlength="6";
                 button type="submit" { "Go on" }
             }
-            p.note { "You need no phone here: " a href={ (issuer.path()) "/authenticator" } target="_blank" { "the authenticator of this local stack" } " shows the code." }
+            p.note { "You need no phone here: " a href={ (path) "/authenticator" } target="_blank" { "the authenticator of this local stack" } " shows the code." }
         },
     )
 }

@@ -89,11 +89,10 @@ impl Issuer {
     fn claims(&self, grant: &Grant) -> Value {
         let now = self.now();
         let user = &grant.user;
-        let subject = digest::digest(&digest::SHA256, user.email.as_bytes());
         let mut claims = json!({
             "iss": self.inner.config.url,
             "aud": self.inner.config.client_id,
-            "sub": URL_SAFE_NO_PAD.encode(&subject.as_ref()[..16]),
+            "sub": user.subject,
             "iat": now.as_second(),
             "exp": (now + TOKEN_LIFETIME).as_second(),
             "auth_time": grant.signed_in_at.as_second(),
@@ -109,7 +108,7 @@ impl Issuer {
             claims["cognito:groups"] = json!(user.groups);
         }
         match &user.method {
-            Method::Password(_) => claims["amr"] = json!(["pwd"]),
+            Method::Password(_) | Method::HashedPassword(_) => claims["amr"] = json!(["pwd"]),
             Method::PasswordAndCode { .. } => claims["amr"] = json!(["pwd", "otp", "mfa"]),
             Method::Saml { provider } => {
                 claims["identities"] = json!([{

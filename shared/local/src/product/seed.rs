@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use ring::digest;
 use store::StoreError;
 
-use crate::issuer::{Method, User};
+use crate::issuer::{Method, User, subject_of};
 
 /// An account with a large fleet, in its trial.
 pub const ACME_PRODUCTION: &str = "acme-production";
@@ -104,6 +104,7 @@ pub(crate) fn users() -> Vec<User> {
         .map(|person| User {
             email: person.email.to_owned(),
             name: person.name.to_owned(),
+            subject: subject_of(person.email),
             email_verified: true,
             method: match person.proof {
                 Proof::Password(password) => Method::Password(password.to_owned()),

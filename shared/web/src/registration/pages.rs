@@ -104,7 +104,10 @@ pub(super) fn welcome(
                 input #email type="email" name="email" required autocomplete="email" inputmode="email" maxlength="254" value=[suggested] aria-describedby="email-hint";
                 p.hint #email-hint { "The one with which you sign in to " (site.product_name) ", or with which you want to sign up." }
             }
-            div.actions { button type="submit" { "Continue to sign in" } }
+            div.actions {
+                button type="submit" { "Continue to sign in" }
+                button.quiet type="submit" name="new" value="1" { "No user yet? Sign up" }
+            }
         }
         div.note {
             strong { "With e-mail address and password" }

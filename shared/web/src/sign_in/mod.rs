@@ -138,14 +138,16 @@ pub struct Begun<'a> {
 
 /// What to ask of the issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
+pub enum Wanted {
     /// The user must prove who they are now.
-    Now,
+    SignInNow,
     /// A sign-in at most this many seconds old will do.
-    Within {
+    SignInWithin {
         /// Seconds.
         max_age_s: u32,
     },
+    /// Somebody who has no user yet gets one, and is signed in by that.
+    SignUp,
 }
 
 /// The client of one issuer. Cheap to clone.
@@ -175,6 +177,8 @@ struct Discovery {
     authorization_endpoint: String,
     token_endpoint: String,
     jwks_uri: String,
+    #[serde(default)]
+    prompt_values_supported: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -212,12 +216,16 @@ impl SignIn {
     pub async fn authorization_url(
         &self,
         begun: &Begun<'_>,
-        freshness: Freshness,
+        wanted: Wanted,
         email: Option<&str>,
         now: Timestamp,
     ) -> Result<String, SignInError> {
         let discovery = self.discovery(now).await?;
-        let endpoint = &discovery.authorization_endpoint;
+        let (endpoint, prompt) = match wanted {
+            Wanted::SignInNow => (discovery.authorization_endpoint.clone(), Some("login")),
+            Wanted::SignInWithin { .. } => (discovery.authorization_endpoint.clone(), None),
+            Wanted::SignUp => discovery.sign_up(),
+        };
         let challenge = digest::digest(&digest::SHA256, begun.verifier.as_bytes());
         let mut query = Serializer::new(String::new());
         query
@@ -229,12 +237,18 @@ impl SignIn {
             .append_pair("nonce", begun.nonce)
             .append_pair("code_challenge", &URL_SAFE_NO_PAD.encode(challenge))
             .append_pair("code_challenge_method", "S256");
-        match freshness {
-            Freshness::Now => query
-                .append_pair("prompt", "login")
-                .append_pair("max_age", "0"),
-            Freshness::Within { max_age_s } => query.append_pair("max_age", &max_age_s.to_string()),
-        };
+        if let Some(prompt) = prompt {
+            query.append_pair("prompt", prompt);
+        }
+        match wanted {
+            Wanted::SignInNow => {
+                query.append_pair("max_age", "0");
+            }
+            Wanted::SignInWithin { max_age_s } => {
+                query.append_pair("max_age", &max_age_s.to_string());
+            }
+            Wanted::SignUp => {}
+        }
         if let Some(email) = email {
             query.append_pair("login_hint", email);
         }
@@ -349,6 +363,30 @@ impl SignIn {
     }
 }
 
+impl Discovery {
+    /// Where somebody signs up, and the `prompt` for it. An issuer that says so
+    /// takes `prompt=create` (OpenID Connect's "Initiating User Registration").
+    /// Cognito does not, but has the page `/signup` beside its authorization
+    /// endpoint, "with the same parameters as /oauth2/authorize" (its developer
+    /// guide, "User-interactive managed login endpoints"). Elsewhere people sign
+    /// up from the page on which they sign in.
+    fn sign_up(&self) -> (String, Option<&'static str>) {
+        let endpoint = &self.authorization_endpoint;
+        if self
+            .prompt_values_supported
+            .iter()
+            .any(|value| value == "create")
+        {
+            return (endpoint.clone(), Some("create"));
+        }
+        let is_cognito = self.issuer.starts_with("https://cognito-idp.");
+        match endpoint.strip_suffix("/oauth2/authorize") {
+            Some(domain) if is_cognito => (format!("{domain}/signup"), None),
+            Some(_) | None => (endpoint.clone(), None),
+        }
+    }
+}
+
 /// What is known, if it was fetched less than `lifetime` ago. A clock that
 /// went back makes it old, not eternal.
 fn fresh<T>(
@@ -376,4 +414,41 @@ fn origin(url: &str) -> Option<&str> {
     let host_at = url.find("://")? + 3;
     let end = url[host_at..].find(['/', '?', '#']).map(|at| host_at + at);
     Some(&url[..end.unwrap_or(url.len())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sign_up_at(
+        issuer: &str,
+        endpoint: &str,
+        prompts: &[&str],
+    ) -> (String, Option<&'static str>) {
+        Discovery {
+            issuer: issuer.to_owned(),
+            authorization_endpoint: endpoint.to_owned(),
+            token_endpoint: String::new(),
+            jwks_uri: String::new(),
+            prompt_values_supported: prompts.iter().map(|text| (*text).to_owned()).collect(),
+        }
+        .sign_up()
+    }
+
+    #[test]
+    fn people_sign_up_where_the_issuer_has_them_do_so() {
+        let cognito = "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_AbC";
+        let domain = "https://protect.auth.us-east-1.amazoncognito.com";
+        assert_eq!(
+            sign_up_at(cognito, &format!("{domain}/oauth2/authorize"), &[]),
+            (format!("{domain}/signup"), None)
+        );
+        let other = "https://issuer.example.com";
+        let endpoint = format!("{other}/oauth2/authorize");
+        assert_eq!(
+            sign_up_at(other, &endpoint, &["login", "create"]),
+            (endpoint.clone(), Some("create"))
+        );
+        assert_eq!(sign_up_at(other, &endpoint, &["login"]), (endpoint, None));
+    }
 }

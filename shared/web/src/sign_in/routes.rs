@@ -12,7 +12,7 @@ use domain::policy::{PENDING_SIGN_IN_FOR, SIGN_IN_FOR};
 use domain::sign_in::{PendingSignIn, SignInMethod, SignedIn, Subject};
 use serde::Deserialize;
 
-use super::{Begun, Freshness, Identity, SignInError};
+use super::{Begun, Identity, SignInError, Wanted};
 use crate::cookies::{Cookie, hash};
 use crate::forms::{Form, OwnForm, check_origin};
 use crate::problem::Problem;
@@ -37,6 +37,8 @@ struct Wish {
     email: Option<String>,
     /// Present: ask for credentials even of somebody who is signed in.
     again: Option<String>,
+    /// Present: lead to where one signs up.
+    new: Option<String>,
 }
 
 /// What the issuer sends back (RFC 6749 section 4.1.2).
@@ -103,10 +105,12 @@ async fn begin(state: &State, headers: &HeaderMap, wish: &Wish) -> Result<Respon
         nonce: &pending.nonce,
         verifier: &pending.pkce_verifier,
     };
-    let freshness = if to.starts_with("/register") || wish.again.is_some() {
-        Freshness::Now
+    let wanted = if wish.new.is_some() {
+        Wanted::SignUp
+    } else if to.starts_with("/register") || wish.again.is_some() {
+        Wanted::SignInNow
     } else {
-        Freshness::Within {
+        Wanted::SignInWithin {
             max_age_s: u32::try_from(SIGN_IN_FOR.as_secs()).unwrap_or(u32::MAX),
         }
     };
@@ -117,7 +121,7 @@ async fn begin(state: &State, headers: &HeaderMap, wish: &Wish) -> Result<Respon
         .filter(|email| !email.is_empty());
     let target = state
         .sign_in
-        .authorization_url(&begun, freshness, email, now)
+        .authorization_url(&begun, wanted, email, now)
         .await?;
     Ok((Cookie::SignIn.set(url, &browser), Redirect::to(&target)).into_response())
 }
@@ -222,7 +226,7 @@ fn not_begun_here(url: &PublicUrl) -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "This sign-in did not begin here",
-        "It was begun in another browser, is more than 10 minutes old, or was finished before.",
+        "It was begun in another browser, is more than an hour old, or was finished before.",
     )
     .kept("Nothing was changed. A registration that you began is kept for 4 hours.")
     .say(format!(
@@ -276,14 +280,15 @@ impl From<app::sign_in::SignInError> for Problem {
                 "Your e-mail address is what we know you by, and it is not verified yet.",
             )
             .kept("A registration that you began is kept for 4 hours.")
-            .say("Follow the link in the mail that you were sent when you signed up, then sign in again."),
+            .say("Do what the mail says that you were sent when you signed up, then sign in again."),
             app::sign_in::SignInError::AnotherUser => Self::new(
                 StatusCode::FORBIDDEN,
                 "This e-mail address belongs to another user",
                 "Somebody signed in here with this address before, as another user of the sign-in service.",
             )
             .kept("The accounts of that user are as they were, and so is yours.")
-            .say("If the address is yours, write to support."),
+            .say("Sign in as the user that you had before. If the address is yours and you know of no other user, write to support.")
+            .go("Sign in as that user", "/sign-in?to=/accounts&again=1"),
             app::sign_in::SignInError::Store(error) => error.into(),
         }
     }

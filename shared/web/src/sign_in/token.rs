@@ -28,6 +28,7 @@ struct Claims {
     sub: String,
     exp: i64,
     iat: i64,
+    nbf: Option<i64>,
     auth_time: Option<i64>,
     nonce: Option<String>,
     aud: Value,
@@ -104,6 +105,12 @@ fn check(claims: &Claims, expected: &Expected<'_>) -> Result<(), SignInError> {
     }
     if claims.iat > now.saturating_add(leeway) {
         return invalid("it was issued in the future");
+    }
+    if claims
+        .nbf
+        .is_some_and(|from| from > now.saturating_add(leeway))
+    {
+        return invalid("it does not count yet");
     }
     if claims.nonce.as_deref() != Some(expected.nonce) {
         return invalid("its nonce is not the one sent");
@@ -388,6 +395,7 @@ mod tests {
             ("nonce", Value::Null, "its nonce is not the one sent"),
             ("exp", at(-60), "it has expired"),
             ("iat", at(61), "it was issued in the future"),
+            ("nbf", at(61), "it does not count yet"),
             ("auth_time", at(61), "its sign-in lies in the future"),
             ("token_use", json!("access"), "it is not an ID token"),
             (
