@@ -243,9 +243,12 @@ fn an_advisory_holds_until_it_is_resolved_and_is_told_once_each() {
         let Ok(Decision::Commit(change)) = decision else {
             panic!("{decision:?}");
         };
-        told.extend(change.outbound.into_iter().filter_map(|event| match event {
-            OutboundEvent::AgreementNoticed { notice, .. } => Some(notice),
-            _ => None,
+        told.extend(change.outbound.into_iter().filter_map(|event| {
+            if let OutboundEvent::AgreementNoticed { notice, .. } = event {
+                Some(notice)
+            } else {
+                None
+            }
         }));
         let next = change.licenses.into_iter().next().unwrap();
         known = Some(License { version: 1, ..next });

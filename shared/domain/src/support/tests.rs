@@ -113,9 +113,12 @@ fn request(by: &SignedIn, account: &Account) -> SupportRequest {
 }
 
 fn texts(change: &Change) -> Vec<&str> {
-    let told = change.outbound.iter().filter_map(|event| match event {
-        OutboundEvent::ChangedBySupport { text, .. } => Some(text.as_str()),
-        _ => None,
+    let told = change.outbound.iter().filter_map(|event| {
+        if let OutboundEvent::ChangedBySupport { text, .. } = event {
+            Some(text.as_str())
+        } else {
+            None
+        }
     });
     told.collect()
 }

@@ -214,6 +214,11 @@ mod tests {
                 "ended_at": "2026-11-22T12:00:00Z", "last_event_at": "2026-11-22T12:00:31Z",
                 "learned_at": "2026-11-22T12:00:02Z",
             }}},
+            "notices": {
+                "advisory_since": "2026-11-22T11:00:00Z", "renewal_certain_since": null,
+                "ending": {"ends_at": "2026-12-22T10:00:00Z", "days": 30, "auto_renewal": false},
+                "cancellation_requested_at": null, "auto_renewal": false,
+            },
             "linked": null, "former": {"account": "north", "until": "2026-11-22T12:00:00Z"},
         }));
         let stored = super::license(item(&license_row(&license)).unwrap()).unwrap();

@@ -229,9 +229,12 @@ async fn a_second_person_approves_and_it_is_done_once() {
         .audit
         .iter()
         .filter(|entry| matches!(entry.action, AuditAction::Linked { .. }))
-        .filter_map(|entry| match &entry.by {
-            Actor::Support { approved_by, .. } => approved_by.clone(),
-            _ => None,
+        .filter_map(|entry| {
+            if let Actor::Support { approved_by, .. } = &entry.by {
+                approved_by.clone()
+            } else {
+                None
+            }
         })
         .collect();
     assert_eq!(approvers, [by]);
