@@ -46,12 +46,17 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
                 "Subscriptions.Arn",
                 &[
                     "dynamodb:ConditionCheckItem",
+                    "dynamodb:DeleteItem",
                     "dynamodb:GetItem",
                     "dynamodb:PutItem",
                     "dynamodb:Query",
                 ],
             ),
-            ("Usage.Arn", &["dynamodb:GetItem", "dynamodb:Query"]),
+            // A license that support links may be reported for hours without usage.
+            (
+                "Usage.Arn",
+                &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            ),
             ("SignInClientSecretArn", SECRET),
             ("SignInSecret", SECRET),
         ],

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use domain::hour::Hour;
 use domain::ids::{
     AccountId, AgreementId, AwsAccountId, Dimension, InvalidId, LicenseArn, LicenseId, ProductCode,
+    UserEmail,
 };
 use domain::ledger::record::Finding;
 use jiff::Timestamp;
@@ -117,6 +118,12 @@ pub enum Command {
         #[arg(value_parser = aws_account)]
         aws_account: AwsAccountId,
     },
+    /// Let a user whom the issuer made anew have their e-mail address again
+    Unpin {
+        /// The e-mail address
+        #[arg(value_parser = email)]
+        email: UserEmail,
+    },
     /// Have an account's hour posted again by the next run
     Post {
         /// The account's id
@@ -208,6 +215,10 @@ fn account(text: &str) -> Result<AccountId, InvalidId> {
 
 fn agreement(text: &str) -> Result<AgreementId, InvalidId> {
     AgreementId::parse(text)
+}
+
+fn email(text: &str) -> Result<UserEmail, InvalidId> {
+    UserEmail::parse(text)
 }
 
 fn aws_account(text: &str) -> Result<AwsAccountId, InvalidId> {

@@ -2,7 +2,7 @@
 
 use app::{App, Done, OperationError, RecordName, StepError};
 use domain::hour::{Hour, before};
-use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
+use domain::ids::{AccountId, Dimension, LicenseId, ProductCode, UserEmail};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::record::{CloseReason, Finding, Record, RecordState};
 use jiff::{SignedDuration, Timestamp};
@@ -27,6 +27,8 @@ pub(crate) enum Change {
     },
     /// A record is given up.
     GiveUp { record: RecordName },
+    /// An e-mail address may belong to another user of the issuer.
+    Unpin { email: UserEmail },
     /// An account's hour is posted again.
     Post { account: AccountId, hour: Hour },
     /// A hold ends.
@@ -58,6 +60,7 @@ impl Change {
             }
             Self::Resolve { record, finding } => plan_resolve(app, record, finding).await,
             Self::GiveUp { record } => plan_give_up(app, record).await,
+            Self::Unpin { email } => plan_unpin(app, email).await,
             Self::Post { account, hour } => plan_post(app, account, *hour).await,
             Self::EndHold { license } => plan_end_hold(app, license).await,
             Self::Include {
@@ -95,6 +98,16 @@ impl Change {
             Self::GiveUp { record } => {
                 let closed = app.give_up(record).await?;
                 Ok(said(Done::Changed, &is_now(&closed)))
+            }
+            Self::Unpin { email } => {
+                let unpinned = app.unpin(email).await.map_err(StepError::from);
+                let unpinned = unpinned.map_err(OperationError::Store)?;
+                let done = if unpinned {
+                    Done::Changed
+                } else {
+                    Done::Already
+                };
+                Ok(said(done, &unpinned_text(email)))
             }
             Self::Post { account, hour } => {
                 app.post_again(account, *hour).await?;
@@ -325,6 +338,21 @@ async fn plan_post(app: &App, account: &AccountId, hour: Hour) -> Result<Plan, R
         "Has all reports of {account}'s hour {hour} posted again within a minute. \
          What is posted already stays as it is."
     )))
+}
+
+async fn plan_unpin(app: &App, email: &UserEmail) -> Result<Plan, Refused> {
+    Ok(if app.is_pinned(email).await.map_err(StepError::from)? {
+        Plan::Will(format!(
+            "Whoever signs in next as {email} has its memberships: do this only for a person whom the issuer \
+                 had to make anew, and who showed that the address is theirs. Sessions of before end within 12 hours."
+        ))
+    } else {
+        Plan::Already(unpinned_text(email))
+    })
+}
+
+fn unpinned_text(email: &UserEmail) -> String {
+    format!("{email} belongs to whoever signs in with it next")
 }
 
 async fn plan_end_hold(app: &App, license: &LicenseId) -> Result<Plan, Refused> {

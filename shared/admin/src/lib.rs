@@ -80,6 +80,7 @@ pub async fn run(
         Command::GiveUp { record } => Change::GiveUp {
             record: (record.license, record.slot, record.dimension),
         },
+        Command::Unpin { email } => Change::Unpin { email },
         Command::Post { account, hour } => Change::Post { account, hour },
         Command::Hold(HoldCommand::End { license }) => Change::EndHold { license },
         Command::Include {

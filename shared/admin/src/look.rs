@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use app::support::{AccountFile, LicenseFile};
+use app::support::{AccountFile, LicenseFile, Paid};
 use app::{App, StepError};
 use domain::audit::Actor;
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
@@ -20,7 +20,13 @@ pub(crate) async fn account(
 ) -> Result<String, Refused> {
     let file = app.account_file(id).await.map_err(StepError::from)?;
     let file = file.ok_or_else(|| Refused::NoAccount(id.clone()))?;
-    Ok(account_text(&file, at))
+    let mut text = account_text(&file);
+    if let Some(at) = at {
+        let then = app.paid_at(&file, at).await.map_err(StepError::from)?;
+        let payer = then.map_or_else(|| "nobody through AWS Marketplace".to_owned(), paid_then);
+        let _ = write!(text, "\nAt {at}: {payer}");
+    }
+    Ok(text)
 }
 
 pub(crate) async fn license(app: &App, id: &LicenseId) -> Result<String, Refused> {
@@ -54,7 +60,7 @@ async fn licenses_text(
     Ok((!texts.is_empty()).then(|| texts.join("\n\n")))
 }
 
-fn account_text(file: &AccountFile, at: Option<Timestamp>) -> String {
+fn account_text(file: &AccountFile) -> String {
     let account = &file.account;
     let state = account.state_at(file.as_of);
     let until = state
@@ -76,14 +82,16 @@ fn account_text(file: &AccountFile, at: Option<Timestamp>) -> String {
     if file.links.is_empty() {
         text.push_str("\nNo license was ever linked to it.");
     }
-    if let Some(at) = at {
-        let payer = file.paid_at(at).map_or_else(
-            || "nobody through AWS Marketplace".to_owned(),
-            |(link, license)| paid(link, license.as_ref()),
-        );
-        let _ = write!(text, "\nAt {at}: {payer}");
-    }
     text
+}
+
+/// Under the agreement of that time, not today's.
+fn paid_then(paid: Paid) -> String {
+    let license = paid.license.map(|license| License {
+        agreement: paid.agreement,
+        ..license
+    });
+    self::paid(&paid.link, license.as_ref())
 }
 
 fn license_text(file: &LicenseFile) -> String {

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use clap::Parser as _;
 use domain::catalog::Catalog;
 use domain::hour::Hour;
+use domain::ids::UserEmail;
+use domain::sign_in::Subject;
 use fake_aws::{Fault, FaultKind};
 use jiff::{SignedDuration, Timestamp};
 use runtime::settings::Reader;
 use serde_json::json;
+use store::subscriptions::Pinned;
 
 use crate::arguments::Arguments;
 use crate::surroundings::local_setting;
@@ -406,4 +409,31 @@ async fn who_pays_for_an_account_and_who_did_is_found_from_every_side() {
         let refused = world.refused(&line).await;
         assert!(refused.contains(what), "{line}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn an_address_can_be_unpinned_for_a_user_whom_the_issuer_made_anew() {
+    let world = World::new().await;
+    let ann = UserEmail::parse("ann@example.com").unwrap();
+    let subject = |text: &str| Subject::parse(text).unwrap();
+    let pin = async |text| {
+        let now = world.aws.now();
+        world
+            .app
+            .store
+            .pin_user(&ann, &subject(text), now)
+            .await
+            .unwrap()
+    };
+    let already = world.said("unpin ann@example.com").await;
+    assert!(already.starts_with("Already so"), "{already}");
+    assert_eq!(pin("first").await, Pinned::First);
+    assert_eq!(pin("anew").await, Pinned::Another);
+    let planned = world.said("unpin ann@example.com --dry-run").await;
+    assert!(planned.contains("nothing was changed"), "{planned}");
+    assert_eq!(pin("anew").await, Pinned::Another);
+    let done = world.yes("unpin ann@example.com").await;
+    assert!(done.starts_with("Done"), "{done}");
+    assert_eq!(pin("anew").await, Pinned::First);
+    assert_eq!(pin("first").await, Pinned::Another);
 }

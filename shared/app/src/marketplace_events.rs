@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use domain::audit::Actor;
 use domain::change::Decision;
 use domain::ids::LicenseId;
-use domain::license::{agreements_of, decide_license, derive, licenses_of};
+use domain::license::{License, agreements_of, decide_license, derive, licenses_of};
 use domain::marketplace_event::{
     Disregarded, EventKind, Fact, MarketplaceEvent, Notification, NotifiedAction, Told,
 };
@@ -156,24 +156,9 @@ impl App {
     ) -> Result<(), DeriveError> {
         for _attempt in 0..ATTEMPTS {
             let known = self.store.license(license).await?;
-            let mut facts = self.store.facts_of_license(license).await?;
-            let mut agreements = agreements_of(license, &facts);
-            agreements.extend(known.iter().flat_map(|known| known.agreements.clone()));
-            agreements.extend(fact.agreement().cloned());
-            for agreement in &agreements {
-                facts.extend(self.store.facts_of_agreement(agreement).await?);
-            }
-            let customers: BTreeSet<_> = facts
-                .iter()
-                .filter(|fact| fact.license_id() == Some(license))
-                .chain([fact])
-                .filter_map(|fact| fact.customer())
-                .map(|(product, customer)| (product.clone(), customer.clone()))
-                .collect();
-            for (product, customer) in &customers {
-                let heard = self.store.facts_of_customer((product, customer)).await?;
-                facts.extend(heard);
-            }
+            let facts = self
+                .facts_about(license, known.as_ref(), Some(fact))
+                .await?;
             let Some(derived) = derive(license, &facts) else {
                 return Ok(());
             };
@@ -193,6 +178,34 @@ impl App {
             }
         }
         Err(DeriveError::Contended)
+    }
+
+    /// Every fact that may say something of a license: what names it, its
+    /// agreements or its buyer; `fact` is one that was just learned.
+    pub(crate) async fn facts_about(
+        &self,
+        license: &LicenseId,
+        known: Option<&License>,
+        fact: Option<&Fact>,
+    ) -> Result<Vec<Fact>, StoreError> {
+        let mut facts = self.store.facts_of_license(license).await?;
+        let mut agreements = agreements_of(license, &facts);
+        agreements.extend(known.iter().flat_map(|known| known.agreements.clone()));
+        agreements.extend(fact.and_then(Fact::agreement).cloned());
+        for agreement in &agreements {
+            facts.extend(self.store.facts_of_agreement(agreement).await?);
+        }
+        let customers: BTreeSet<_> = facts
+            .iter()
+            .filter(|fact| fact.license_id() == Some(license))
+            .chain(fact)
+            .filter_map(Fact::customer)
+            .map(|(product, customer)| (product.clone(), customer.clone()))
+            .collect();
+        for (product, customer) in &customers {
+            facts.extend(self.store.facts_of_customer((product, customer)).await?);
+        }
+        Ok(facts)
     }
 }
 

@@ -209,11 +209,19 @@ impl App {
             buyer,
             product,
             agreement: resolved.agreement,
-            customer: resolved
-                .customer_identifier
-                .and_then(|identifier| CustomerIdentifier::parse(identifier).ok()),
+            customer: customer(resolved.customer_identifier),
         })
     }
+}
+
+/// By what an older listing's messages name the buyer. Without it they cannot be
+/// joined to the license.
+fn customer(identifier: Option<String>) -> Option<CustomerIdentifier> {
+    let parsed = CustomerIdentifier::parse(identifier.filter(|text| !text.is_empty())?);
+    if parsed.is_err() {
+        tracing::warn!("AWS named a buyer by a customer identifier that cannot be used");
+    }
+    parsed.ok()
 }
 
 impl From<ResolveError> for BeginError {

@@ -1,6 +1,7 @@
 //! Signing in: what is kept while a browser is at the issuer, and after it came back.
 
 use domain::hour::after;
+use domain::ids::UserEmail;
 use domain::policy::SIGN_IN_FOR;
 use domain::sign_in::{PendingSignIn, SignedIn};
 use store::StoreError;
@@ -72,6 +73,24 @@ impl App {
             .put_sign_in_session(&secret.hash(), user, after(now, SIGN_IN_FOR))
             .await?;
         Ok(secret)
+    }
+
+    /// Whether an e-mail address is pinned to a user of the issuer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_pinned(&self, email: &UserEmail) -> Result<bool, StoreError> {
+        Ok(self.store.pinned_to(email).await?.is_some())
+    }
+
+    /// Lets whoever signs in next with an e-mail address have it, and the memberships
+    /// that go with it: for somebody whom the issuer had to make anew, with
+    /// another `sub`. Whether it was pinned.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unpin(&self, email: &UserEmail) -> Result<bool, StoreError> {
+        self.store.unpin_user(email).await
     }
 
     /// Who is signed in under a secret; `None` when nobody is, or no longer.

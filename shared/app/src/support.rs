@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 use domain::account::Account;
 use domain::audit::AuditEntry;
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
-use domain::license::License;
+use domain::license::{License, agreement_at, licenses_of};
 use domain::linking::Link;
-use domain::marketplace_event::Told;
 use domain::member::Member;
 use jiff::Timestamp;
 use store::StoreError;
@@ -42,9 +41,20 @@ pub struct LicenseFile {
     pub links: Vec<Link>,
 }
 
+/// Who paid for an account at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paid {
+    /// The link.
+    pub link: Link,
+    /// Its license.
+    pub license: Option<License>,
+    /// The agreement that the license was under then.
+    pub agreement: Option<AgreementId>,
+}
+
 impl AccountFile {
     /// The link by which the account was paid for at an instant, and its license.
-    pub fn paid_at(&self, at: Timestamp) -> Option<&(Link, Option<License>)> {
+    fn link_at(&self, at: Timestamp) -> Option<&(Link, Option<License>)> {
         self.links
             .iter()
             .find(|(link, _)| link.from <= at && link.until.is_none_or(|until| at < until))
@@ -84,6 +94,26 @@ impl App {
         }))
     }
 
+    /// Who paid for an account at an instant; `None` when no AWS account did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn paid_at(
+        &self,
+        file: &AccountFile,
+        at: Timestamp,
+    ) -> Result<Option<Paid>, StoreError> {
+        let Some((link, license)) = file.link_at(at) else {
+            return Ok(None);
+        };
+        let facts = self.facts_about(&link.license, license.as_ref(), None);
+        Ok(Some(Paid {
+            agreement: agreement_at(&link.license, &facts.await?, at),
+            link: link.clone(),
+            license: license.clone(),
+        }))
+    }
+
     /// All that is known of a license; `None` when AWS told of none.
     ///
     /// # Errors
@@ -116,7 +146,7 @@ impl App {
         Ok(licenses.into_iter().collect())
     }
 
-    /// The licenses that AWS's events named with an agreement, ascending.
+    /// The licenses that AWS named with an agreement, ascending.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -125,12 +155,6 @@ impl App {
         agreement: &AgreementId,
     ) -> Result<BTreeSet<LicenseId>, StoreError> {
         let facts = self.store.facts_of_agreement(agreement).await?;
-        Ok(facts
-            .into_iter()
-            .filter_map(|fact| match fact.told {
-                Told::Event(event) => event.license.map(|arn| arn.id().clone()),
-                Told::Resolved(_) | Told::Notified(_) => None,
-            })
-            .collect())
+        Ok(licenses_of(&facts))
     }
 }

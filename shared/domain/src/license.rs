@@ -6,6 +6,7 @@
 //! cannot matter, because a set has neither.
 
 mod notices;
+mod notifications;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,9 +21,7 @@ use crate::ids::{
     AccountId, AgreementId, AwsAccountId, EventId, LicenseArn, LicenseId, OfferId, ProductCode,
 };
 use crate::linking::{Torn, UnlinkCause, close_link};
-use crate::marketplace_event::{
-    AgreementTerms, EndedStatus, EventKind, Fact, NotifiedAction, Told,
-};
+use crate::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Fact, Told};
 use crate::mutant;
 use crate::outbound::OutboundEvent;
 
@@ -207,6 +206,17 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
     })
 }
 
+/// The agreement that a license was under at an instant, by the facts.
+pub fn agreement_at(license: &LicenseId, facts: &[Fact], at: Timestamp) -> Option<AgreementId> {
+    let terms = terms(license, facts);
+    let then = terms.iter().filter(|(_, term)| {
+        let begun = term.since().is_some_and(|since| since <= at);
+        begun && term.end.is_none_or(|end| at < end.ended_at)
+    });
+    let latest = then.max_by_key(|(agreement, term)| (term.since(), (*agreement).clone()));
+    latest.and_then(|(agreement, _)| agreement.clone())
+}
+
 /// The license that a fact is about. An event that is not understood is about none.
 fn named(fact: &Fact) -> Option<&LicenseId> {
     let told_of_it = match &fact.told {
@@ -280,46 +290,8 @@ fn terms(license: &LicenseId, facts: &[Fact]) -> BTreeMap<Option<AgreementId>, T
             | EventKind::Unrecognized => {}
         }
     }
-    hear_notifications(license, facts, &mut terms);
+    notifications::hear(license, facts, &mut terms);
     terms
-}
-
-/// What an older listing's messages say of the license whose registration
-/// token named their buyer. Whoever subscribed again has it again: there is no
-/// other agreement by which to tell.
-fn hear_notifications(
-    license: &LicenseId,
-    facts: &[Fact],
-    terms: &mut BTreeMap<Option<AgreementId>, Term>,
-) {
-    let resolved = || regarded(facts).filter(|fact| named(fact) == Some(license));
-    let subscribed = |fact: &Fact| matches!(&fact.told, Told::Notified(told) if told.action == NotifiedAction::SubscribeSuccess);
-    for fact in regarded(facts) {
-        let Told::Notified(told) = &fact.told else {
-            continue;
-        };
-        let joined = resolved().find(|resolved| resolved.customer() == fact.customer());
-        let term = joined.and_then(|joined| terms.get_mut(&joined.agreement().cloned()));
-        let Some(term) = term else {
-            continue;
-        };
-        let again = regarded(facts).any(|later| {
-            subscribed(later) && later.customer() == fact.customer() && later.at() > told.at
-        });
-        match &told.action {
-            NotifiedAction::SubscribeSuccess => {
-                term.updated_at = earliest(term.updated_at, Some(told.at));
-            }
-            NotifiedAction::UnsubscribePending | NotifiedAction::UnsubscribeSuccess if !again => {
-                term.ends(fact);
-            }
-            NotifiedAction::UnsubscribePending
-            | NotifiedAction::UnsubscribeSuccess
-            | NotifiedAction::SubscribeFail
-            | NotifiedAction::EntitlementUpdated
-            | NotifiedAction::Unrecognized(_) => {}
-        }
-    }
 }
 
 fn ends_license(status: &EndedStatus) -> bool {
@@ -465,7 +437,9 @@ fn tell_notices(change: &mut Change, known: Option<&License>, next: &License, no
     if next.has_ended() {
         return;
     }
-    let before = known.map(|known| known.notices).unwrap_or_default();
+    // What was said of another agreement is not taken back: that one is over.
+    let same = known.filter(|known| known.agreement == next.agreement);
+    let before = same.map(|known| known.notices).unwrap_or_default();
     for notice in next.notices.news_since(&before) {
         change.outbound.push(OutboundEvent::AgreementNoticed {
             license: next.id.clone(),

@@ -201,6 +201,9 @@ pub enum LinkRefusal {
         /// When.
         ended_at: Timestamp,
     },
+    /// Another license pays for the account than the one to be unlinked.
+    #[error("another license pays for the account")]
+    AnotherLicense,
     /// No license is linked to the account, so none can be unlinked.
     #[error("no license is linked to the account")]
     NothingLinked,
@@ -510,15 +513,26 @@ pub fn decide_link(
     });
     change.opened.push(link);
     if let Some(grounds) = authority.grounds() {
-        if let Some(holder) = holder {
-            let verdict = holder.grace_verdict(at, policy);
-            let lost = (&license.buyer, true);
-            support::tell_of_loss(&mut change, holder, lost, verdict, grounds, at);
-        }
-        let payers = (&license.buyer, present.map(|present| &present.buyer));
-        support::tell_of_gain(&mut change, account, payers, grounds, at);
+        tell_of_support(&mut change, situation, grounds, at, policy);
     }
     Ok(Decision::Commit(change))
+}
+
+/// Tells the customers what support's linking did.
+fn tell_of_support(
+    change: &mut Change,
+    situation: &LinkSituation<'_>,
+    grounds: &Grounds,
+    at: Timestamp,
+    policy: &SubscriptionPolicy,
+) {
+    let buyer = &situation.license.buyer;
+    if let Some(holder) = situation.holder {
+        let verdict = holder.grace_verdict(at, policy);
+        support::tell_of_loss(change, holder, buyer, verdict, grounds, at);
+    }
+    let before = situation.present.map(|present| &present.buyer);
+    support::tell_of_gain(change, situation.account, (buyer, before), grounds, at);
 }
 
 /// What unlinking the account's license would do.
@@ -552,7 +566,7 @@ pub fn decide_unlink(
     let verdict = assess_unlink(account, authority, now, policy)?;
     let by = authority.actor(policy)?;
     if account.license() != Some(&license.id) {
-        return Err(LinkRefusal::NothingLinked);
+        return Err(LinkRefusal::AnotherLicense);
     }
     let at = account.not_before(now);
     let mut change = Change::default();
@@ -580,8 +594,8 @@ pub fn decide_unlink(
         at,
     });
     if let Some(grounds) = authority.grounds() {
-        let lost = (&license.buyer, false);
-        support::tell_of_loss(&mut change, account, lost, verdict, grounds, at);
+        let buyer = &license.buyer;
+        support::tell_of_unlinking(&mut change, account, buyer, verdict, grounds, at);
     }
     Ok(Decision::Commit(change))
 }

@@ -331,7 +331,10 @@ impl Fact {
     pub fn key(&self) -> String {
         match &self.told {
             Told::Event(event) => event.id.as_str().to_owned(),
-            Told::Resolved(resolved) => format!("resolved:{}", resolved.license.id()),
+            Told::Resolved(resolved) => {
+                let agreement = resolved.agreement.as_ref().map_or("", AgreementId::as_str);
+                format!("resolved:{}:{agreement}", resolved.license.id())
+            }
             Told::Notified(notification) => notification.id.as_str().to_owned(),
         }
     }

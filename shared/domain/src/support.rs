@@ -11,7 +11,7 @@
 //!   the change that does it is conditioned on the request's version;
 //! - the customer is told in the same change.
 
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, EXPIRED_LABEL, GraceVerdict};
@@ -309,6 +309,39 @@ impl Mandate<'_> {
 }
 
 impl SupportRequest {
+    /// What somebody asks for now. The same asked for again on the same day has
+    /// the same name.
+    pub fn new(
+        order: SupportOrder,
+        grounds: Grounds,
+        basis: Basis,
+        by: &SignedIn,
+        now: Timestamp,
+    ) -> Self {
+        let content = [
+            order.account().as_str(),
+            order.license().as_str(),
+            grounds.ticket.as_str(),
+            grounds.reason.as_str(),
+            basis.as_str(),
+            by.email.as_str(),
+        ];
+        let digest = SecretHash::of(&content.join("\n"));
+        let day = now.strftime("%Y-%m-%d");
+        Self {
+            id: SupportRequestId(format!("{day}.{}", &digest.as_str()[..16])),
+            order,
+            grounds,
+            basis,
+            by: by.email.clone(),
+            at: now,
+            state: RequestState::Waiting {
+                expires_at: after(now, SUPPORT_REQUEST_FOR),
+            },
+            version: 0,
+        }
+    }
+
     /// Whether somebody may approve it now.
     ///
     /// # Errors
@@ -347,48 +380,39 @@ impl SupportRequest {
 }
 
 /// Asks a second person of support to approve something. What it would do was
-/// assessed before; it is assessed anew when it is approved.
+/// assessed before; it is assessed anew when it is approved. `made` is what was
+/// asked for by the same name before: what waits is not asked for again.
 ///
 /// # Errors
 /// [`LinkRefusal`] for a sign-in that does not do, or that is not support's.
 pub fn decide_request(
-    order: SupportOrder,
-    grounds: Grounds,
-    basis: Basis,
+    request: &SupportRequest,
+    made: Option<&SupportRequest>,
     signed_in: &SignedIn,
     now: Timestamp,
-) -> Result<(SupportRequest, Change), LinkRefusal> {
+) -> Result<Decision<Change>, LinkRefusal> {
     may_act(signed_in, now)?;
-    let content = [
-        order.account().as_str(),
-        order.license().as_str(),
-        grounds.ticket.as_str(),
-        grounds.reason.as_str(),
-        basis.as_str(),
-        signed_in.email.as_str(),
-    ];
-    let digest = SecretHash::of(&content.join("\n"));
-    let day = now.strftime("%Y-%m-%d");
-    let request = SupportRequest {
-        id: SupportRequestId(format!("{day}.{}", &digest.as_str()[..16])),
-        order,
-        grounds,
-        basis,
-        by: signed_in.email.clone(),
-        at: now,
-        state: RequestState::Waiting {
-            expires_at: after(now, SUPPORT_REQUEST_FOR),
-        },
-        version: 0,
-    };
+    if made.is_some_and(|made| made.is_waiting(now)) {
+        return Ok(Decision::AlreadyCommitted);
+    }
     let mut change = Change::default();
     let by = alone(signed_in, &request.grounds);
     let asked = AuditAction::SupportAsked {
         order: request.order.clone(),
     };
     change.audit_account(request.order.account(), &by, now, asked);
-    change.requests.push(request.clone());
-    Ok((request, change))
+    change.requests.push(SupportRequest {
+        version: made.map_or(0, |made| made.version),
+        ..request.clone()
+    });
+    Ok(Decision::Commit(change))
+}
+
+/// Settles a request of which it turns out that what it asks for is so already.
+pub fn settle_request(request: &SupportRequest, by: &SignedIn, now: Timestamp) -> Change {
+    let mut change = Change::default();
+    change.requests.push(request.carried_out(&by.email, now));
+    change
 }
 
 /// Declines a request; whoever made it takes it back in the same way.
@@ -443,21 +467,56 @@ pub(crate) fn may_act(signed_in: &SignedIn, now: Timestamp) -> Result<(), LinkRe
 }
 
 /// Tells a customer that support unlinked the license that paid for an account,
-/// or moved it to another one.
-pub(crate) fn tell_of_loss(
+/// as they had asked.
+pub(crate) fn tell_of_unlinking(
     change: &mut Change,
     account: &Account,
-    (buyer, moved): (&AwsAccountId, bool),
+    buyer: &AwsAccountId,
     verdict: GraceVerdict,
     grounds: &Grounds,
     at: Timestamp,
 ) {
-    let done = if moved {
-        "linked to another account"
-    } else {
-        "unlinked from this account"
-    };
-    let follows = match verdict {
+    let what = format!(
+        "the AWS Marketplace subscription of the AWS account {}, which paid for \"{}\", was unlinked \
+         from this account by our support on {}. {}",
+        masked(buyer),
+        account.name,
+        written(at),
+        follows(verdict),
+    );
+    tell(
+        change,
+        account,
+        &grounds.ticket,
+        as_asked(&what, grounds),
+        at,
+    );
+}
+
+/// Tells a customer that support linked the license that paid for an account to
+/// another one. Who asked for that, and why, may be another customer's affair.
+pub(crate) fn tell_of_loss(
+    change: &mut Change,
+    account: &Account,
+    buyer: &AwsAccountId,
+    verdict: GraceVerdict,
+    grounds: &Grounds,
+    at: Timestamp,
+) {
+    let ticket = grounds.ticket.as_str();
+    let text = format!(
+        "The AWS Marketplace subscription of the AWS account {}, which paid for \"{}\", was linked to \
+         another account by our support on {}. {} Write to support about it, naming {ticket}.",
+        masked(buyer),
+        account.name,
+        written(at),
+        follows(verdict),
+    );
+    tell(change, account, &grounds.ticket, text, at);
+}
+
+fn follows(verdict: GraceVerdict) -> String {
+    match verdict {
         GraceVerdict::Granted { ends_at, .. } => format!(
             "The account has 48 hours of grace, until {}. After that it is \"{EXPIRED_LABEL}\" \
              until a subscription is linked to it again.",
@@ -467,15 +526,7 @@ pub(crate) fn tell_of_loss(
             "The account is \"{EXPIRED_LABEL}\" from now on, until a subscription is linked to \
              it again."
         ),
-    };
-    let what = format!(
-        "the AWS Marketplace subscription of the AWS account {}, which paid for \"{}\", was {done} \
-         by our support on {}. {follows}",
-        masked(buyer),
-        account.name,
-        written(at),
-    );
-    tell(change, account, &what, grounds, at);
+    }
 }
 
 /// Tells a customer that support linked a license to an account.
@@ -500,25 +551,40 @@ pub(crate) fn tell_of_gain(
             masked(before)
         ));
     }
-    tell(change, account, &what, grounds, at);
+    tell(
+        change,
+        account,
+        &grounds.ticket,
+        as_asked(&what, grounds),
+        at,
+    );
 }
 
-fn tell(change: &mut Change, account: &Account, what: &str, grounds: &Grounds, at: Timestamp) {
+fn as_asked(what: &str, grounds: &Grounds) -> String {
     let Grounds { reason, ticket } = grounds;
+    format!(
+        "As asked for in ticket {}, {what} Reason given: {}",
+        ticket.as_str(),
+        reason.as_str()
+    )
+}
+
+fn tell(change: &mut Change, account: &Account, ticket: &Ticket, text: String, at: Timestamp) {
     change.outbound.push(OutboundEvent::ChangedBySupport {
         account: account.id.clone(),
         version: account.version.saturating_add(1),
         ticket: ticket.clone(),
-        text: format!(
-            "As asked for in ticket {}, {what} Reason given: {}",
-            ticket.as_str(),
-            reason.as_str()
-        ),
+        text,
         at,
     });
 }
 
+/// An instant for people: the full second at which it is past for sure.
 fn written(at: Timestamp) -> String {
+    let round = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(RoundMode::Ceil);
+    let at = at.round(round).unwrap_or(at);
     at.strftime("%-d %B %Y, %H:%M:%S UTC").to_string()
 }
 

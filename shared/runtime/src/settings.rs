@@ -89,7 +89,7 @@ settings! {
     REPEATED_GRACE: Every, Operator, Some("granted"),
         "what the third grace of an account within 30 days does, beside raising an alarm",
         "granted or refused";
-    SUPPORT_APPROVAL: Every, Operator, Some("one"),
+    SUPPORT_APPROVAL: Every, Template, Some("one"),
         "how many people of support it takes to unlink or transfer a license for a customer",
         "one, or two: a second person approves it";
     CATALOG: Every, Operator, Some(""),
@@ -133,13 +133,13 @@ settings! {
     SIGN_IN_CLIENT_SECRET_ARN: SignIn, Template, None,
         "where our client secret at the issuer is kept",
         "the ARN of a Secrets Manager secret that holds it as a text";
-    SIGN_IN_CREDENTIAL_METHODS: SignIn, Operator, Some(""),
+    SIGN_IN_CREDENTIAL_METHODS: SignIn, Template, Some(""),
         "how a sign-in with credentials is told from single sign-on: the values of the token's \
          `amr` claim that mean one; empty for Cognito's `identities` claim",
-        "values separated by commas, such as pwd,mfa";
-    SIGN_IN_GROUPS_CLAIM: SignIn, Operator, Some("cognito:groups"),
+        "values separated by commas, such as pwd,mfa; empty for an issuer of Amazon Cognito only";
+    SIGN_IN_GROUPS_CLAIM: SignIn, Template, Some("cognito:groups"),
         "the claim of the token that names a user's groups", "a claim's name";
-    SIGN_IN_SUPPORT_GROUP: SignIn, Operator, Some("support"),
+    SIGN_IN_SUPPORT_GROUP: SignIn, Template, Some("support"),
         "the group whose users are the seller's support", "a group's name";
 }
 
@@ -336,7 +336,10 @@ impl<'a> Reader<'a> {
         let issuer = self.read(SIGN_IN_ISSUER, secure_url);
         let client_id = self.read(SIGN_IN_CLIENT_ID, |text| short_text(text, 256));
         let client_secret_arn = self.read(SIGN_IN_CLIENT_SECRET_ARN, secret_arn);
-        let credential_methods = self.read(SIGN_IN_CREDENTIAL_METHODS, list);
+        let told_apart = issuer.as_deref().is_none_or(tells_federation_apart);
+        let credential_methods = self.read(SIGN_IN_CREDENTIAL_METHODS, |text| {
+            list(text).filter(|methods| told_apart || !methods.is_empty())
+        });
         let groups_claim = self.read(SIGN_IN_GROUPS_CLAIM, |text| short_text(text, 256));
         let support_group = self.read(SIGN_IN_SUPPORT_GROUP, |text| short_text(text, 256));
         Some(SignInSettings {
@@ -402,6 +405,13 @@ fn support_approval(text: &str) -> Option<SupportApproval> {
         "two" => Some(SupportApproval::Two),
         _ => None,
     }
+}
+
+/// Whether an issuer's tokens tell single sign-on by the `identities` claim, so that
+/// one without it is a sign-in with credentials: Cognito's, and the local one's. Of
+/// any other issuer nothing can be concluded from a claim that it does not know.
+fn tells_federation_apart(issuer: &str) -> bool {
+    issuer.starts_with("https://cognito-idp.") || issuer.starts_with("http://")
 }
 
 /// A whole number between two, both included.

@@ -8,16 +8,43 @@ use maud::{Markup, html};
 use crate::layout::{day, end_exact, time, time_in_table};
 use crate::words;
 
+/// Who reads an audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A member of the account: what support only asked its own people is not theirs.
+    Member,
+    /// Support, who reads who of them did what.
+    Support,
+}
+
+impl Reader {
+    fn sees(self, entry: &AuditEntry) -> bool {
+        let among_support = matches!(
+            entry.action,
+            AuditAction::SupportAsked { .. } | AuditAction::SupportDeclined { .. }
+        );
+        self == Self::Support || !among_support
+    }
+
+    fn actor(self, entry: &AuditEntry) -> String {
+        match self {
+            Self::Member => words::actor(&entry.by),
+            Self::Support => words::actor_to_support(&entry.by),
+        }
+    }
+}
+
 /// Who did what and when, the latest first; nothing without entries.
-pub(crate) fn table(entries: &[AuditEntry]) -> Markup {
+pub(crate) fn table(entries: &[AuditEntry], reader: Reader) -> Markup {
+    let seen = || entries.iter().filter(|entry| reader.sees(entry));
     html! {
-        @if !entries.is_empty() {
+        @if seen().next().is_some() {
             section.card aria-labelledby="audit" {
                 h2 #audit { "What was done" }
                 div.scroll tabindex="0" role="group" aria-labelledby="audit" {
                     table.stack {
                         thead { tr { th scope="col" { "When (UTC)" } th scope="col" { "Who" } th scope="col" { "What" } } }
-                        tbody { @for entry in entries { (row(entry)) } }
+                        tbody { @for entry in seen() { (row(entry, reader)) } }
                     }
                 }
             }
@@ -25,11 +52,11 @@ pub(crate) fn table(entries: &[AuditEntry]) -> Markup {
     }
 }
 
-fn row(entry: &AuditEntry) -> Markup {
+fn row(entry: &AuditEntry, reader: Reader) -> Markup {
     html! {
         tr {
             th scope="row" data-label="When (UTC)" { (time_in_table(entry.at)) }
-            td.wrap data-label="Who" { (words::actor(&entry.by)) (words::given_reason(&entry.by)) }
+            td.wrap data-label="Who" { (reader.actor(entry)) (words::given_reason(&entry.by)) }
             td.wrap data-label="What" { span { (action(&entry.action)) } }
         }
     }

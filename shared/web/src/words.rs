@@ -109,6 +109,7 @@ pub(crate) fn refusal(refusal: &LinkRefusal) -> Markup {
             LinkRefusal::LicenseEnded { ended_at } => {
                 "The AWS Marketplace subscription ended on " (time(*ended_at)) "."
             }
+            LinkRefusal::AnotherLicense => { "Another AWS Marketplace subscription pays for this account by now. Look at the account and begin again." }
             LinkRefusal::NothingLinked => { "No AWS Marketplace subscription is linked to this account." }
         }
     }
@@ -135,6 +136,7 @@ pub(crate) fn refusal_in_list(refused: &LinkRefusal) -> Markup {
         | LinkRefusal::AccountDeleted { .. }
         | LinkRefusal::LicensePending
         | LinkRefusal::LicenseEnded { .. }
+        | LinkRefusal::AnotherLicense
         | LinkRefusal::NothingLinked => refusal(refused),
     }
 }
@@ -206,6 +208,27 @@ pub(crate) fn actor(actor: &Actor) -> String {
         Actor::Buyer => "the buyer, from AWS Marketplace".to_owned(),
         Actor::Product => "the product".to_owned(),
         Actor::Clock => "the passing of time".to_owned(),
+    }
+}
+
+/// Who did something, for support: who of them, and who approved.
+pub(crate) fn actor_to_support(by: &Actor) -> String {
+    match by {
+        Actor::Support {
+            email,
+            grounds,
+            approved_by,
+        } => {
+            let approved = approved_by.as_ref();
+            let approved = approved.map_or(String::new(), |by| format!(", approved by {by}"));
+            format!(
+                "{email} of support (ticket {}{approved})",
+                grounds.ticket.as_str()
+            )
+        }
+        Actor::User { .. } | Actor::Aws { .. } | Actor::Buyer | Actor::Product | Actor::Clock => {
+            actor(by)
+        }
     }
 }
 

@@ -14,12 +14,11 @@ use domain::linking::{
 use domain::policy::{SUPPORT_REQUEST_FOR, SubscriptionPolicy, SupportApproval};
 use domain::sign_in::SignedIn;
 use domain::support::{
-    Grounds, Mandate, RequestRefusal, SupportOrder, SupportRequest, SupportRequestId,
-    decide_decline, decide_request,
+    Grounds, Mandate, SupportOrder, SupportRequest, SupportRequestId, decide_decline,
+    decide_request, settle_request,
 };
 use jiff::Timestamp;
 use store::StoreError;
-use store::subscriptions::CommitOutcome;
 
 use crate::App;
 use crate::linking::{LinkError, Loaded};
@@ -118,6 +117,19 @@ enum Situation {
 }
 
 impl Situation {
+    /// Whether there is nothing left to unlink, because this license was unlinked
+    /// from the account last.
+    fn is_unlinked(&self) -> bool {
+        match self {
+            Self::Unlink(snapshots) => {
+                let (account, license) = &**snapshots;
+                let former = license.former.as_ref().map(|former| &former.account);
+                account.license().is_none() && former == Some(&account.id)
+            }
+            Self::Transfer(_) => false,
+        }
+    }
+
     fn account(&self) -> &Account {
         match self {
             Self::Unlink(snapshots) => &snapshots.0,
@@ -141,15 +153,16 @@ impl Situation {
         Ok(match self {
             Self::Unlink(snapshots) => {
                 let (account, license) = &**snapshots;
-                assess_unlink(account, authority, now, policy).and_then(|verdict| {
-                    if account.license() != Some(&license.id) {
-                        return Err(LinkRefusal::NothingLinked);
+                match assess_unlink(account, authority, now, policy) {
+                    Ok(_) if account.license() != Some(&license.id) => {
+                        Err(LinkRefusal::AnotherLicense)
                     }
-                    Ok(OrderProposal {
+                    Ok(verdict) => Ok(OrderProposal {
                         consequence: OrderConsequence::Unlink(verdict),
                         basis: unlink_basis(account, now, policy),
-                    })
-                })
+                    }),
+                    Err(refusal) => Err(refusal),
+                }
             }
             Self::Transfer(loaded) => {
                 let situation = loaded.situation().ok_or(OrderError::Conflict)?;
@@ -195,7 +208,7 @@ impl App {
     }
 
     /// Carries out an order as it was shown, or has a second person approve it
-    /// first. What is done already, or asked for already, is success.
+    /// first. What is so already, or waits for an approval already, is success.
     ///
     /// # Errors
     /// [`OrderError`].
@@ -316,9 +329,14 @@ impl App {
             signed_in: user,
             mandate,
         };
-        let proposal = situation.assess(&authority, now, policy)??;
+        let proposal = match situation.assess(&authority, now, policy)? {
+            Err(LinkRefusal::NothingLinked) if situation.is_unlinked() => {
+                return self.settle(mandate, user, now).await;
+            }
+            assessed => assessed?,
+        };
         match situation.decide(&authority, now, policy)? {
-            Decision::AlreadyCommitted => Ok(()),
+            Decision::AlreadyCommitted => self.settle(mandate, user, now).await,
             Decision::Commit(_) if proposal.basis != *basis => Err(OrderError::Conflict),
             Decision::Commit(change) => {
                 self.commit_confirmed(&change).await?;
@@ -326,6 +344,22 @@ impl App {
                     self.begin_zeros_of_linked(license).await;
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// What was to be done is so already; a request for it no longer waits.
+    async fn settle(
+        &self,
+        mandate: Mandate<'_>,
+        user: &SignedIn,
+        now: Timestamp,
+    ) -> Result<(), OrderError> {
+        match mandate {
+            Mandate::NotYet | Mandate::Own(_) => Ok(()),
+            Mandate::Request(request) => {
+                let settled = settle_request(request, user, now);
+                Ok(self.commit_confirmed(&settled).await?)
             }
         }
     }
@@ -346,20 +380,14 @@ impl App {
         if proposal.basis != *basis {
             return Err(OrderError::Conflict);
         }
-        let basis = proposal.basis;
-        let (request, change) = decide_request(order.clone(), grounds.clone(), basis, user, now)?;
-        match self.store.commit(&change).await? {
-            CommitOutcome::Committed => Ok(Ordered::Asked(request.id)),
-            CommitOutcome::Lost => {
-                let made = self.store.support_request(&request.id).await?;
-                let made = made.ok_or(OrderError::Conflict)?;
-                if made.is_waiting(now) {
-                    return Ok(Ordered::Asked(made.id));
-                }
-                let settled = RequestRefusal::Settled(made.state);
-                Err(LinkRefusal::from(settled).into())
-            }
+        let (order, grounds, basis) = (order.clone(), grounds.clone(), proposal.basis);
+        let request = SupportRequest::new(order, grounds, basis, user, now);
+        let made = self.store.support_request(&request.id).await?;
+        match decide_request(&request, made.as_ref(), user, now)? {
+            Decision::AlreadyCommitted => {}
+            Decision::Commit(change) => self.commit_confirmed(&change).await?,
         }
+        Ok(Ordered::Asked(request.id))
     }
 
     async fn situation_of(&self, order: &SupportOrder) -> Result<Situation, OrderError> {

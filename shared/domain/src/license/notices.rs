@@ -59,13 +59,20 @@ impl Notices {
             }
             EventKind::AgreementEnding(ending) => {
                 self.auto_renewal = ending.auto_renewal.or(self.auto_renewal);
+                // Another term's end is near: its renewal is open again.
+                let before = self.ending.and_then(|before| before.ends_at);
+                if before != ending.ends_at {
+                    self.renewal_certain_since = None;
+                }
                 self.ending = Some(*ending);
             }
             EventKind::RenewalUpcoming => self.renewal_certain_since = Some(event.at),
-            EventKind::AdvisoryIssued => self.advisory_since = Some(event.at),
+            EventKind::AdvisoryIssued => {
+                self.advisory_since.get_or_insert(event.at);
+            }
             EventKind::AdvisoryResolved => self.advisory_since = None,
             EventKind::CancellationRequest(CancellationRequest::Pending) => {
-                self.cancellation_requested_at = Some(event.at);
+                self.cancellation_requested_at.get_or_insert(event.at);
             }
             EventKind::CancellationRequest(
                 CancellationRequest::Approved

@@ -3,9 +3,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::hour::after;
+use crate::ids::CustomerIdentifier;
 use crate::marketplace_event::{
     AgreementEnding, AgreementTerms, CancellationRequest, Disregarded, EndedStatus, Intent,
-    MarketplaceEvent, ResolvedLicense,
+    MarketplaceEvent, Notification, NotifiedAction, ResolvedLicense,
 };
 use crate::outbound::AgreementNotice;
 use crate::policy::SubscriptionPolicy;
@@ -89,12 +90,17 @@ fn deprovisioned(of: u8, seconds: i64) -> Fact {
 }
 
 fn resolved(of: Option<u8>, seconds: i64) -> Fact {
+    resolved_to(0, of, None, seconds)
+}
+
+/// A token's answer that also names the buyer as an older listing's messages do.
+fn resolved_to(n: u8, of: Option<u8>, customer: Option<&str>, seconds: i64) -> Fact {
     ResolvedLicense {
-        license: arn(0),
+        license: arn(n),
         buyer: AwsAccountId::parse("999988887777").unwrap(),
         product: ProductCode::parse("product").unwrap(),
         agreement: of.map(agreement),
-        customer: None,
+        customer: customer.map(|text| CustomerIdentifier::parse(text).unwrap()),
     }
     .into_fact(after(start(), SignedDuration::from_secs(seconds)))
 }
@@ -215,6 +221,63 @@ fn a_token_without_an_agreement_joins_the_license_of_the_events() {
     let derived = derive(&license(0), &facts).unwrap();
     assert_eq!(derived.status, LicenseStatus::Active { since: seconds(62) });
     assert_eq!(derived.agreement, Some(agreement(1)));
+}
+
+#[test]
+fn a_license_of_an_older_listing_stays_ended_when_its_buyer_has_another_one() {
+    use NotifiedAction::{SubscribeSuccess, UnsubscribeSuccess};
+    let facts = [
+        notified(10, SubscribeSuccess),
+        resolved_to(0, None, Some("CUST1"), 20),
+        notified(100, UnsubscribeSuccess),
+        notified(200, SubscribeSuccess),
+        resolved_to(1, None, Some("CUST1"), 220),
+    ];
+    let status = |n| derive(&license(n), &facts).unwrap().status;
+    assert!(matches!(status(0), LicenseStatus::Ended { .. }));
+    assert_eq!(
+        status(1),
+        LicenseStatus::Active {
+            since: seconds(200)
+        }
+    );
+    let later = [&facts[..], &[notified(300, UnsubscribeSuccess)]].concat();
+    let LicenseStatus::Ended { end, .. } = derive(&license(0), &later).unwrap().status else {
+        panic!("it goes on");
+    };
+    assert_eq!(end.last_event_at, seconds(100));
+    let second = derive(&license(1), &later).unwrap().status;
+    assert!(matches!(second, LicenseStatus::Ended { .. }));
+}
+
+#[test]
+fn a_license_of_an_older_listing_that_is_subscribed_again_is_active_from_then_on() {
+    use NotifiedAction::{SubscribeSuccess, UnsubscribePending, UnsubscribeSuccess};
+    let facts = [
+        resolved_to(0, None, Some("CUST1"), 20),
+        notified(10, SubscribeSuccess),
+        notified(100, UnsubscribePending),
+        notified(160, UnsubscribeSuccess),
+        notified(200, SubscribeSuccess),
+    ];
+    assert_eq!(
+        status_of(&facts),
+        Some(LicenseStatus::Active {
+            since: seconds(200)
+        })
+    );
+    let agreement_ended = [
+        &facts[..],
+        &[
+            resolved_to(0, Some(1), Some("CUST1"), 30),
+            ended(1, 150, EndedStatus::Cancelled),
+        ],
+    ]
+    .concat();
+    assert!(matches!(
+        status_of(&agreement_ended),
+        Some(LicenseStatus::Ended { .. })
+    ));
 }
 
 #[test]
@@ -391,6 +454,29 @@ fn said(of: u8, at: i64, kind: EventKind) -> Fact {
     fact(event(of, at, None, kind))
 }
 
+/// A message of an older listing about its one buyer.
+fn notified(seconds: i64, action: NotifiedAction) -> Fact {
+    let at = after(start(), SignedDuration::from_secs(seconds));
+    let notification = Notification {
+        id: EventId::parse(format!("message-{seconds}")).unwrap(),
+        at,
+        customer: CustomerIdentifier::parse("CUST1").unwrap(),
+        product: ProductCode::parse("product").unwrap(),
+        offer: None,
+        action,
+    };
+    notification.into_fact(&policy(), at)
+}
+
+fn any_action() -> impl Strategy<Value = NotifiedAction> {
+    prop_oneof![
+        Just(NotifiedAction::SubscribeSuccess),
+        Just(NotifiedAction::SubscribeFail),
+        Just(NotifiedAction::UnsubscribePending),
+        Just(NotifiedAction::UnsubscribeSuccess),
+    ]
+}
+
 fn any_notice() -> impl Strategy<Value = EventKind> {
     let ending = |days| {
         EventKind::AgreementEnding(AgreementEnding {
@@ -431,6 +517,13 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         (of.clone(), second.clone(), status).prop_map(|(of, s, status)| ended(of, s, status)),
         (of.clone(), second.clone()).prop_map(|(of, s)| deprovisioned(of, s)),
         (of.clone(), second.clone(), any_notice()).prop_map(|(of, s, kind)| said(of, s, kind)),
+        (second.clone(), any_action()).prop_map(|(s, action)| notified(s, action)),
+        (0..2_u8, prop::option::of(of.clone()), second.clone()).prop_map(|(n, of, s)| resolved_to(
+            n,
+            of,
+            Some("CUST1"),
+            s
+        )),
         (prop::option::of(of), second).prop_map(|(of, s)| resolved(of, s)),
     ]
 }

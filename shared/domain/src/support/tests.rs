@@ -105,10 +105,9 @@ fn request(by: &SignedIn, account: &Account) -> SupportRequest {
         to: account.id.clone(),
     };
     let basis = Basis::parse("0".repeat(64)).unwrap();
-    let (request, _) = decide_request(order, grounds(), basis, by, now()).unwrap();
     SupportRequest {
         version: 1,
-        ..request
+        ..SupportRequest::new(order, grounds(), basis, by, now())
     }
 }
 

@@ -80,9 +80,7 @@ impl Store {
         for license in &change.licenses {
             let condition = snapshot(license.version);
             actions.push(self.put(&license_row(license), Some(condition))?);
-            if license.version == 0 {
-                actions.push(self.put_bought(license)?);
-            }
+            actions.push(self.put_bought(license)?);
         }
         for link in &change.opened {
             actions.extend(self.put_link(link, || Condition::Absent)?);
@@ -132,7 +130,7 @@ impl Store {
             .build())
     }
 
-    /// So that an AWS account's licenses are found. A license's buyer never changes.
+    /// So that an AWS account's licenses are found.
     fn put_bought(&self, license: &License) -> Result<TransactWriteItem, StoreError> {
         let (buyer, bought) = (keys::buyer(&license.buyer), keys::bought(&license.id));
         self.put(&Row::new(buyer, bought, &license.id), None)

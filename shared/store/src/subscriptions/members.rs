@@ -46,17 +46,36 @@ impl Store {
         if self.create_subscription_item(&row).await? {
             return Ok(Pinned::First);
         }
-        let key = keys::user(email);
-        let stored = self.subscription_item(key.clone(), keys::USER).await?;
-        let stored: User = stored
-            .map(mapping::body)
-            .transpose()?
-            .ok_or_else(|| StoreError::corrupt(key, "it was there and is gone"))?;
-        Ok(if stored.subject == *subject {
+        // Unpinned in between: whoever signs in once more has it.
+        let stored = self.pinned_to(email).await?;
+        Ok(if stored.as_ref() == Some(subject) {
             Pinned::Same
         } else {
             Pinned::Another
         })
+    }
+
+    /// The issuer's subject that an e-mail address is pinned to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn pinned_to(&self, email: &UserEmail) -> Result<Option<Subject>, StoreError> {
+        let stored = self
+            .subscription_item(keys::user(email), keys::USER)
+            .await?;
+        let stored: Option<User> = stored.map(mapping::body).transpose()?;
+        Ok(stored.map(|user| user.subject))
+    }
+
+    /// Lets whoever signs in next with an e-mail address have it; whether it was pinned.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unpin_user(&self, email: &UserEmail) -> Result<bool, StoreError> {
+        let taken: Option<User> = self
+            .take_subscription_item(keys::user(email), keys::USER)
+            .await?;
+        Ok(taken.is_some())
     }
 
     /// A user's role in an account; `None` when they are not a member.

@@ -170,6 +170,7 @@ fn not_unlinked(account: &AccountId, refusal: &LinkRefusal) -> Problem {
         LinkRefusal::AnnualSubscription { .. }
         | LinkRefusal::AccountDeleted { .. }
         | LinkRefusal::LicensePending
+        | LinkRefusal::AnotherLicense
         | LinkRefusal::LicenseEnded { .. } => {
             problem(StatusCode::CONFLICT, "The subscription cannot be unlinked").go(back.0, back.1)
         }

@@ -132,7 +132,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
             }
         }
         (history(view))
-        (audit::table(&view.audit))
+        (audit::table(&view.audit, audit::Reader::Member))
     }
 }
 

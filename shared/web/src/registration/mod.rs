@@ -394,6 +394,7 @@ fn refused(refusal: &LinkRefusal) -> Problem {
         | LinkRefusal::AccountDeleted { .. }
         | LinkRefusal::LicensePending
         | LinkRefusal::LicenseEnded { .. }
+        | LinkRefusal::AnotherLicense
         | LinkRefusal::NothingLinked => StatusCode::CONFLICT,
     };
     Problem::new(

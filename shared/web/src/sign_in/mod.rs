@@ -91,8 +91,6 @@ pub struct Identity {
     pub email: String,
     /// Whether the issuer verified the address.
     pub email_verified: bool,
-    /// The name to show.
-    pub name: Option<String>,
     /// When the user last proved who they are.
     pub signed_in_at: Timestamp,
     /// The identity provider of a federated user; `None` after a sign-in with

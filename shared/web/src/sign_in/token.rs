@@ -37,7 +37,6 @@ struct Claims {
     email: Option<String>,
     #[serde(default)]
     email_verified: Value,
-    name: Option<String>,
     #[serde(default)]
     identities: Value,
     #[serde(default)]
@@ -151,7 +150,6 @@ fn identity(claims: Claims, rule: &CredentialRule, support: bool) -> Result<Iden
         // Cognito writes it as a text where a user was imported.
         email_verified: claims.email_verified == Value::Bool(true)
             || claims.email_verified == Value::String("true".to_owned()),
-        name: claims.name,
         signed_in_at,
         federated,
         support,

@@ -12,6 +12,7 @@ use app::support::LicenseFile;
 use axum::Router;
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{get, post};
 use domain::account::AccountName;
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseArn, LicenseId};
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 use crate::layout::{self, Width};
 use crate::problem::Problem;
+use crate::registration::leading_to_sign_in;
 use crate::site::State;
 use crate::visitor::Support;
 
@@ -64,7 +66,7 @@ async fn search(
     Extract(state): Extract<State>,
     support: Support,
     Query(sought): Query<Sought>,
-) -> Result<Markup, Problem> {
+) -> Result<Response, Problem> {
     let requests = state.app.support_requests().await?;
     let sought = sought.q.map(|text| text.trim().to_owned());
     let found = match sought.filter(|text| !text.is_empty()) {
@@ -72,7 +74,7 @@ async fn search(
         None => None,
     };
     let body = pages::search(found.as_ref(), &requests);
-    Ok(show(&state, &support, "Support", &body))
+    Ok(show(&state, &support, "Support", &body).await)
 }
 
 async fn find(state: &State, sought: String) -> Result<Found, Problem> {
@@ -112,15 +114,21 @@ async fn account(
     support: Support,
     Path(account): Path<String>,
     Query(instant): Query<Instant>,
-) -> Result<Markup, Problem> {
+) -> Result<Response, Problem> {
     let id = AccountId::parse(account).map_err(|_| not_found())?;
     let at = match instant.at.filter(|text| !text.is_empty()) {
         Some(text) => Some(parse_instant(&text)?),
         None => None,
     };
     let file = state.app.account_file(&id).await?.ok_or_else(not_found)?;
-    let body = pages::account(&file, at);
-    Ok(show(&state, &support, file.account.name.as_str(), &body))
+    let now = state.app.paid_at(&file, file.as_of).await?;
+    let then = match at {
+        Some(at) => Some((at, state.app.paid_at(&file, at).await?)),
+        None => None,
+    };
+    let then = then.as_ref().map(|(at, paid)| (*at, paid.as_ref()));
+    let body = pages::account(&file, now.as_ref(), then);
+    Ok(show(&state, &support, file.account.name.as_str(), &body).await)
 }
 
 fn parse_instant(text: &str) -> Result<Timestamp, Problem> {
@@ -138,18 +146,20 @@ async fn license(
     Extract(state): Extract<State>,
     support: Support,
     Path(license): Path<String>,
-) -> Result<Markup, Problem> {
+) -> Result<Response, Problem> {
     let id = license_id(&license).ok_or_else(not_found)?;
     let file = state.app.license_file(&id).await?.ok_or_else(not_found)?;
     let body = pages::license(&file);
-    Ok(show(&state, &support, "License", &body))
+    Ok(show(&state, &support, "License", &body).await)
 }
 
 fn not_found() -> Problem {
     Problem::of_status(StatusCode::NOT_FOUND).go("Look up something else", "/support")
 }
 
-fn show(state: &State, support: &Support, title: &str, body: &Markup) -> Markup {
+/// A page; its forms may lead to the sign-in when the session is over.
+async fn show(state: &State, support: &Support, title: &str, body: &Markup) -> Response {
     let shown = support.0.shown();
-    layout::page(&state.site, title, Width::Wide, Some(&shown), body)
+    let page = layout::page(&state.site, title, Width::Wide, Some(&shown), body);
+    leading_to_sign_in(state, page).await
 }

@@ -14,7 +14,6 @@ use serde::Deserialize;
 use super::{license_id, not_found, pages, show};
 use crate::forms::OwnForm;
 use crate::problem::Problem;
-use crate::registration::leading_to_sign_in;
 use crate::registration::pages::{code, sign_in_heading};
 use crate::site::State;
 use crate::visitor::Support;
@@ -126,8 +125,7 @@ async fn ask(
     let view = view.map_err(|error| problem(order, error))?;
     let before = given.map(|given| (given.reason.as_str(), given.ticket.as_str()));
     let body = pages::order(&view, &user.csrf, before);
-    let page = show(state, support, pages::title(order), &body);
-    Ok(leading_to_sign_in(state, page).await)
+    Ok(show(state, support, pages::title(order), &body).await)
 }
 
 async fn act(
@@ -174,8 +172,7 @@ async fn show_request(
     let view = state.app.support_request(&user.signed_in, id).await;
     let view = view.map_err(|error| problem_of_request(id, error))?;
     let body = pages::request(&view, user, asked_again);
-    let page = show(state, support, "Request", &body);
-    Ok(leading_to_sign_in(state, page).await)
+    Ok(show(state, support, "Request", &body).await)
 }
 
 pub(super) async fn approve(
@@ -278,6 +275,7 @@ fn told(error: OrderError, back: (&'static str, String), path: &str) -> Problem 
         | LinkRefusal::AccountDeleted { .. }
         | LinkRefusal::LicensePending
         | LinkRefusal::LicenseEnded { .. }
+        | LinkRefusal::AnotherLicense
         | LinkRefusal::NothingLinked => {
             problem(StatusCode::CONFLICT, "That cannot be done").go(back.0, back.1)
         }

@@ -2,7 +2,7 @@
 //! which support changes who pays.
 
 use app::support::orders::{OrderConsequence, OrderView, RequestView};
-use app::support::{AccountFile, LicenseFile};
+use app::support::{AccountFile, LicenseFile, Paid};
 use domain::account::AccountName;
 use domain::ids::{AccountId, AwsAccountId};
 use domain::license::{License, LicenseStatus};
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::Found;
-use crate::audit;
+use crate::audit::{self, Reader};
 use crate::layout::{end_exact, left, time, time_in_table};
 use crate::notices;
 use crate::visitor::User;
@@ -78,8 +78,13 @@ fn waiting(requests: &[SupportRequest]) -> Markup {
     }
 }
 
-/// All that is known of an account; who paid for it at an instant, when one is asked about.
-pub(super) fn account(file: &AccountFile, at: Option<Timestamp>) -> Markup {
+/// All that is known of an account, who pays for it, and who did at the instant
+/// that is asked about.
+pub(super) fn account(
+    file: &AccountFile,
+    now: Option<&Paid>,
+    then: Option<(Timestamp, Option<&Paid>)>,
+) -> Markup {
     let account = &file.account;
     let state = account.state_at(file.as_of);
     let license = account.license();
@@ -93,7 +98,7 @@ pub(super) fn account(file: &AccountFile, at: Option<Timestamp>) -> Markup {
                     dt { "Id" } dd { code { (account.id) } }
                     dt { "State" } dd #state { (state.standing().label()) }
                     dt { "What that means" } dd { (words::state(&state)) }
-                    dt { "Paid by" } dd { (paid_by(file, file.as_of)) }
+                    dt { "Paid by" } dd { (paid_by(now)) }
                     dt { "Members" } dd {
                         @if file.members.is_empty() { "none" }
                         @for member in &file.members { span.below { (member.user) ", " (words::role(member.role)) } }
@@ -111,32 +116,30 @@ pub(super) fn account(file: &AccountFile, at: Option<Timestamp>) -> Markup {
                 form method="get" {
                     div.field {
                         label for="at" { "At this instant (UTC)" }
-                        input #at type="text" name="at" required maxlength="40" placeholder="2026-11-22T10:30:00Z" value=[at];
+                        input #at type="text" name="at" required maxlength="40" placeholder="2026-11-22T10:30:00Z" value=[then.map(|(at, _)| at)];
                     }
                     div.actions { button.quiet type="submit" { "Tell" } }
                 }
-                @if let Some(at) = at {
-                    p #paid-at { "On " (end_exact(at)) ": " (paid_by(file, at)) }
+                @if let Some((at, paid)) = then {
+                    p #paid-at { "On " (end_exact(at)) ": " (paid_by(paid)) }
                 }
             }
         }
         (links(file))
-        (audit::table(&file.audit))
+        (audit::table(&file.audit, Reader::Support))
     }
 }
 
-fn paid_by(file: &AccountFile, at: Timestamp) -> Markup {
+fn paid_by(paid: Option<&Paid>) -> Markup {
     html! {
-        @match file.paid_at(at) {
-            Some((link, license)) => {
-                @match license {
-                    Some(license) => {
-                        "AWS account " strong.num { (license.buyer) }
-                        @if let Some(agreement) = &license.agreement { ", by agreement " code { (agreement) } }
-                    }
-                    None => { "the license " code { (link.license) } }
+        @match paid {
+            Some(paid) => {
+                @match &paid.license {
+                    Some(license) => { "AWS account " strong.num { (license.buyer) } }
+                    None => { "the license " code { (paid.link.license) } }
                 }
-                ", linked by " (words::actor(&link.linked_by))
+                @if let Some(agreement) = &paid.agreement { ", by agreement " code { (agreement) } }
+                ", linked by " (words::actor_to_support(&paid.link.linked_by))
             }
             None => { "no AWS account" }
         }
@@ -179,10 +182,10 @@ fn interval(link: &Link) -> Markup {
     html! {
         td data-label="From (UTC)" { (time_in_table(link.from)) }
         td data-label="Until (UTC)" { @match link.until { Some(until) => { (time_in_table(until)) } None => "still" } }
-        td.wrap data-label="Linked by" { (words::actor(&link.linked_by)) (words::given_reason(&link.linked_by)) }
+        td.wrap data-label="Linked by" { (words::actor_to_support(&link.linked_by)) (words::given_reason(&link.linked_by)) }
         td.wrap data-label="Why it ended" {
             @match &link.unlinked {
-                Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor(&end.by)) (words::given_reason(&end.by)) }
+                Some(end) => { (words::unlink_cause(end.cause)) ", by " (words::actor_to_support(&end.by)) (words::given_reason(&end.by)) }
                 None => { "–" }
             }
         }
@@ -195,7 +198,7 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
     html! {
         nav.crumbs aria-label="Where you are" { a href="/support" { "Support" } " / License" }
         div.head { h1 { "License of AWS account " (license.buyer) } }
-        (notices::notes(&license.notices))
+        @if !license.has_ended() { (notices::notes(&license.notices)) }
         div.grid {
             section.card aria-labelledby="license" {
                 h2 #license { "License" }
@@ -303,7 +306,7 @@ pub(super) fn order(view: &OrderView, csrf: &str, before: Option<(&str, &str)>) 
                         div.field {
                             label for="reason" { "Reason" }
                             input #reason type="text" name="reason" required maxlength="500" autocomplete="off" value=[before.map(|before| before.0)] aria-describedby="reason-hint";
-                            p.hint #reason-hint { "The customer reads it, on their pages and in what they are told." }
+                            p.hint #reason-hint { "Members of the account that the ticket is about read it, on their pages and in what they are told. Write nothing of another customer." }
                         }
                         div.actions {
                             @match view.approval {

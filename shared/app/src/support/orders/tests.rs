@@ -5,7 +5,7 @@ use domain::account::Standing;
 use domain::audit::{Actor, AuditAction};
 use domain::ids::{AccountId, LicenseId, UserEmail};
 use domain::linking::UnlinkCause;
-use domain::support::{Reason, RequestState, Ticket};
+use domain::support::{Reason, RequestRefusal, RequestState, Ticket};
 use futures_util::future::join;
 use jiff::SignedDuration;
 
@@ -116,6 +116,8 @@ async fn support_moves_a_license_and_both_customers_are_told() {
         let told = told(&world, account).await;
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("T-42"), "{told:?}");
+        // Why is the affair of whoever asked.
+        assert_eq!(told[0].contains("left the company"), *account == south);
     }
     let again = world
         .app
@@ -163,7 +165,61 @@ async fn support_unlinks_a_license_under_the_rules_of_every_sign_in() {
         .await;
     assert_eq!(done.unwrap(), Ordered::Done);
     assert_eq!(standing(&world, &north).await, Standing::Grace);
+    let twice = world
+        .app
+        .order_by_support(&sue, &order, &grounds(), &basis)
+        .await;
+    assert_eq!(twice.unwrap(), Ordered::Done);
     world.check(&[north], &[license]).await;
+}
+
+#[tokio::test]
+async fn a_payer_that_changed_meanwhile_is_not_unlinked_in_place_of_the_old_one() {
+    let world = World::new().await;
+    let (north, _, license) = linked(&world).await;
+    let order = SupportOrder::Unlink {
+        account: north.clone(),
+        license: license.clone(),
+    };
+    let sue = support(&world, "sue");
+    let basis = basis(&world, &sue, &order).await;
+    let (second, session) = world.register("555566667777").await;
+    world.link(&session, "ada", &north).await;
+    let late = world
+        .app
+        .order_by_support(&sue, &order, &grounds(), &basis)
+        .await;
+    let refused = LinkRefusal::AnotherLicense;
+    assert!(matches!(&late, Err(OrderError::Refused(refusal)) if *refusal == refused));
+    assert_eq!(standing(&world, &north).await, Standing::Subscribed);
+    world.check(&[north], &[license, second]).await;
+}
+
+#[tokio::test]
+async fn a_request_for_what_is_so_already_is_settled_when_it_is_approved() {
+    let world = of_two().await;
+    let (north, south, license) = linked(&world).await;
+    let (sue, tom) = (support(&world, "sue"), support(&world, "tom"));
+    let order = transfer(&license, &south);
+    let basis = basis(&world, &sue, &order).await;
+    let other = Grounds {
+        ticket: Ticket::parse("T-43").unwrap(),
+        ..grounds()
+    };
+    let mut ids = Vec::new();
+    for grounds in [grounds(), other] {
+        let asked = world.app.order_by_support(&sue, &order, &grounds, &basis);
+        let Ordered::Asked(id) = asked.await.unwrap() else {
+            panic!("done without a second person");
+        };
+        ids.push(id);
+    }
+    for id in &ids {
+        world.app.approve(&tom, id, &basis).await.unwrap();
+    }
+    assert_eq!(world.app.support_requests().await.unwrap(), []);
+    assert_eq!(told(&world, &south).await.len(), 1);
+    world.check(&[north, south], &[license]).await;
 }
 
 #[tokio::test]
@@ -261,11 +317,13 @@ async fn a_request_that_is_declined_or_too_old_does_nothing() {
     let is_settled =
         |refused: &LinkRefusal| matches!(refused, LinkRefusal::Request(RequestRefusal::Settled(_)));
     assert!(matches!(&late, Err(OrderError::Refused(refused)) if is_settled(refused)));
+    // Declined by mistake: asked for in the same words it waits again.
     let again = world
         .app
         .order_by_support(&sue, &order, &grounds(), &basis)
         .await;
-    assert!(matches!(&again, Err(OrderError::Refused(refused)) if is_settled(refused)));
+    assert_eq!(again.unwrap(), Ordered::Asked(id.clone()));
+    assert_eq!(world.app.support_requests().await.unwrap().len(), 1);
 
     let other = Grounds {
         ticket: Ticket::parse("T-43").unwrap(),

@@ -1,0 +1,104 @@
+//! What the messages of an older listing say of a license. They name only the
+//! buyer; which license they are about follows from the registration tokens
+//! that resolved to that buyer, the latest of which is the one that goes on.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{LicenseEnd, Term, earliest, named, regarded};
+use crate::ids::{AgreementId, LicenseId};
+use crate::marketplace_event::{Fact, Notification, NotifiedAction, Told};
+
+/// When a buyer's token resolved to a license first, and when to the next one.
+struct Turn {
+    agreement: Option<AgreementId>,
+    /// When it resolved to the license before; its messages are not this one's.
+    after: Option<Timestamp>,
+    /// When it resolved to the next license, which what follows is about.
+    until: Option<Timestamp>,
+}
+
+/// Adds what a license's buyer was said to do to its terms.
+pub(super) fn hear(
+    license: &LicenseId,
+    facts: &[Fact],
+    terms: &mut BTreeMap<Option<AgreementId>, Term>,
+) {
+    let resolved = regarded(facts).filter(|fact| named(fact) == Some(license));
+    let own = resolved.filter(|fact| fact.customer().is_some());
+    let Some(own) = own.max_by_key(|fact| (fact.learned_at, fact.agreement().cloned())) else {
+        return;
+    };
+    let turn = turn(license, own, facts);
+    let Some(term) = terms.get_mut(&turn.agreement) else {
+        return;
+    };
+    let mut heard: Vec<(&Fact, &Notification)> = regarded(facts)
+        .filter(|fact| fact.customer() == own.customer())
+        .filter_map(|fact| match &fact.told {
+            Told::Notified(told) => Some((fact, &**told)),
+            Told::Event(_) | Told::Resolved(_) => None,
+        })
+        .filter(|(_, told)| turn.after.is_none_or(|after| after < told.at))
+        .filter(|(_, told)| turn.until.is_none_or(|until| told.at < until))
+        .collect();
+    heard.sort_by_key(|(_, told)| (told.at, told.id.clone()));
+    heard.dedup_by_key(|(_, told)| told.id.clone());
+    let mut said = Term::default();
+    for (fact, told) in heard {
+        match &told.action {
+            // Whoever subscribes again after an end has the license again, unless
+            // their token leads to another one since.
+            NotifiedAction::SubscribeSuccess if said.end.is_some() => {
+                if turn.until.is_none() {
+                    said = Term {
+                        updated_at: Some(told.at),
+                        ..Term::default()
+                    };
+                }
+            }
+            NotifiedAction::SubscribeSuccess => {
+                said.updated_at = earliest(said.updated_at, Some(told.at));
+            }
+            NotifiedAction::UnsubscribePending | NotifiedAction::UnsubscribeSuccess => {
+                said.ends(fact);
+            }
+            NotifiedAction::SubscribeFail
+            | NotifiedAction::EntitlementUpdated
+            | NotifiedAction::Unrecognized(_) => {}
+        }
+    }
+    // What events say of the agreement stands beside it.
+    term.updated_at = earliest(term.updated_at, said.updated_at);
+    term.end = match (term.end, said.end) {
+        (Some(one), Some(other)) => Some(LicenseEnd {
+            ended_at: one.ended_at.min(other.ended_at),
+            last_event_at: one.last_event_at.max(other.last_event_at),
+            learned_at: one.learned_at.min(other.learned_at),
+        }),
+        (one, other) => one.or(other),
+    };
+}
+
+/// When the messages of a buyer are about the license that `own` resolved to.
+fn turn(license: &LicenseId, own: &Fact, facts: &[Fact]) -> Turn {
+    let resolved = || {
+        regarded(facts)
+            .filter(|fact| fact.customer() == own.customer())
+            .filter_map(|fact| Some((fact.learned_at, named(fact)?)))
+    };
+    let first = resolved().filter(|(_, of)| *of == license).min();
+    let others = || resolved().filter(|(_, of)| *of != license);
+    Turn {
+        agreement: own.agreement().cloned(),
+        after: others()
+            .filter(|other| Some(*other) < first)
+            .map(|(at, _)| at)
+            .max(),
+        until: others()
+            .filter(|other| Some(*other) > first)
+            .map(|(at, _)| at)
+            .min(),
+    }
+}
