@@ -13,6 +13,7 @@ mod looks;
 mod registration;
 mod sign_in;
 mod webdriver;
+mod weight;
 
 use fake_aws::{NewAgreement, OfferKind};
 use jiff::Timestamp;
