@@ -45,6 +45,7 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
             "domain",
             "fake-aws",
             "ledger",
+            "local",
             "runtime",
             "simulator",
             "store",

@@ -118,13 +118,14 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
             ("${Subscriptions.Arn}/index/due", &["dynamodb:Query"]),
             ("ScheduleDeadLetters.Arn", &["sqs:SendMessage"]),
         ],
-        // It reads the ledger and changes nothing.
+        // It reads the ledger, and writes nothing but the days that it sums up.
         "ledger-check" => &[
             (
                 "Usage.Arn",
                 &[
                     "dynamodb:BatchGetItem",
                     "dynamodb:GetItem",
+                    "dynamodb:PutItem",
                     "dynamodb:Query",
                 ],
             ),

@@ -17,6 +17,7 @@ mod sign_up;
 mod support;
 mod tokens;
 mod webdriver;
+mod weight;
 
 use fake_aws::{NewAgreement, OfferKind};
 use jiff::Timestamp;

@@ -1,9 +1,12 @@
 //! The `ledger-check` function: checks every hour that usage is conserved, from
 //! the reports to AWS's verdicts, and that nothing lags.
 //!
-//! It changes nothing. Each difference is logged as an alarm that names the
-//! account-hour, or the license, dimension and hour; the sums of every class
-//! are its answer and its metrics ([`figures`]).
+//! It changes nothing of the ledger. Each difference is logged as an alarm that
+//! names the account-hour, or the license, dimension and hour; the sums of every
+//! class are its answer and its metrics ([`figures`]).
+//!
+//! Then it sums up, of the accounts whose turn it is, the days of which nothing
+//! can change any more: for the customers' pages, which read the summaries.
 
 use app::{App, Conservation, Scope, StepError};
 use jiff::Timestamp;
@@ -11,6 +14,7 @@ use runtime::metrics::{Metric, Metrics, Unit};
 use runtime::payload::Unreadable;
 use runtime::schedule;
 use serde_json::{Map, Value};
+use store::StoreError;
 
 /// Why a run did not take place, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +25,9 @@ pub enum RunError {
     /// The store failed. The next run looks at the hours that follow.
     #[error("the ledger could not be read")]
     Store(#[source] StepError),
+    /// The store failed when days were summed up. They are tried again in a day.
+    #[error("the days that are over could not be summed up")]
+    SumUp(#[source] StoreError),
 }
 
 /// Checks the hours that are due by the clock, as far as it gets before
@@ -58,8 +65,20 @@ pub async fn handle(
         check.differences = found.differences.count(),
         "Checked that usage is conserved"
     );
+    sum_up_days(app, deadline).await?;
     let figures = figures.map(|figure| (figure.name.to_owned(), figure.value.into()));
     Ok(Value::Object(Map::from_iter(figures)))
+}
+
+async fn sum_up_days(app: &App, deadline: Timestamp) -> Result<(), RunError> {
+    let done = app.sum_up_days(deadline).await.map_err(RunError::SumUp)?;
+    tracing::info!(
+        summing_up.days = done.days,
+        summing_up.left = done.left,
+        summing_up.unseen = done.unseen,
+        "Summed up the days that are over"
+    );
+    Ok(())
 }
 
 /// What a run publishes. Computer-hours are those of the hours looked at.

@@ -1,5 +1,7 @@
 //! Accounts, their members, annual subscriptions, and what their pages show.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::account::{
     Account, AccountName, AccountRefusal, AccountState, GraceVerdict, Payer, Standing,
     decide_activate_annual, decide_end_annual, decide_open, decide_remove_member, decide_rename,
@@ -7,11 +9,12 @@ use domain::account::{
 };
 use domain::audit::{Actor, AuditEntry};
 use domain::change::{Change, Decision};
-use domain::ids::{AccountId, AgreementId, AwsAccountId, OfferId, UserEmail, masked};
+use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId, OfferId, UserEmail, masked};
 use domain::license::{License, Notices};
 use domain::linking::{Authority, Basis, Link, LinkRefusal, assess_unlink, unlink_basis};
 use domain::member::{Member, Role};
 use domain::sign_in::SignedIn;
+use futures_util::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use store::StoreError;
 use store::subscriptions::CommitOutcome;
@@ -99,6 +102,21 @@ pub struct SubscriptionView {
     pub audit: Vec<AuditEntry>,
     /// What unlinking would mean and what to confirm it with, or why it cannot be done.
     pub unlink: Result<UnlinkProposal, LinkRefusal>,
+    /// The instant at which all this holds.
+    pub as_of: Timestamp,
+}
+
+/// An account as the pages about something else of it name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountView {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// The user's role.
+    pub role: Role,
+    /// What the account is entitled to.
+    pub standing: Standing,
     /// The instant at which all this holds.
     pub as_of: Timestamp,
 }
@@ -357,24 +375,18 @@ impl App {
         account: &AccountId,
     ) -> Result<Option<SubscriptionView>, StoreError> {
         let now = self.clock.now();
-        let Some(role) = self.store.role(account, &user.email).await? else {
-            return Ok(None);
-        };
-        let Some(account) = self.store.account(account).await? else {
+        let Some((role, account)) = self.account_of(user, account).await? else {
             return Ok(None);
         };
         let state = account.state_at(now);
+        let payer = self.payer(&state, role);
+        let links = self.link_history(&account.id, role);
+        let audit = self.audit_seen_by(role, &account.id);
+        let (payer, links, audit) = try_join3(payer, links, audit).await?;
         Ok(Some(SubscriptionView {
-            payer: self.payer(&state, role).await?,
-            links: self.link_history(&account.id, role).await?,
-            audit: match role {
-                Role::FullAccess => {
-                    self.store
-                        .audit_of_account(&account.id, AUDIT_SHOWN)
-                        .await?
-                }
-                Role::ReadOnly => Vec::new(),
-            },
+            payer,
+            links,
+            audit,
             unlink: self.propose_unlink(&account, user, role, now),
             role,
             standing: state.standing(),
@@ -386,6 +398,49 @@ impl App {
             name: account.name,
             as_of: now,
         }))
+    }
+
+    /// An account as its member may name it; `None` for others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn account_seen_by(
+        &self,
+        user: &SignedIn,
+        account: &AccountId,
+    ) -> Result<Option<AccountView>, StoreError> {
+        let now = self.clock.now();
+        let found = self.account_of(user, account).await?;
+        Ok(found.map(|(role, account)| AccountView {
+            standing: account.state_at(now).standing(),
+            account: account.id,
+            name: account.name,
+            role,
+            as_of: now,
+        }))
+    }
+
+    /// The account, if the user is a member of it.
+    async fn account_of(
+        &self,
+        user: &SignedIn,
+        account: &AccountId,
+    ) -> Result<Option<(Role, Account)>, StoreError> {
+        let role = self.store.role(account, &user.email);
+        let account = self.store.account(account);
+        let (role, account) = try_join(role, account).await?;
+        Ok(role.zip(account))
+    }
+
+    async fn audit_seen_by(
+        &self,
+        role: Role,
+        account: &AccountId,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        match role {
+            Role::FullAccess => self.store.audit_of_account(account, AUDIT_SHOWN).await,
+            Role::ReadOnly => Ok(Vec::new()),
+        }
     }
 
     fn propose_unlink(
@@ -434,17 +489,17 @@ impl App {
             .store
             .links_of_account(account, Timestamp::MIN, Timestamp::MAX)
             .await?;
-        let mut views = Vec::with_capacity(links.len());
-        for link in links.into_iter().rev() {
-            let license = self.store.license(&link.license).await?;
-            views.push(LinkView {
-                buyer: license
-                    .map(|license| buyer_seen_by(role, &license.buyer))
-                    .unwrap_or_default(),
-                link,
-            });
-        }
-        Ok(views)
+        let licenses: BTreeSet<&LicenseId> = links.iter().map(|link| &link.license).collect();
+        let known = licenses.iter().map(|license| self.store.license(license));
+        let known = try_join_all(known).await?.into_iter().flatten();
+        let buyers: BTreeMap<LicenseId, String> = known
+            .map(|license| (license.id, buyer_seen_by(role, &license.buyer)))
+            .collect();
+        let views = links.into_iter().rev().map(|link| LinkView {
+            buyer: buyers.get(&link.license).cloned().unwrap_or_default(),
+            link,
+        });
+        Ok(views.collect())
     }
 
     async fn member(

@@ -21,6 +21,7 @@ pub mod reading;
 pub mod registration;
 mod secret;
 pub mod sign_in;
+mod summing_up;
 pub mod support;
 #[cfg(test)]
 mod testing;
@@ -44,6 +45,7 @@ pub use ledger::submission::SubmissionRun;
 pub use ledger::written_off::WrittenOffUsage;
 pub use ledger::{Clock, Rules, StepError, ZeroRecords};
 pub use secret::{InvalidSecret, SessionSecret};
+pub use summing_up::SummedUp;
 
 /// Everything a use case works with. Cheap to clone.
 #[derive(Clone)]

@@ -13,14 +13,18 @@ use domain::linking::{
     Authority, Basis, Consequence, LinkRefusal, LinkSituation, PayerChange, Relink, assess_link,
     assess_unlink, decide_link, decide_unlink, unlink_basis,
 };
-use domain::member::Role;
+use domain::member::{Member, Role};
 use domain::sign_in::{SignInRefusal, SignedIn};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use store::StoreError;
 use store::subscriptions::CommitOutcome;
 
 use crate::registration::SessionError;
 use crate::{App, Chain, SessionSecret};
+
+/// How many of a user's accounts are read at once.
+const ACCOUNTS_AT_ONCE: usize = 8;
 
 /// How often snapshots that do not belong together are read again.
 const READS: usize = 5;
@@ -175,27 +179,39 @@ impl App {
         let session = self.live_session(secret, now).await?;
         let license = self.store.license(&session.license).await?;
         let license = license.ok_or(SessionError::Unknown)?;
-        let mut accounts = Vec::new();
-        for member in self.store.memberships(&user.email).await? {
-            let loaded = self.load(&member.account, &session.license).await?;
-            let authority = Authority::Member {
-                signed_in: user,
-                role: Some(member.role),
-            };
-            accounts.push(LinkChoice {
-                account: member.account,
-                name: loaded.account.name.clone(),
-                standing: loaded.account.state_at(now).standing(),
-                role: member.role,
-                outcome: self.propose(&loaded, &authority, user, now).await?,
-            });
-        }
+        let members = self.store.memberships(&user.email).await?;
+        let choices = members
+            .into_iter()
+            .map(|member| self.link_choice(member, &session.license, user, now));
+        let choices = stream::iter(choices).buffered(ACCOUNTS_AT_ONCE);
+        let mut accounts: Vec<LinkChoice> = choices.try_collect().await?;
         accounts.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
         Ok(LinkChoices {
             license: license.id,
             buyer: license.buyer,
             sign_in: user.may_change_payer(now).err(),
             accounts,
+        })
+    }
+
+    async fn link_choice(
+        &self,
+        member: Member,
+        license: &LicenseId,
+        user: &SignedIn,
+        now: Timestamp,
+    ) -> Result<LinkChoice, LinkError> {
+        let loaded = self.load(&member.account, license).await?;
+        let authority = Authority::Member {
+            signed_in: user,
+            role: Some(member.role),
+        };
+        Ok(LinkChoice {
+            account: member.account,
+            name: loaded.account.name.clone(),
+            standing: loaded.account.state_at(now).standing(),
+            role: member.role,
+            outcome: self.propose(&loaded, &authority, user, now).await?,
         })
     }
 

@@ -299,7 +299,7 @@ impl App {
     }
 
     async fn perform(&self, step: Step) -> Result<Answer, StepError> {
-        match self.store.perform(step).await {
+        match self.store.perform(step, self.clock.now()).await {
             Ok(answer) => Ok(answer),
             Err(Unanswered::Failed(error)) => Err(error),
             Err(Unanswered::Send(records)) => {

@@ -4,6 +4,7 @@
 //! [`MeteringStatus::Accepted`], is the account's share of the records of that
 //! month's slots that AWS accepted, to the computer-hour.
 
+mod days;
 mod lines;
 mod outcomes;
 
@@ -11,18 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::hour::{Hour, before};
 use domain::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseId};
-use domain::ledger::account_hour::{AccountHour, Unbillable, WriteOff};
+use domain::ledger::account_hour::{Unbillable, WriteOff};
 use domain::money::Usd;
-use domain::usage::Part;
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::{try_join, try_join_all};
 use jiff::SignedDuration;
 use store::StoreError;
 
 use crate::App;
 use crate::month::Month;
 
-use lines::Lines;
-use outcomes::Outcomes;
+use days::Days;
+use lines::Grain;
 
 /// An account's usage of a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,19 @@ pub struct UsageMonth {
     /// The AWS account that pays, by license. Whole: pages and exports mask it
     /// for read-only members.
     pub payers: BTreeMap<LicenseId, AwsAccountId>,
+}
+
+/// An account's usage of a month by day, and of one of its days by hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageByDay {
+    /// The month. Each of its [`UsageMonth::hours`] is a day, under its first
+    /// hour; but what was carried stands under its hour of use.
+    pub month: UsageMonth,
+    /// The first hour of the day that is told by hour; `None` when none was
+    /// chosen and the month has no usage.
+    pub day: Option<Hour>,
+    /// That day by hour.
+    pub hours: Vec<UsageHour>,
 }
 
 /// An account's usage of one hour.
@@ -133,6 +146,30 @@ impl UsageLine {
 }
 
 impl UsageMonth {
+    /// The month, of usage of it and of the days before.
+    fn of(
+        month: Month,
+        mut before: Vec<UsageHour>,
+        payers: BTreeMap<LicenseId, AwsAccountId>,
+    ) -> Self {
+        let (from, until) = (month.first_hour(), month.next().first_hour());
+        let hours = before.split_off(before.partition_point(|usage| usage.hour < from));
+        for usage in &mut before {
+            usage.unbillable.clear();
+            usage.lines.retain(|line| {
+                line.billed_in
+                    .is_some_and(|slot| from <= slot && slot < until)
+            });
+        }
+        before.retain(|usage| !usage.lines.is_empty());
+        Self {
+            month,
+            hours,
+            carried_in: before,
+            payers,
+        }
+    }
+
     /// What is billed in the month, whenever it was used: the hour of use and the line.
     pub fn billed(&self) -> impl Iterator<Item = (Hour, &UsageLine)> {
         let used = self.used().filter(|(hour, line)| !self.leaves(*hour, line));
@@ -176,67 +213,68 @@ impl App {
         account: &AccountId,
         month: Month,
     ) -> Result<UsageMonth, StoreError> {
-        let (from, until) = (month.first_hour(), month.next().first_hour());
-        let hours = self.account_hours_between(account, from, until);
-        let paid = self.paid_in(account, month);
-        let (hours, (outcomes, payers)) = try_join(hours, paid).await?;
-        let mut lines = Lines::new(&self.settings.rules.catalog);
-        for hour in &hours {
-            lines.add_hour(hour, &outcomes);
-        }
-        let mut carried_in = Lines::new(&self.settings.rules.catalog);
-        for (license, entry) in outcomes.entries_carried_into(account, from, until) {
-            carried_in.add_entry(license, entry, &outcomes);
-        }
-        Ok(UsageMonth {
-            month,
-            hours: lines.by_hour(),
-            carried_in: carried_in.by_hour(),
-            payers,
-        })
+        let (days, payers) = self.usage_known(account, month).await?;
+        let catalog = &self.settings.rules.catalog;
+        let hours = days.usage(catalog, Grain::Hour, |_| true);
+        Ok(UsageMonth::of(month, hours, payers))
     }
 
-    /// The account-hours of every part of an account.
-    async fn account_hours_between(
-        &self,
-        account: &AccountId,
-        from: Hour,
-        until: Hour,
-    ) -> Result<Vec<AccountHour>, StoreError> {
-        let mut parts: u16 = 1;
-        if let Some(snapshot) = self.store.account(account).await? {
-            let most = snapshot.parts.most_between(from, until);
-            parts = parts.max(most.get());
-        }
-        let mut hours = Vec::new();
-        for part in 0..parts {
-            let of_part = self.store.account_hours(account, Part(part), from, until);
-            hours.extend(of_part.await?);
-        }
-        Ok(hours)
-    }
-
-    /// What became of the usage of every license that may pay for something of
-    /// the month, and the AWS account that each bills.
-    async fn paid_in(
+    /// The same, added up by day, and one day of it by hour: the one asked for,
+    /// by its first hour, or the last with usage.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
+    pub async fn usage_by_day(
         &self,
         account: &AccountId,
         month: Month,
-    ) -> Result<(Outcomes, BTreeMap<LicenseId, AwsAccountId>), StoreError> {
-        let last = self.last_slot(month.next().first_hour().previous());
-        let mut outcomes = Outcomes::default();
-        let mut payers = BTreeMap::new();
-        for license in self.licenses_of_month(account, month).await? {
-            let hold = self.store.hold(&license);
-            let slots = self.store.slots(&license, month.first_hour(), last.next());
-            let known = self.store.license(&license);
-            let (hold, slots, known) = try_join3(hold, slots, known).await?;
-            outcomes.add(&license, slots, hold.is_some());
-            if let Some(known) = known {
-                payers.insert(license, known.buyer);
-            }
-        }
-        Ok((outcomes, payers))
+        chosen: Option<Hour>,
+    ) -> Result<UsageByDay, StoreError> {
+        let (days, payers) = self.usage_known(account, month).await?;
+        let catalog = &self.settings.rules.catalog;
+        let hours = days.usage(catalog, Grain::Day, |_| true);
+        let month = UsageMonth::of(month, hours, payers);
+        let last = month.hours.last().map(|usage| usage.hour.first_of_day());
+        let day = chosen.or(last);
+        Ok(UsageByDay {
+            hours: days.usage(catalog, Grain::Hour, |of| Some(of) == day),
+            day,
+            month,
+        })
+    }
+
+    /// What is known of a month and of the days before it of which something
+    /// may be billed in it, and who pays.
+    async fn usage_known(
+        &self,
+        account: &AccountId,
+        month: Month,
+    ) -> Result<(Days, BTreeMap<LicenseId, AwsAccountId>), StoreError> {
+        let from = self.carries_from(month.first_hour());
+        let days = self.days(account, from, month.next().first_hour());
+        try_join(days, self.payers_of(account, month)).await
+    }
+
+    /// The first hour of the earliest day of which something may be carried
+    /// into an hour or a later one.
+    fn carries_from(&self, hour: Hour) -> Hour {
+        let carried = self.settings.rules.carry.hours;
+        hour.plus(-carried).first_of_day()
+    }
+
+    /// The AWS account that each license bills that may pay for something of the month.
+    async fn payers_of(
+        &self,
+        account: &AccountId,
+        month: Month,
+    ) -> Result<BTreeMap<LicenseId, AwsAccountId>, StoreError> {
+        let licenses = self.licenses_of_month(account, month).await?;
+        let known = licenses.iter().map(|license| self.store.license(license));
+        let known = try_join_all(known).await?;
+        let payers = licenses.into_iter().zip(known);
+        Ok(payers
+            .filter_map(|(license, known)| Some((license, known?.buyer)))
+            .collect())
     }
 
     /// The licenses that may pay for something used or billed in the month:

@@ -17,6 +17,9 @@ pub struct Hour(i32);
 #[error("must be the start of a UTC hour, such as 2026-11-22T10:00:00Z")]
 pub struct NotAnHour;
 
+/// How many hours a UTC day has.
+pub const HOURS_A_DAY: i32 = 24;
+
 impl Hour {
     /// The hour in which an instant lies.
     pub fn of(instant: Timestamp) -> Self {
@@ -69,6 +72,12 @@ impl Hour {
         self.plus(-1)
     }
 
+    /// The first hour of its UTC day.
+    #[must_use]
+    pub const fn first_of_day(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(HOURS_A_DAY)))
+    }
+
     /// This many hours later, or earlier when negative.
     #[must_use]
     pub const fn plus(self, hours: i32) -> Self {
@@ -119,6 +128,14 @@ mod tests {
         let hour = Hour::of("2026-11-22T10:59:59Z".parse().unwrap());
         assert_eq!(hour.to_string(), "2026-11-22T10:00:00Z");
         assert_eq!(hour.end().to_string(), "2026-11-22T11:00:00Z");
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_before_1970_as_well() {
+        let first = |text: &str| Hour::of(text.parse().unwrap()).first_of_day().to_string();
+        assert_eq!(first("2026-11-22T23:59:59Z"), "2026-11-22T00:00:00Z");
+        assert_eq!(first("2026-11-23T00:00:00Z"), "2026-11-23T00:00:00Z");
+        assert_eq!(first("1969-12-31T00:00:00Z"), "1969-12-31T00:00:00Z");
     }
 
     #[test]

@@ -136,11 +136,7 @@ impl Local {
 
         let app = app(&fake, &aws_url, &config)?;
         let opened = prepare(&app).await?;
-        let state = web::State {
-            app: app.clone(),
-            sign_in: sign_in(&seller_url)?,
-            site: Arc::new(site(&seller_url)?),
-        };
+        let state = state(app.clone(), &seller_url)?;
         let functions = Functions::new(app.clone(), usage_intake::router(state.clone()));
         let schedules = Schedules::new(fake.now());
         connect(&fake, &functions, &schedules, opened);
@@ -176,6 +172,16 @@ impl Local {
     /// Why the message went back to its queue.
     pub async fn send_marketplace_event(&self, event: serde_json::Value) -> Result<(), String> {
         self.functions.marketplace_event(event).await
+    }
+
+    /// The seller's pages and API over other use cases, such as ones whose calls
+    /// to AWS are counted. Whoever is signed in here is so there, for as long as
+    /// they share the tables.
+    ///
+    /// # Errors
+    /// [`StartError::PublicUrl`] when the stack's address is none of pages.
+    pub fn pages_over(&self, app: App) -> Result<Router, StartError> {
+        Ok(web::all(state(app, &self.seller_url)?))
     }
 
     /// Stops serving, after the requests under way.
@@ -280,6 +286,15 @@ async fn wake_after(
         schedules.wake(fake.now());
     }
     response
+}
+
+/// What the pages work with.
+fn state(app: App, seller_url: &str) -> Result<web::State, StartError> {
+    Ok(web::State {
+        app,
+        sign_in: sign_in(seller_url)?,
+        site: Arc::new(site(seller_url)?),
+    })
 }
 
 const CLIENT_ID: &str = "local-client";

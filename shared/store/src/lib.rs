@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::Client;
 
 pub use error::StoreError;
 pub use perform::Unanswered;
-pub use usage::REPORTS_KEPT_FOR;
+pub use usage::{KeptDay, REPORTS_KEPT_FOR, SlotOutcome};
 
 /// The two tables' names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,12 +27,12 @@ impl From<StoreError> for Unanswered {
 }
 
 impl Store {
-    /// Performs a step of a procedure.
+    /// Performs a step of a procedure, at this instant.
     ///
     /// # Errors
     /// [`Unanswered::Failed`] when there is no answer; a write may then have
     /// been made. What is not the store's to do is handed back.
-    pub async fn perform(&self, step: Step) -> Result<Answer, Unanswered> {
+    pub async fn perform(&self, step: Step, now: Timestamp) -> Result<Answer, Unanswered> {
         Ok(match step {
             Step::ReadCursor { shard } => Answer::ReadCursor(self.cursor(shard).await?),
             Step::ReadCursors {} => Answer::ReadCursors(self.cursors().await?),
@@ -69,7 +69,7 @@ impl Store {
                 part,
                 hour,
             } => Answer::ReadAccountHour(self.account_hour(&account, part, hour).await?),
-            Step::Post { hour, slots } => Answer::Post(self.post(&hour, &slots).await?),
+            Step::Post { hour, slots } => Answer::Post(self.post(&hour, &slots, now).await?),
             Step::ReadSlotHead { license, hour } => {
                 Answer::ReadSlotHead(self.slot_head(&license, hour).await?)
             }

@@ -8,6 +8,7 @@ mod capacity;
 mod growth;
 mod memory;
 mod million;
+mod pages;
 mod posting;
 mod print;
 mod stopwatch;
@@ -38,9 +39,12 @@ enum Measurement {
     },
     /// Records that one worker sends in a simulated hour within AWS's ten calls a second
     Submitter(submitter::Latencies),
+    /// Every page of the local stack at a steady rate: time, bytes, DynamoDB requests and units
+    Pages(pages::Load),
 }
 
-/// On one thread: what is measured is one core's work.
+/// On one thread: what is measured is one core's work, but for the pages, which
+/// are served by a stack on threads of its own.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -52,5 +56,6 @@ async fn main() -> anyhow::Result<()> {
         Measurement::Million(scale) => million::run(scale).await,
         Measurement::Growth { tiers } => growth::run(tiers).await,
         Measurement::Submitter(latencies) => submitter::run(latencies),
+        Measurement::Pages(load) => pages::run(load).await,
     }
 }

@@ -41,6 +41,12 @@ pub(crate) fn seconds(time: Duration) -> String {
     format!("{:.2} s", time.as_secs_f64())
 }
 
+/// A time in milliseconds, to the tenth: `1.2 ms`.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    let tenths = (time.as_micros() + 50) / 100;
+    format!("{}.{} ms", tenths / 10, tenths % 10)
+}
+
 /// Whether a target is reached, in a word.
 pub(crate) fn verdict(reached: bool) -> &'static str {
     if reached { "reached" } else { "MISSED" }

@@ -91,6 +91,11 @@ fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
+/// How long all threads of this process have run.
+pub(crate) fn process_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+}
+
 /// How many of these happen in a second, rounded down.
 pub(crate) fn per_second(count: u64, time: Duration) -> u64 {
     let nanos = time.as_nanos().max(1);

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use clap::Args;
 use domain::mutant::{Mutant, switch_on};
 use fake_aws::{Config, FakeAws};
+use jiff::Timestamp;
 use ledger::{Answer, Step};
 use runtime::aws::Clients;
 use runtime::settings::{AwsSettings, Signing};
@@ -186,7 +187,9 @@ impl Both {
         followed.steps += 1;
         followed.kinds.insert(kind_of(step));
         switch_on(self.fault);
-        let stored = self.runtime.block_on(self.store.perform(step.clone()));
+        // As though every day were over: then a posting takes back its summary as well.
+        let performed = self.store.perform(step.clone(), Timestamp::MAX);
+        let stored = self.runtime.block_on(performed);
         switch_on(None);
         let is_same = stored
             .as_ref()
@@ -234,7 +237,7 @@ fn everything(tables: &simulator::tables::Tables) -> Vec<Step> {
         Step::ListFinalUsage {},
         Step::ListHolds {},
         Step::ReadDueWork {
-            now: jiff::Timestamp::MAX,
+            now: Timestamp::MAX,
         },
     ];
     slots.chain(hours).chain(included).chain(lists).collect()

@@ -3,6 +3,7 @@
 mod calls;
 mod carrying;
 mod contracts;
+mod days;
 mod holds;
 mod large;
 mod months;

@@ -4,31 +4,42 @@ use std::collections::BTreeMap;
 
 use domain::catalog::Catalog;
 use domain::hour::Hour;
-use domain::ids::{CloudAccountId, Dimension, LicenseId};
+use domain::ids::{CloudAccountId, Dimension};
 use domain::ledger::account_hour::{AccountHour, Line, Target};
-use domain::ledger::slot::SlotEntry;
+use domain::ledger::day::{SummedHour, SummedLine};
 
-use super::outcomes::{EntryName, Outcomes, name_of};
+use super::outcomes::{EntryName, Outcomes};
 use super::{MeteringStatus, UsageHour, UsageLine};
 use crate::prices::unit_price;
 
-/// Lines added up by hour of use.
+/// By what lines are added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// By hour of use.
+    Hour,
+    /// By day of use, in the day's first hour; but what was carried by hour of use.
+    Day,
+}
+
+/// Lines added up by hour or by day of use.
 pub(super) struct Lines<'a> {
     catalog: &'a Catalog,
+    grain: Grain,
     hours: BTreeMap<Hour, UsageHour>,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) const fn new(catalog: &'a Catalog) -> Self {
+    pub(super) const fn new(catalog: &'a Catalog, grain: Grain) -> Self {
         Self {
             catalog,
+            grain,
             hours: BTreeMap::new(),
         }
     }
 
     /// Adds everything of an account's hour.
     pub(super) fn add_hour(&mut self, hour: &AccountHour, outcomes: &Outcomes) {
-        let usage = self.hour(hour.hour);
+        let usage = self.hour(hour.hour, None);
         for (reason, count) in &hour.unbillable {
             *usage.unbillable.entry(*reason).or_default() += count;
         }
@@ -43,7 +54,7 @@ impl<'a> Lines<'a> {
                 Target::WrittenOff(reason) => {
                     let status = MeteringStatus::WrittenOff(reason);
                     let unit_price = unit_price(self.catalog, &line.dimension);
-                    self.hour(hour.hour).lines.push(UsageLine {
+                    self.hour(hour.hour, None).lines.push(UsageLine {
                         license: line.license.clone(),
                         dimension: line.dimension.clone(),
                         cloud_account: line.cloud_account.clone(),
@@ -57,19 +68,27 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Adds everything of an entry of a slot.
-    pub(super) fn add_entry(
-        &mut self,
-        license: &LicenseId,
-        entry: &SlotEntry,
-        outcomes: &Outcomes,
-    ) {
-        let name = name_of(license, entry);
-        for amount in &entry.amounts {
-            let cloud_account = amount.cloud_account.as_ref();
-            let kind = (&amount.dimension, cloud_account, amount.count);
-            self.add(&name, kind, outcomes);
+    /// Adds everything of an hour, or of a whole day, that is summed up.
+    pub(super) fn add_summed_up(&mut self, summed: SummedHour) {
+        let used = summed.hour;
+        let catalog = self.catalog;
+        let usage = self.hours.entry(used).or_insert_with(|| nothing(used));
+        for (reason, count) in summed.unbillable {
+            *usage.unbillable.entry(reason).or_default() += count;
         }
+        usage.lines.extend(summed.lines.into_iter().map(|line| {
+            let SummedLine { kind, count } = line;
+            let carried = i32::from(kind.carried_hours);
+            UsageLine {
+                billed_in: (carried > 0).then(|| used.plus(carried)),
+                status: kind.end.into(),
+                unit_price: unit_price(catalog, &kind.dimension),
+                license: kind.license,
+                dimension: kind.dimension,
+                cloud_account: kind.cloud_account,
+                count,
+            }
+        }));
     }
 
     fn add(
@@ -81,24 +100,26 @@ impl<'a> Lines<'a> {
         let (license, _, _, used, _) = name;
         let unit_price = unit_price(self.catalog, dimension);
         for outcome in outcomes.of(name, dimension, cloud_account, count) {
-            self.hour(*used).lines.push(UsageLine {
+            let billed_in = (outcome.slot != *used).then_some(outcome.slot);
+            self.hour(*used, billed_in).lines.push(UsageLine {
                 license: license.clone(),
                 dimension: dimension.clone(),
                 cloud_account: cloud_account.cloned(),
                 count: outcome.count,
-                billed_in: (outcome.slot != *used).then_some(outcome.slot),
+                billed_in,
                 status: outcome.status,
                 unit_price,
             });
         }
     }
 
-    fn hour(&mut self, hour: Hour) -> &mut UsageHour {
-        self.hours.entry(hour).or_insert_with(|| UsageHour {
-            hour,
-            lines: Vec::new(),
-            unbillable: BTreeMap::new(),
-        })
+    /// Where a line of an hour of use is added.
+    fn hour(&mut self, used: Hour, billed_in: Option<Hour>) -> &mut UsageHour {
+        let at = match (self.grain, billed_in) {
+            (Grain::Day, None) => used.first_of_day(),
+            (Grain::Hour, _) | (Grain::Day, Some(_)) => used,
+        };
+        self.hours.entry(at).or_insert_with(|| nothing(at))
     }
 
     /// The hours, ascending, each with its lines by license, tier and cloud
@@ -108,8 +129,9 @@ impl<'a> Lines<'a> {
         let tier = |line: &UsageLine| rates.iter().position(|r| r.dimension == line.dimension);
         for usage in self.hours.values_mut() {
             usage.lines.sort_by(|a, b| {
-                let by_tier = a.license.cmp(&b.license).then(tier(a).cmp(&tier(b)));
-                by_tier
+                let by_license = a.license.cmp(&b.license);
+                by_license
+                    .then_with(|| tier(a).cmp(&tier(b)))
                     .then_with(|| a.dimension.cmp(&b.dimension))
                     .then_with(|| a.cloud_account.cmp(&b.cloud_account))
                     .then_with(|| (a.billed_in, a.status).cmp(&(b.billed_in, b.status)))
@@ -123,6 +145,14 @@ impl<'a> Lines<'a> {
             });
         }
         self.hours.into_values().collect()
+    }
+}
+
+fn nothing(hour: Hour) -> UsageHour {
+    UsageHour {
+        hour,
+        lines: Vec::new(),
+        unbillable: BTreeMap::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use domain::ids::{AccountId, CloudAccountId, Dimension, LicenseId};
 use domain::ledger::record::{CloseReason, RecordState};
 use domain::ledger::slot::{SlotEntry, SlotState};
 use domain::usage::Part;
-use ledger::step::Slot;
+use store::SlotOutcome;
 
 use super::MeteringStatus;
 
@@ -25,7 +25,6 @@ pub(super) struct Outcomes {
 #[derive(Debug)]
 struct Entry {
     slot: Hour,
-    entry: SlotEntry,
     /// Computer-hours that a contract covers, by dimension and cloud account.
     covered: BTreeMap<(Dimension, Option<CloudAccountId>), u32>,
 }
@@ -50,14 +49,13 @@ pub(super) struct Outcome {
 
 impl Outcomes {
     /// Adds the slots of a license.
-    pub(super) fn add(&mut self, license: &LicenseId, slots: Vec<Slot>, held: bool) {
+    pub(super) fn add(&mut self, license: &LicenseId, slots: Vec<SlotOutcome>, held: bool) {
         for slot in slots {
-            let hour = slot.head.hour;
+            let hour = slot.hour;
             let mut covered = covered(&slot);
             for (place, entry) in slot.entries.iter().enumerate() {
                 let kept = Entry {
                     slot: hour,
-                    entry: entry.clone(),
                     covered: covered.remove(&place).unwrap_or_default(),
                 };
                 self.entries.insert(name_of(license, entry), kept);
@@ -65,22 +63,6 @@ impl Outcomes {
             let status = slot_status(slot, held);
             self.slots.insert((license.clone(), hour), status);
         }
-    }
-
-    /// The account's entries of hours before `from` that lie in slots from
-    /// `from` up to but without `until`.
-    pub(super) fn entries_carried_into(
-        &self,
-        account: &AccountId,
-        from: Hour,
-        until: Hour,
-    ) -> impl Iterator<Item = (&LicenseId, &SlotEntry)> {
-        self.entries
-            .iter()
-            .filter(move |((_, of, _, used, _), kept)| {
-                of == account && *used < from && from <= kept.slot && kept.slot < until
-            })
-            .map(|((license, ..), kept)| (license, &kept.entry))
     }
 
     /// What became of an entry's computer-hours of a kind: what a contract
@@ -122,7 +104,7 @@ impl Outcomes {
 }
 
 /// The name of an entry of a license's slots.
-pub(super) fn name_of(license: &LicenseId, entry: &SlotEntry) -> EntryName {
+fn name_of(license: &LicenseId, entry: &SlotEntry) -> EntryName {
     let (account, part) = (entry.account.clone(), entry.part);
     (license.clone(), account, part, entry.hour, entry.origin)
 }
@@ -130,9 +112,11 @@ pub(super) fn name_of(license: &LicenseId, entry: &SlotEntry) -> EntryName {
 /// What a contract covers of a frozen slot, by the place of the entry. The slot
 /// says how much of each dimension; it is spread over the entries in
 /// proportion, and adds up exactly.
-fn covered(slot: &Slot) -> BTreeMap<usize, BTreeMap<(Dimension, Option<CloudAccountId>), u32>> {
+fn covered(
+    slot: &SlotOutcome,
+) -> BTreeMap<usize, BTreeMap<(Dimension, Option<CloudAccountId>), u32>> {
     let mut covered: BTreeMap<usize, BTreeMap<_, u32>> = BTreeMap::new();
-    let SlotState::Frozen { included, .. } = &slot.head.state else {
+    let SlotState::Frozen { included, .. } = &slot.state else {
         return covered;
     };
     for (dimension, included) in included {
@@ -158,13 +142,13 @@ fn covered(slot: &Slot) -> BTreeMap<usize, BTreeMap<(Dimension, Option<CloudAcco
     covered
 }
 
-fn slot_status(slot: Slot, held: bool) -> SlotStatus {
+fn slot_status(slot: SlotOutcome, held: bool) -> SlotStatus {
     let open = if held {
         MeteringStatus::Held
     } else {
         MeteringStatus::Open
     };
-    match slot.head.state {
+    match slot.state {
         // What was carried lies in a later slot.
         SlotState::Open | SlotState::Carrying { .. } | SlotState::Carried { .. } => {
             SlotStatus::Whole(open)
@@ -173,7 +157,7 @@ fn slot_status(slot: Slot, held: bool) -> SlotStatus {
         SlotState::Frozen { .. } => SlotStatus::Frozen(
             slot.records
                 .into_iter()
-                .map(|record| (record.usage.dimension, record_status(&record.state)))
+                .map(|(dimension, state)| (dimension, record_status(&state)))
                 .collect(),
         ),
     }

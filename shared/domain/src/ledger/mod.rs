@@ -23,6 +23,7 @@
 pub mod account_hour;
 pub mod attribution;
 pub mod controls;
+pub mod day;
 pub mod deadline;
 pub mod hold;
 pub mod included;

@@ -17,9 +17,11 @@
 //! text         u8 length, bytes
 //! ```
 //!
-//! The postings are a log of their own ([`postings`]).
+//! The postings are a log of their own ([`postings`]), and so are summed-up
+//! days ([`days`]).
 
 mod cloud_account;
+pub mod days;
 pub mod postings;
 
 use std::collections::BTreeSet;

@@ -8,8 +8,10 @@
 use domain::hour::Hour;
 use domain::ids::AccountId;
 use domain::ledger::account_hour::AccountHour;
+use domain::ledger::day::takes_back;
 use domain::mutant;
 use domain::usage::Part;
+use jiff::Timestamp;
 use ledger::Written;
 use ledger::step::SlotPosting;
 
@@ -78,6 +80,7 @@ impl Store {
 
     /// Posts: the account-hour if its stored version is one less than its own,
     /// and each entry if its slot is open, whose version it raises; all or nothing.
+    /// If by then the day may be summed up, its summary is taken back with it.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer; the writes may then have been made,
@@ -86,6 +89,7 @@ impl Store {
         &self,
         hour: &AccountHour,
         slots: &[SlotPosting],
+        now: Timestamp,
     ) -> Result<Written, StoreError> {
         let mut replaces = if mutant!(AccountHourWithoutVersion) {
             Replaces::Anything
@@ -101,6 +105,9 @@ impl Store {
         for posting in slots {
             actions.push(self.raise_open_head(&posting.license, posting.slot)?);
             actions.push(self.set_entry(&posting.license, posting.slot, &posting.entry)?);
+        }
+        if takes_back(hour.hour, now) {
+            actions.push(self.take_day_back(&hour.account, hour.part, hour.hour)?);
         }
         self.transact(actions).await
     }

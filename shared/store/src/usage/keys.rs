@@ -114,6 +114,15 @@ pub(super) fn account_hour(id: &AccountId, part: Part, hour: Hour) -> Key {
     Key::new(account(id, part), hour.to_string())
 }
 
+pub(super) fn days(account: &AccountId, part: Part) -> String {
+    format!("days#{account}#{}", part.0)
+}
+
+/// The key of the summary of the day that begins with an hour.
+pub(super) fn day(account: &AccountId, part: Part, day: Hour) -> Key {
+    Key::new(days(account, part), day.to_string())
+}
+
 pub(super) fn postings(account: &AccountId, part: Part) -> String {
     format!("postings#{account}#{}", part.0)
 }

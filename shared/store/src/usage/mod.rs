@@ -6,6 +6,8 @@
 //! | cursor of a shard | `shard#<shard>` | `cursor` |
 //! | late marker | `marker#<partition>` | `<account>#<part>#<hour>` |
 //! | account-hour | `account#<account>#<part>` | `<hour>` |
+//! | an account-hour's earlier postings | `postings#<account>#<part>` | `<hour>#<number>` |
+//! | day of an account, summed up | `days#<account>#<part>` | `<first hour>` |
 //! | slot's head | `license#<license>` | `<hour>#head` |
 //! | slot's entry | `license#<license>` | `<hour>#entry#<origin>#<account>#<part>#<hour of use>` |
 //! | slot's record | `license#<license>` | `<hour>#record#<dimension>` |
@@ -36,6 +38,7 @@
 mod account_hours;
 mod controls;
 mod cursors;
+mod days;
 mod final_usage;
 mod heads;
 mod holds;
@@ -46,8 +49,11 @@ mod markers;
 mod not_cloud;
 mod records;
 mod reports;
+mod slot_outcomes;
 mod slots;
 mod table;
 mod work;
 
+pub use days::KeptDay;
 pub use reports::REPORTS_KEPT_FOR;
+pub use slot_outcomes::SlotOutcome;

@@ -62,13 +62,18 @@ impl Store {
         pk: String,
         sorted: Sorted,
     ) -> Result<Vec<Item>, StoreError> {
+        self.query_all(self.usage_query(pk, sorted)).await
+    }
+
+    /// Asks for items of a partition, ascending.
+    pub(super) fn usage_query(&self, pk: String, sorted: Sorted) -> QueryFluentBuilder {
         let query = self
             .client
             .query()
             .table_name(&self.tables.usage)
             .consistent_read(true)
             .expression_attribute_values(":pk", text(pk));
-        let query = match sorted {
+        match sorted {
             Sorted::All => query.key_condition_expression("pk = :pk"),
             Sorted::BeginningWith(prefix) => query
                 .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
@@ -77,8 +82,7 @@ impl Store {
                 .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
                 .expression_attribute_values(":first", text(first))
                 .expression_attribute_values(":last", text(last)),
-        };
-        self.query_all(query).await
+        }
     }
 
     /// Asks for a partition of the work index, by due time.

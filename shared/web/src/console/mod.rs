@@ -8,7 +8,7 @@ mod not_cloud;
 mod pages;
 mod usage;
 
-use app::accounts::{AccountError, SubscriptionView};
+use app::accounts::{AccountError, AccountView, SubscriptionView};
 use app::linking::LinkError;
 use axum::Router;
 use axum::extract::{Path, State as Extract};
@@ -181,6 +181,13 @@ fn not_unlinked(account: &AccountId, refusal: &LinkRefusal) -> Problem {
 async fn view(state: &State, user: &User, account: &str) -> Result<SubscriptionView, Problem> {
     let id = AccountId::parse(account).map_err(|_| not_found())?;
     let view = state.app.subscription(&user.signed_in, &id).await?;
+    view.ok_or_else(not_found)
+}
+
+/// The account as a page about something else of it names it.
+async fn seen(state: &State, user: &User, account: &str) -> Result<AccountView, Problem> {
+    let id = AccountId::parse(account).map_err(|_| not_found())?;
+    let view = state.app.account_seen_by(&user.signed_in, &id).await?;
     view.ok_or_else(not_found)
 }
 

@@ -1,7 +1,7 @@
 //! "Not Cloud" computers: which are billed at the Data Center rate, why, and
 //! what a cloud connector would save.
 
-use app::accounts::SubscriptionView;
+use app::accounts::AccountView;
 use app::not_cloud::{NotCloud, Saving};
 use app::prices::unit_price;
 use axum::extract::{Path, State as Extract};
@@ -12,7 +12,7 @@ use domain::usage::{NotCloudComputer, NotCloudReason};
 use maud::{Markup, html};
 
 use super::pages::head;
-use super::{show, view};
+use super::{seen, show};
 use crate::layout::{dollars, grouped, time};
 use crate::problem::Problem;
 use crate::site::State;
@@ -29,7 +29,7 @@ pub(super) async fn page(
     user: User,
     Path(account): Path<String>,
 ) -> Result<Markup, Problem> {
-    let view = view(&state, &user, &account).await?;
+    let view = seen(&state, &user, &account).await?;
     let found = state.app.not_cloud(&view.account).await?;
     let catalog = &state.app.settings.rules.catalog;
     let body = html! {
@@ -109,7 +109,7 @@ fn between(saving: Saving) -> String {
     }
 }
 
-fn list(view: &SubscriptionView, found: &NotCloud, catalog: &Catalog) -> Markup {
+fn list(view: &AccountView, found: &NotCloud, catalog: &Catalog) -> Markup {
     let others = found.computers.len().saturating_sub(MOST_LISTED);
     let others = u64::try_from(others).unwrap_or(u64::MAX);
     html! {

@@ -115,10 +115,12 @@ async fn a_slot_to_which_usage_came_since_it_was_read_is_not_carried() {
     world.assert_conserved().await;
 }
 
-/// All 640 computer-hours of a large slot are there, and sent once nothing stops them.
+/// All 640 computer-hours of a large slot are there, and sent within 15 minutes
+/// once nothing stops them.
 async fn assert_all_is_sent(world: &World, customer: &Customer) {
     world.assert_conserved().await;
     stop(world, false).await;
+    world.advance(minutes(15)).await;
     world.submit().await;
     assert_eq!(world.accepted(&customer.license).values().sum::<u64>(), 640);
 }

@@ -54,6 +54,7 @@ fn kind((pk, sk): &(String, String)) -> &'static str {
         "report" => "report",
         "account" => "account-hour",
         "postings" => "piece of postings",
+        "days" => "day",
         "marker" => "marker",
         "shard" => "cursor",
         "license" if sk.contains("#entry#") => "entry",
@@ -157,7 +158,7 @@ impl Posted<'_> {
             })
             .into();
         let store = &self.world.app.store;
-        let written = store.post(&after, &slots).await.unwrap();
+        let written = store.post(&after, &slots, Timestamp::MAX).await.unwrap();
         assert_eq!(written, Written::Committed);
         let (account, part) = (&after.account, after.part);
         let stored = store.account_hour(account, part, after.hour).await.unwrap();

@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 
+use super::days::{pack_day, unpack_day};
 use super::postings::{MOST_PIECE_BYTES, pack_postings, unpack_postings};
 use super::*;
 use crate::ids::ReportId;
-use crate::ledger::account_hour::Posting;
+use crate::ledger::account_hour::{Posting, Unbillable};
 use crate::ledger::attribution::LinkedSpan;
+use crate::ledger::day::{LineEnd, LineKind, SummedHour, SummedLine};
 
 fn license() -> impl Strategy<Value = LicenseId> {
     (0_u128..3).prop_map(|n| LicenseId::from_bits(n << 126 | n))
@@ -101,6 +103,61 @@ fn posting() -> impl Strategy<Value = Posting> {
     })
 }
 
+fn day() -> Hour {
+    Hour::of("2026-11-22T00:00:00Z".parse().unwrap())
+}
+
+fn summed_line() -> impl Strategy<Value = SummedLine> {
+    let end = prop_oneof![
+        Just(LineEnd::Accepted),
+        Just(LineEnd::Included),
+        Just(LineEnd::WrittenOff(WriteOff::LicenseEnded)),
+        Just(LineEnd::WrittenOff(WriteOff::TooLate)),
+        Just(LineEnd::WrittenOff(WriteOff::Restored)),
+    ];
+    let cloud_account = prop::option::of(cloud_account());
+    let carried_hours = prop_oneof![Just(0), any::<u16>()];
+    (
+        license(),
+        dimension(),
+        cloud_account,
+        carried_hours,
+        end,
+        count(),
+    )
+        .prop_map(
+            |(license, dimension, cloud_account, carried_hours, end, count)| SummedLine {
+                kind: LineKind {
+                    license,
+                    dimension,
+                    cloud_account,
+                    carried_hours,
+                    end,
+                },
+                count,
+            },
+        )
+}
+
+fn summed_hours() -> impl Strategy<Value = Vec<SummedHour>> {
+    let reason = prop::sample::select(vec![
+        Unbillable::Trial,
+        Unbillable::Annual,
+        Unbillable::Grace,
+        Unbillable::Expired,
+        Unbillable::Suspended,
+        Unbillable::AgentOffline,
+    ]);
+    let unbillable = prop::collection::btree_map(reason, count(), 0..3);
+    let lines = prop::collection::vec(summed_line(), 0..6);
+    let hour = (0..24, lines, unbillable).prop_map(|(in_day, lines, unbillable)| SummedHour {
+        hour: day().plus(in_day),
+        lines,
+        unbillable,
+    });
+    prop::collection::vec(hour, 0..6)
+}
+
 fn unpacked(pieces: &[Vec<u8>]) -> Result<Vec<Posting>, Undecodable> {
     unpack_postings(pieces.iter().map(Vec::as_slice))
 }
@@ -138,6 +195,23 @@ proptest! {
         let _ = unpack_amounts(&bytes);
         let _ = unpack_allocations(&bytes);
         let _ = unpack_postings([bytes.as_slice()]);
+        let _ = unpack_day(&bytes, day());
+    }
+
+    #[test]
+    fn a_summed_up_day_is_read_again_and_nothing_else_is(
+        hours in summed_hours(),
+        place in any::<prop::sample::Index>(),
+        flip in 1_u8..,
+    ) {
+        let bytes = pack_day(&hours);
+        let unpacked = unpack_day(&bytes, day()).unwrap();
+        prop_assert_eq!(unpacked.by_hour().collect::<Vec<_>>(), hours);
+        let at = place.index(bytes.len());
+        let mut changed = bytes.clone();
+        changed[at] ^= flip;
+        prop_assert!(unpack_day(&changed, day()).is_err());
+        prop_assert!(unpack_day(&bytes[..at], day()).is_err());
     }
 
     #[test]
@@ -189,6 +263,7 @@ fn a_newer_version_says_so() {
     assert_eq!(unpack_lines(&bytes), Err(newer.clone()));
     assert_eq!(unpack_amounts(&bytes), Err(newer.clone()));
     assert_eq!(unpack_allocations(&bytes), Err(newer.clone()));
+    assert_eq!(unpack_day(&bytes, day()), Err(newer.clone()));
     assert_eq!(unpacked(&[bytes]), Err(newer));
 }
 

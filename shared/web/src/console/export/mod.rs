@@ -6,7 +6,7 @@ mod not_cloud_csv;
 mod rows;
 mod usage_csv;
 
-use app::accounts::SubscriptionView;
+use app::accounts::AccountView;
 use app::month::Month;
 use app::usage_month::UsageMonth;
 use axum::extract::{Path, Query, State as Extract};
@@ -17,8 +17,8 @@ use domain::hour::Hour;
 use domain::ids::LicenseId;
 use serde::Deserialize;
 
+use super::seen;
 use super::usage::Period;
-use super::view;
 use crate::problem::Problem;
 use crate::site::State;
 use crate::visitor::User;
@@ -38,7 +38,7 @@ pub(super) struct Wanted {
 
 /// What files are made of.
 struct Export<'a> {
-    view: &'a SubscriptionView,
+    view: &'a AccountView,
     usage: &'a UsageMonth,
     catalog: &'a Catalog,
     product_name: &'a str,
@@ -115,7 +115,7 @@ async fn answer(
     (name, by_default): (&str, Grain),
     file: fn(&Export<'_>, Grain) -> Result<String, TooLarge>,
 ) -> Result<Response, Problem> {
-    let view = view(&state, &user, &account).await?;
+    let view = seen(&state, &user, &account).await?;
     let month = Period::of(wanted.month).month(&view)?;
     if wanted
         .day
@@ -150,7 +150,7 @@ pub(super) async fn not_cloud(
     user: User,
     Path(account): Path<String>,
 ) -> Result<Response, Problem> {
-    let view = view(&state, &user, &account).await?;
+    let view = seen(&state, &user, &account).await?;
     let found = state.app.not_cloud(&view.account).await?;
     let file = not_cloud_csv::file(found.as_ref(), &state.app.settings.rules.catalog);
     let back = format!("/accounts/{}/not-cloud", view.account);
@@ -159,7 +159,7 @@ pub(super) async fn not_cloud(
 }
 
 /// A file that browsers save under the account's name.
-fn download(view: &SubscriptionView, name: &str, file: String) -> Response {
+fn download(view: &AccountView, name: &str, file: String) -> Response {
     let named = format!("attachment; filename=\"{}-{name}.csv\"", view.account);
     let headers = [
         (
@@ -171,7 +171,7 @@ fn download(view: &SubscriptionView, name: &str, file: String) -> Response {
     (headers, file).into_response()
 }
 
-fn no_such_day(view: &SubscriptionView, month: Month) -> Problem {
+fn no_such_day(view: &AccountView, month: Month) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "The month has no such day",

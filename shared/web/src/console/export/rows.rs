@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use app::usage_month::{MeteringStatus, UsageHour, UsageLine};
-use domain::hour::Hour;
+use domain::hour::{HOURS_A_DAY, Hour};
 use domain::ids::{CloudAccountId, Dimension, LicenseId};
 use domain::ledger::account_hour::Unbillable;
 use domain::money::Usd;
 use serde::Deserialize;
-
-const HOURS_A_DAY: i32 = 24;
 
 /// What a row is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -31,10 +29,7 @@ impl Grain {
     fn span(self, hour: Hour) -> Span {
         let (from, hours) = match self {
             Self::Hour => (hour, 1),
-            Self::Day => (
-                hour.plus(-hour.number().rem_euclid(HOURS_A_DAY)),
-                HOURS_A_DAY,
-            ),
+            Self::Day => (hour.first_of_day(), HOURS_A_DAY),
         };
         Span {
             from,

@@ -1,9 +1,11 @@
 //! The charts of a month by day, and of a day by hour.
 
 use app::month::Month;
+use domain::hour::HOURS_A_DAY;
 use maud::{Markup, html};
 
-use super::page::{Days, HOURS_A_DAY, parts};
+use super::first_hour_of;
+use super::page::{Days, Page, parts};
 use super::sums::{Sums, Tier};
 use crate::console::chart::{self, Bar, Chart};
 use crate::layout::grouped;
@@ -25,15 +27,16 @@ pub(super) fn day_chart(month: Month, tiers: &[Tier], days: &Days<'_>) -> Markup
 }
 
 /// A day by hour.
-pub(super) fn hour_chart(month: Month, day: u8, tiers: &[Tier], days: &Days<'_>) -> Markup {
-    let Some(hours) = days.get(&day) else {
+pub(super) fn hour_chart(page: &Page<'_>, day: u8, tiers: &[Tier]) -> Markup {
+    if page.hours.is_empty() {
         return Markup::default();
-    };
-    let first = month.first_hour().plus((i32::from(day) - 1) * HOURS_A_DAY);
+    }
+    let month = page.usage.month;
+    let first = first_hour_of(month, day);
     let bars: Vec<Bar> = (0..HOURS_A_DAY)
         .map(|n| {
             let hour = first.plus(n);
-            let of_hour = hours.iter().copied().filter(|usage| usage.hour == hour);
+            let of_hour = page.hours.iter().filter(|usage| usage.hour == hour);
             Bar {
                 name: format!("{month}-{day:02} {n:02}:00 UTC"),
                 label: (n % 6 == 0).then(|| format!("{n:02}:00")),

@@ -7,15 +7,16 @@ pub(super) mod sums;
 mod tables;
 pub(super) mod words;
 
-use app::accounts::SubscriptionView;
+use app::accounts::AccountView;
 use app::month::Month;
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::StatusCode;
+use domain::hour::{HOURS_A_DAY, Hour};
 use jiff::Timestamp;
 use maud::Markup;
 use serde::Deserialize;
 
-use super::{show, view};
+use super::{seen, show};
 use crate::problem::Problem;
 use crate::site::State;
 use crate::visitor::User;
@@ -37,7 +38,7 @@ impl Period {
     }
 
     /// The month asked for, or the running one.
-    pub(super) fn month(&self, view: &SubscriptionView) -> Result<Month, Problem> {
+    pub(super) fn month(&self, view: &AccountView) -> Result<Month, Problem> {
         match &self.month {
             None => Ok(Month::of(view.as_of)),
             Some(text) => Month::parse(text)
@@ -53,7 +54,7 @@ pub(super) async fn month(
     Path(account): Path<String>,
     Query(period): Query<Period>,
 ) -> Result<Markup, Problem> {
-    let view = view(&state, &user, &account).await?;
+    let view = seen(&state, &user, &account).await?;
     let month = period.month(&view)?;
     if period
         .day
@@ -61,15 +62,23 @@ pub(super) async fn month(
     {
         return Err(no_such_month(&view));
     }
-    let usage = state.app.usage_month(&view.account, month).await?;
+    let chosen = period.day.map(|day| first_hour_of(month, day));
+    let usage = state.app.usage_by_day(&view.account, month, chosen);
+    let usage = usage.await?;
     let body = page::page(&page::Page {
         view: &view,
-        usage: &usage,
+        usage: &usage.month,
+        day: usage.day,
+        hours: &usage.hours,
         catalog: &state.app.settings.rules.catalog,
         months: &months(view.as_of),
-        day: period.day,
     });
     Ok(show(&state, &user, "Billing & usage", &body))
+}
+
+/// The first hour of a day of a month, 1 to 31.
+fn first_hour_of(month: Month, day: u8) -> Hour {
+    month.first_hour().plus((i32::from(day) - 1) * HOURS_A_DAY)
 }
 
 /// The months that can be looked at, the newest first.
@@ -79,7 +88,7 @@ fn months(now: Timestamp) -> Vec<Month> {
         .collect()
 }
 
-fn no_such_month(view: &SubscriptionView) -> Problem {
+fn no_such_month(view: &AccountView) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "That month cannot be shown",

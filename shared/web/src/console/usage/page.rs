@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use app::accounts::SubscriptionView;
+use app::accounts::AccountView;
 use app::month::Month;
 use app::usage_month::{MeteringStatus, UsageHour, UsageMonth};
 use domain::catalog::Catalog;
-use domain::hour::Hour;
+use domain::hour::{HOURS_A_DAY, Hour};
 use domain::ids::Dimension;
 use domain::tiers::Tier::DataCenter;
 use maud::{Markup, html};
@@ -20,20 +20,21 @@ use super::words::{reason_text, status_badge, status_meaning};
 use crate::console::pages::head;
 use crate::layout::{dollars, grouped};
 
-pub(super) const HOURS_A_DAY: i32 = 24;
-
 /// What the page shows.
 pub(super) struct Page<'a> {
-    pub(super) view: &'a SubscriptionView,
+    pub(super) view: &'a AccountView,
+    /// By day.
     pub(super) usage: &'a UsageMonth,
     pub(super) catalog: &'a Catalog,
     /// The newest first.
     pub(super) months: &'a [Month],
-    /// The day whose hours are shown, if one was chosen.
-    pub(super) day: Option<u8>,
+    /// The first hour of the day whose hours are shown, if any is.
+    pub(super) day: Option<Hour>,
+    /// That day by hour.
+    pub(super) hours: &'a [UsageHour],
 }
 
-/// The hours of a month by day, 1 to 31.
+/// What is known of a month by day, 1 to 31.
 pub(super) type Days<'a> = BTreeMap<u8, Vec<&'a UsageHour>>;
 
 /// The page.
@@ -56,9 +57,10 @@ pub(super) fn page(page: &Page<'_>) -> Markup {
             }
             (day_chart(page.usage.month, &tiers, &days))
             (day_table(page.usage.month, &tiers, &days))
-            @if let Some(day) = shown_day(page, &days) {
-                (hour_chart(page.usage.month, day, &tiers, &days))
-                (hour_table(page, &tiers, day, &days))
+            @if let Some(first) = page.day {
+                @let day = day_of(page.usage.month.first_hour(), first);
+                (hour_chart(page, day, &tiers))
+                (hour_table(page, day, &tiers))
             }
             (by_cloud_account(page.usage))
             (carried(page.usage, page.catalog))
@@ -83,11 +85,6 @@ fn exports(page: &Page<'_>) -> Markup {
             }
         }
     }
-}
-
-/// The chosen day, or the last one with usage.
-fn shown_day(page: &Page<'_>, days: &Days<'_>) -> Option<u8> {
-    page.day.or_else(|| days.keys().next_back().copied())
 }
 
 fn month_choice(page: &Page<'_>) -> Markup {

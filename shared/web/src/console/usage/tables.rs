@@ -18,6 +18,9 @@ use crate::layout::{dollars, grouped, time, time_in_table};
 /// How many cloud accounts are listed; an export lists them all.
 const MOST_CLOUD_ACCOUNTS: usize = 50;
 
+/// How many lines of an hour are listed; an export lists them all.
+const MOST_LINES: usize = 30;
+
 /// What is billed in the month, by cloud account, the dearest first.
 pub(super) fn by_cloud_account(usage: &UsageMonth) -> Markup {
     let mut charges: BTreeMap<Option<&CloudAccountId>, Charge> = BTreeMap::new();
@@ -104,8 +107,8 @@ fn statuses(sums: &Sums) -> Markup {
 }
 
 /// The hours of a day, the latest first: each in a row, and then what each is made of.
-pub(super) fn hour_table(page: &Page<'_>, tiers: &[Tier], day: u8, days: &Days<'_>) -> Markup {
-    let hours: &[&UsageHour] = days.get(&day).map(Vec::as_slice).unwrap_or_default();
+pub(super) fn hour_table(page: &Page<'_>, day: u8, tiers: &[Tier]) -> Markup {
+    let hours = page.hours;
     let month = page.usage.month;
     html! {
         section.card aria-labelledby="by-hour" {
@@ -180,10 +183,12 @@ fn day_choice(month: Month, day: u8) -> Markup {
 }
 
 fn hour_rows(catalog: &Catalog, hour: &UsageHour) -> Markup {
+    let others = hour.lines.len().saturating_sub(MOST_LINES);
     html! {
         tbody data-hour=(hour.hour) {
             tr.group { th colspan="5" scope="rowgroup" { (hour_text(hour.hour)) } }
-            @for line in &hour.lines { (line_row(catalog, line)) }
+            @for line in hour.lines.iter().take(MOST_LINES) { (line_row(catalog, line)) }
+            @if others > 0 { tr { td.wrap.small colspan="5" { (others) " more are in the CSV export." } } }
             @for (reason, count) in &hour.unbillable {
                 tr data-status="not charged" {
                     td data-cell="tier" { "Not charged" }
