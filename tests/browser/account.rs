@@ -213,6 +213,64 @@ async fn what_aws_says_of_the_agreement_is_on_the_page_until_it_is_settled() {
 }
 
 #[tokio::test]
+async fn the_form_that_opens_an_account_opens_one_however_often_it_is_sent() {
+    let stack = stack().await;
+    let mut alice = Client::new(&stack.seller_url);
+    let page = alice.sign_in_as_alice("/accounts").await;
+    let (csrf, key) = (page.field("csrf"), page.field("key"));
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("key", key.as_str()),
+        ("name", "Twice"),
+    ];
+    let first = alice.post("/accounts", &form).await.location();
+    assert!(first.is_some());
+    assert_eq!(alice.post("/accounts", &form).await.location(), first);
+    let again = alice.get("/accounts").await;
+    assert_eq!(again.body.matches(">Twice</a>").count(), 1);
+    assert_ne!(again.field("key"), key);
+}
+
+#[tokio::test]
+async fn another_subscription_of_the_same_aws_account_is_called_that() {
+    let stack = stack().await;
+    let first = subscribe(&stack, BUYER).await;
+    link(&stack, &first.registration_token, "acme-production")
+        .await
+        .is(200);
+    wait(&stack, 60).await;
+    let second = subscribe(&stack, BUYER).await;
+    let done = link(&stack, &second.registration_token, "acme-production").await;
+    done.is(200);
+    done.says("Another subscription of AWS account");
+    done.does_not_say("no longer pays");
+    let mut alice = Client::new(&stack.seller_url);
+    let page = alice.sign_in_as_alice("/accounts/acme-production").await;
+    page.says("Another subscription pays since");
+    page.does_not_say("Changed the payer");
+}
+
+#[tokio::test]
+async fn a_hold_is_told_on_the_account_and_its_usage_waits() {
+    let stack = stack().await;
+    linked(&stack).await;
+    wait(&stack, 3600).await;
+    let suspended = stack.fake.suspend_buyer(BUYER);
+    suspended.expect("the buyer is suspended");
+    wait(&stack, 4 * 3600).await;
+    let mut alice = Client::new(&stack.seller_url);
+    let page = alice.sign_in_as_alice("/accounts/acme-production").await;
+    page.says(r#"data-notice="hold""#);
+    let usage = usage(&stack, "2026-11").await;
+    usage.does_not_say("AWS has not answered yet");
+    let restored = stack.fake.restore_buyer(BUYER);
+    restored.expect("the buyer is restored");
+    wait(&stack, 3600).await;
+    let page = alice.get("/accounts/acme-production").await;
+    page.does_not_say("data-notice");
+}
+
+#[tokio::test]
 async fn before_a_contract_ends_the_page_says_when_and_that_it_does_not_renew() {
     let stack = stack().await;
     let made = stack.fake.create_agreement(OfferKind::PrivateYearly, BUYER);

@@ -247,3 +247,65 @@ async fn another_aws_account_takes_over_paying_without_a_gap() {
         "Subscribed through AWS Marketplace"
     );
 }
+
+/// The pages that nobody meets on the straight way: axe finds nothing serious on them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_beside_the_way_are_accessible_on_a_phone() {
+    let stack = stack().await;
+    let bought = subscribe(&stack, FIRST).await;
+    link(&stack, &bought.registration_token, "acme-production")
+        .await
+        .is(200);
+    let driver = Driver::start();
+    let look = async |window: &Window<'_>, path: &str, heading: &str| {
+        window.open(&format!("{}{path}", stack.seller_url)).await;
+        window.sees("h1", heading).await;
+        window.fits().await;
+        window.is_accessible().await;
+    };
+    let alice = driver.window(Viewport::Phone).await;
+    look(&alice, "/", "Workload Security").await;
+    look(&alice, "/nowhere", "There is no such page").await;
+    alice.open(&format!("{}/accounts", stack.seller_url)).await;
+    alice.sign_in().await;
+    look(&alice, "/accounts", "Your accounts").await;
+    look(
+        &alice,
+        "/accounts/acme-production/unlink",
+        "Acme Production",
+    )
+    .await;
+    look(&alice, "/accounts/acme-staging/unlink", "Acme Staging").await;
+    look(&alice, "/accounts/of-others", "There is no such page").await;
+
+    let sue = driver.window(Viewport::Phone).await;
+    sue.open(&format!("{}/support", stack.seller_url)).await;
+    sue.sign_in_as("sue").await;
+    look(&sue, "/support?q=nothing", "Support").await;
+    let license = bought.license_arn.rsplit(':').next().unwrap_or_default();
+    let unlink = format!("/support/unlink?account=acme-production&license={license}");
+    look(&sue, &unlink, "Unlink").await;
+    look(&sue, "/support/accounts/nobody", "There is no such page").await;
+
+    let sam = driver.window(Viewport::Phone).await;
+    let token = stack.fake.new_token(&bought.license_arn).expect("a token");
+    sam.come_from_aws(&stack, &token).await;
+    sam.type_into("#email", "sam@example.com").await;
+    sam.click("main form button").await;
+    sam.sees("h1", "Local sign-in").await;
+    sam.click(".others form button").await;
+    sam.sees("h1", "Which account is it for?").await;
+    sam.is_accessible().await;
+    sam.press("Make a link").await;
+    sam.sees("h1", "A link for an administrator").await;
+    sam.fits().await;
+    sam.is_accessible().await;
+    let link = sam.value("document.querySelector('#link').value").await;
+    let link = link.as_str().expect("a link");
+    let link = link.strip_prefix(&stack.seller_url).expect("our own");
+    look(&alice, link, "Finish setting up a subscription").await;
+
+    let cancelled = stack.fake.cancel_agreement(&bought.agreement_id).await;
+    cancelled.expect("it is cancelled");
+    look(&sam, "/register/accounts", "ended").await;
+}

@@ -275,7 +275,7 @@ async fn what_customers_write_is_no_formula_in_a_spreadsheet() {
     let mut alice = alice(&stack).await;
     let csrf = alice.get("/accounts").await.field("csrf");
     let name = r#"=HYPERLINK("http://evil.example";"x"),1"#;
-    let form = [("csrf", csrf.as_str()), ("name", name)];
+    let form = [("csrf", csrf.as_str()), ("key", "form-key"), ("name", name)];
     let opened = alice.post("/accounts", &form).await.location().unwrap();
     let account = opened.rsplit('/').next().unwrap().to_owned();
     let bought = subscribe(&stack, BUYER).await;

@@ -316,7 +316,10 @@ async fn a_hostile_name_is_text_on_the_page() {
     let csrf = page.field("csrf");
     let name = r#""><script>alert(1)</script><b a='"#;
     let opened = browser
-        .post("/accounts", &[("csrf", &csrf), ("name", name)])
+        .post(
+            "/accounts",
+            &[("csrf", &csrf), ("key", "form-key"), ("name", name)],
+        )
         .await;
     let page = browser.follow(opened).await;
     page.is(200);
@@ -325,7 +328,10 @@ async fn a_hostile_name_is_text_on_the_page() {
     browser.get("/accounts").await.does_not_say("<script>");
     for name in ["", " ", "a\r\nSet-Cookie: x=y", &"x".repeat(101)] {
         let refused = browser
-            .post("/accounts", &[("csrf", &csrf), ("name", name)])
+            .post(
+                "/accounts",
+                &[("csrf", &csrf), ("key", "form-key"), ("name", name)],
+            )
             .await;
         refused.is(422);
         assert!(refused.headers.get("set-cookie").is_none());

@@ -31,6 +31,9 @@ async fn handed_over(stack: &Local) -> (Client, String) {
 /// Opens the link and goes on.
 async fn take_over(browser: &mut Client, link: &str) -> Answer {
     let page = browser.get(link).await;
+    if page.status == 410 {
+        return page;
+    }
     page.is(200);
     page.says("Nothing changes before you confirm it");
     let (csrf, secret) = (page.field("csrf"), page.field("secret"));

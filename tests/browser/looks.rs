@@ -36,7 +36,7 @@ impl Window<'_> {
     }
 
     /// What this expression is on the page.
-    async fn value(&self, expression: &str) -> serde_json::Value {
+    pub(super) async fn value(&self, expression: &str) -> serde_json::Value {
         self.run(&format!("return {expression}")).await
     }
 

@@ -171,7 +171,11 @@ async fn a_saml_user_is_refused_also_when_posting_the_confirmation_directly_and_
     let direct = sam.post("/register/confirm", &form).await;
     direct.is(403);
     direct.says(r#"data-refusal="credentials_required""#);
-    let form = [("csrf", csrf.as_str()), ("name", "New")];
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("key", "form-key"),
+        ("name", "New"),
+    ];
     sam.post("/register/accounts", &form).await.is(403);
     sam.get("/accounts/acme-production")
         .await
@@ -242,7 +246,7 @@ async fn what_was_confirmed_on_a_stale_page_is_not_done_and_is_asked_again() {
     done.says(FIRST);
     let page = slow.get("/accounts/acme-production").await;
     page.says(SECOND);
-    page.says("Another AWS account pays since");
+    page.says("Another subscription pays since");
 }
 
 #[tokio::test]
@@ -288,6 +292,7 @@ async fn a_license_linked_to_strangers_names_their_account_only_in_part() {
     choice.does_not_say("Acme Staging");
     let form = [
         ("csrf", choice.field("csrf")),
+        ("key", "form-key".to_owned()),
         ("name", "Bob & Sons".to_owned()),
     ];
     let form: Vec<(&str, &str)> = form.iter().map(|(n, v)| (*n, v.as_str())).collect();

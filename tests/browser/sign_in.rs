@@ -68,7 +68,11 @@ async fn a_sign_in_with_a_one_time_code_does_for_linking() {
     choice.is(200);
     choice.says("mia@example.com");
     let csrf = choice.field("csrf");
-    let form = [("csrf", csrf.as_str()), ("name", "Mia’s")];
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("key", "form-key"),
+        ("name", "Mia’s"),
+    ];
     let opened = browser.post("/register/accounts", &form).await;
     let target = opened.location().unwrap();
     let (_, account) = target.split_once("account=").unwrap();

@@ -86,7 +86,11 @@ async fn a_buyer_without_a_user_signs_up_and_comes_back_to_the_same_registration
     choice.says("You have no account yet");
 
     let csrf = choice.field("csrf");
-    let form = [("csrf", csrf.as_str()), ("name", "Carol & Co")];
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("key", "form-key"),
+        ("name", "Carol & Co"),
+    ];
     let opened = browser.post("/register/accounts", &form).await;
     let target = opened.location().unwrap();
     let (_, account) = target.split_once("account=").unwrap();

@@ -203,7 +203,11 @@ async fn by_amr_single_sign_on_is_refused_also_when_it_confirms_directly_and_a_s
     let choice = choose(&mut browser, json!(["otp", "mfa"])).await;
     choice.is(200);
     let csrf = choice.field("csrf");
-    let form = [("csrf", csrf.as_str()), ("name", "Carol’s")];
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("key", "form-key"),
+        ("name", "Carol’s"),
+    ];
     let opened = browser.post("/register/accounts", &form).await;
     let page = browser.follow(opened).await;
     let (account, basis) = (page.field("account"), page.field("basis"));

@@ -13,7 +13,7 @@ use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId, OfferId, User
 use domain::license::{License, Notices};
 use domain::linking::{Authority, Basis, Link, LinkRefusal, assess_unlink, unlink_basis};
 use domain::member::{Member, Role};
-use domain::sign_in::SignedIn;
+use domain::sign_in::{SecretHash, SignedIn};
 use futures_util::future::{try_join, try_join_all, try_join3};
 use jiff::Timestamp;
 use store::StoreError;
@@ -134,6 +134,9 @@ pub struct PayerView {
     pub agreement_ends_at: Option<Timestamp>,
     /// What AWS says of the agreement.
     pub notices: Notices,
+    /// Since when AWS takes no usage of the license, because it does not know the
+    /// buyer as subscribed.
+    pub on_hold_since: Option<Timestamp>,
 }
 
 /// A link in the history of an account.
@@ -182,7 +185,8 @@ impl App {
         Err(AccountError::Contended)
     }
 
-    /// Opens an account for the user who asks, under a fresh id.
+    /// Opens an account for the user who asks. `key` was drawn for the form
+    /// ([`App::draw_form_key`]): the same sent again is the same account.
     ///
     /// # Errors
     /// [`AccountError`].
@@ -190,13 +194,19 @@ impl App {
         &self,
         user: &SignedIn,
         name: &AccountName,
+        key: &str,
     ) -> Result<Account, AccountError> {
-        let id = AccountId::parse(format!("{:032x}", self.clock.random()))
-            .map_err(|_| AccountError::Unknown)?;
+        let asked = SecretHash::of(&[user.email.as_str(), name.as_str(), key].join("\n"));
+        let id = AccountId::parse(&asked.as_str()[..32]).map_err(|_| AccountError::Unknown)?;
         let by = Actor::User {
             email: user.email.clone(),
         };
         self.open_account(&id, name, Some(&user.email), &by).await
+    }
+
+    /// A fresh key for a form that opens an account.
+    pub fn draw_form_key(&self) -> String {
+        format!("{:032x}", self.clock.random())
     }
 
     /// Gives an account another name.
@@ -469,12 +479,15 @@ impl App {
         let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = state else {
             return Ok(None);
         };
-        let license = self.store.license(&link.license).await?;
+        let license = self.store.license(&link.license);
+        let hold = self.store.hold(&link.license);
+        let (license, hold) = try_join(license, hold).await?;
         let seen = license.as_ref().filter(|_| role == Role::FullAccess);
         Ok(Some(PayerView {
             buyer: buyer_seen_by(role, buyer),
             agreement: seen.and_then(|license| license.agreement.clone()),
             offer: seen.and_then(|license| license.offer.clone()),
+            on_hold_since: hold.map(|hold| hold.since),
             notices: license.as_ref().map(|l| l.notices).unwrap_or_default(),
             agreement_ends_at: license.and_then(|license| license.agreement_ends_at),
         }))

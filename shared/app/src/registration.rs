@@ -176,6 +176,16 @@ impl App {
         Ok(secret)
     }
 
+    /// Whether a registration can be taken over under a secret.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_handed_over(&self, handed: &SessionSecret) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let session = self.store.hand_over(&handed.hash()).await?;
+        Ok(session.is_some_and(|session| session.is_live(now)))
+    }
+
     /// The session under a secret, if it is live.
     pub(crate) async fn live_session(
         &self,

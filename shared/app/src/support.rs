@@ -39,6 +39,8 @@ pub struct LicenseFile {
     pub license: License,
     /// Every link that it ever had, the earliest first.
     pub links: Vec<Link>,
+    /// Since when AWS takes no usage of it.
+    pub on_hold_since: Option<Timestamp>,
 }
 
 /// Who paid for an account at an instant.
@@ -128,8 +130,10 @@ impl App {
         let links = self
             .store
             .links_of_license(&license.id, Timestamp::MIN, Timestamp::MAX);
+        let hold = self.store.hold(&license.id).await?;
         Ok(Some(LicenseFile {
             links: links.await?,
+            on_hold_since: hold.map(|hold| hold.since),
             license,
         }))
     }

@@ -88,7 +88,7 @@ pub struct UsageLine {
 pub enum MeteringStatus {
     /// In an open slot: not sent yet.
     Open,
-    /// In an open slot of a license on hold: it waits for AWS to take usage again.
+    /// Of a license on hold: it waits for AWS to take usage again.
     Held,
     /// Fixed and perhaps sent; AWS has not said the last word.
     Sent,

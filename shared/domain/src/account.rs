@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Actor, AuditAction};
 use crate::change::{Change, Decision, MemberChange};
 use crate::hour::{Hour, after, before};
-use crate::ids::{AccountId, AwsAccountId, InvalidId, LicenseId, UserEmail};
+use crate::ids::{AccountId, AwsAccountId, InvalidId, LicenseId, UserEmail, line};
 use crate::license::License;
 use crate::linking::{Link, UnlinkCause, close_link};
 use crate::member::{Member, Role};
@@ -45,17 +45,14 @@ impl AccountName {
     /// Parses a name; white space around it is cut off.
     ///
     /// # Errors
-    /// [`InvalidId`] when it is empty, longer than 100 characters, or has control characters.
+    /// [`InvalidId`] when it is empty, longer than 100 characters, or has control
+    /// characters or such as turn text around or are not seen.
     pub fn parse(text: impl AsRef<str>) -> Result<Self, InvalidId> {
-        let text = text.as_ref().trim();
-        if (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidId {
-                kind: "account name",
-                rule: "1 to 100 characters, no control characters",
-            })
-        }
+        let name = line(text.as_ref(), 100);
+        name.map(|name| Self(name.to_owned())).ok_or(InvalidId {
+            kind: "account name",
+            rule: "1 to 100 characters that can be seen, no control characters",
+        })
     }
 
     /// The name as text.

@@ -88,9 +88,33 @@ fn is_text(text: &str, max: usize) -> bool {
             .all(|c| !c.is_control() && c != '/' && c != '#')
 }
 
+/// One line of text for people, without what turns the text around it or is not
+/// to be seen: 1 to `max` characters, white space around it cut off. Joiners,
+/// which emoji and some scripts need, may stand beside what is seen.
+pub(crate) fn line(text: &str, max: usize) -> Option<&str> {
+    let text = text.trim();
+    let fits = (1..=max).contains(&text.chars().count());
+    let joins = |c| matches!(c, '\u{200c}' | '\u{200d}');
+    let seen = text.chars().any(|c| !joins(c) && !c.is_whitespace());
+    let clean = !text.chars().any(|c| c.is_control() || is_format(c));
+    (fits && seen && clean).then_some(text)
+}
+
+/// Unicode's format characters (category Cf) but for joiners, and its separators
+/// of lines and paragraphs.
+const fn is_format(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}' | '\u{200b}'
+            | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
 string_id! {
     /// An account: the customer's subscription unit in the seller's product.
-    AccountId, "account id", "1 to 64 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 64)
+    AccountId, "account id", "1 to 64 characters of a-z A-Z 0-9 - _ . : @, not only points",
+    |t| is_token(t, 64) && t.bytes().any(|b| b != b'.')
 }
 string_id! {
     /// A user: the verified e-mail address, in lower case.
@@ -289,6 +313,33 @@ pub fn masked(id: &AwsAccountId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_for_people_neither_hides_nor_turns_text_around() {
+        assert_eq!(line("  Zoë & Söhne 👨‍👩‍👧 ", 100), Some("Zoë & Söhne 👨‍👩‍👧"));
+        for text in [
+            "",
+            " ",
+            "\u{feff}",
+            "\u{200b}",
+            "\u{200d}",
+            "a\u{202e}b",
+            "a\u{2066}b",
+            "a\u{2028}b",
+            "a\nb",
+        ] {
+            assert_eq!(line(text, 100), None, "{text:?}");
+        }
+        assert_eq!(line("abc", 2), None);
+    }
+
+    #[test]
+    fn an_account_id_is_no_step_of_a_path() {
+        for text in [".", ".."] {
+            assert!(AccountId::parse(text).is_err(), "{text}");
+        }
+        assert!(AccountId::parse("a.b").is_ok());
+    }
 
     const ID: &str = "l-0123456789abcdef0123456789abcdef";
 

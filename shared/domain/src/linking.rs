@@ -701,13 +701,16 @@ fn replace_payer(
         );
     }
     let (from, to) = (present.buyer.clone(), next.buyer.clone());
-    change.outbound.push(OutboundEvent::PayerChanged {
-        account: account.id.clone(),
-        version: account.version.saturating_add(1),
-        from: from.clone(),
-        to: to.clone(),
-        at,
-    });
+    // Two subscriptions of one AWS account: who pays stays the same.
+    if from != to {
+        change.outbound.push(OutboundEvent::PayerChanged {
+            account: account.id.clone(),
+            version: account.version.saturating_add(1),
+            from: from.clone(),
+            to: to.clone(),
+            at,
+        });
+    }
     let from_license = present.id.clone();
     let action = AuditAction::PayerChanged {
         from_license,

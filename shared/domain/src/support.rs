@@ -18,7 +18,7 @@ use crate::account::{Account, EXPIRED_LABEL, GraceVerdict};
 use crate::audit::{Actor, AuditAction};
 use crate::change::{Change, Decision};
 use crate::hour::after;
-use crate::ids::{AccountId, AwsAccountId, InvalidId, LicenseId, UserEmail, masked};
+use crate::ids::{AccountId, AwsAccountId, InvalidId, LicenseId, UserEmail, line, masked};
 use crate::linking::{Basis, LinkRefusal};
 use crate::outbound::OutboundEvent;
 use crate::policy::{SUPPORT_REQUEST_FOR, SupportApproval};
@@ -41,7 +41,8 @@ impl Reason {
     /// # Errors
     /// [`InvalidId`] when it is empty, too long, or has control characters.
     pub fn parse(text: impl AsRef<str>) -> Result<Self, InvalidId> {
-        line(text.as_ref(), 500).map(Self).ok_or(InvalidId {
+        let reason = line(text.as_ref(), 500).map(|text| Self(text.to_owned()));
+        reason.ok_or(InvalidId {
             kind: "reason",
             rule: "1 to 500 characters, no control characters",
         })
@@ -59,7 +60,8 @@ impl Ticket {
     /// # Errors
     /// [`InvalidId`] when it is empty, too long, or has control characters.
     pub fn parse(text: impl AsRef<str>) -> Result<Self, InvalidId> {
-        line(text.as_ref(), 64).map(Self).ok_or(InvalidId {
+        let ticket = line(text.as_ref(), 64).map(|text| Self(text.to_owned()));
+        ticket.ok_or(InvalidId {
             kind: "ticket",
             rule: "1 to 64 characters, no control characters",
         })
@@ -69,12 +71,6 @@ impl Ticket {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn line(text: &str, most: usize) -> Option<String> {
-    let text = text.trim();
-    let fits = (1..=most).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    fits.then(|| text.to_owned())
 }
 
 impl TryFrom<String> for Reason {

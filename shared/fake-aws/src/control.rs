@@ -547,6 +547,9 @@ pub(crate) async fn tokens(State(fake): State<FakeAws>, body: Bytes) -> Answer {
     Ok(Json(json!({"registration_token": token})))
 }
 
+/// The longest move of the clock at once: 366 days.
+const LONGEST_MOVE_SECONDS: i64 = 366 * 86_400;
+
 /// `POST /_fake/clock`.
 pub(crate) async fn clock(State(fake): State<FakeAws>, body: Bytes) -> Answer {
     let request: ClockRequest = read(&body)?;
@@ -556,6 +559,12 @@ pub(crate) async fn clock(State(fake): State<FakeAws>, body: Bytes) -> Answer {
                 return Err(ControlError::field(
                     "advance_seconds",
                     "must not be negative: time never moves back",
+                ));
+            }
+            if seconds > LONGEST_MOVE_SECONDS {
+                return Err(ControlError::field(
+                    "advance_seconds",
+                    format!("must be at most {LONGEST_MOVE_SECONDS}, a year: move on from there"),
                 ));
             }
             fake.advance_by(SignedDuration::from_secs(seconds))

@@ -113,7 +113,7 @@ mod tests {
             ),
             (
                 r#"{"account":"s3cret/","lines":[]}"#.to_owned(),
-                "account: not a valid account id: 1 to 64 characters of a-z A-Z 0-9 - _ . : @",
+                "account: not a valid account id: 1 to 64 characters of a-z A-Z 0-9 - _ . : @, not only points",
             ),
             (r#"{"account":"a"}"#.to_owned(), "lines: is missing"),
             (

@@ -70,6 +70,7 @@ fn action(action: &AuditAction) -> Markup {
             AuditAction::MemberSet { user, role } => { "Gave " (user) " the role: " (words::role(*role)) }
             AuditAction::MemberRemoved { user } => { "Removed " (user) }
             AuditAction::Linked { buyer, .. } => { "Linked the subscription of " (aws_account(buyer)) }
+            AuditAction::PayerChanged { from, to, .. } if from == to => { "Put another subscription of " (aws_account(to)) " in its place" }
             AuditAction::PayerChanged { from, to, .. } => { "Changed the payer from " (aws_account(from)) " to " (aws_account(to)) }
             AuditAction::Unlinked { buyer, moved, .. } => {
                 "Unlinked the subscription of " (aws_account(buyer))

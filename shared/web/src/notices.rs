@@ -1,7 +1,7 @@
 //! What AWS says of the agreement that pays, told to people.
 
 use domain::license::Notices;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use crate::layout::{day, time};
@@ -11,8 +11,14 @@ use crate::layout::{day, time};
 const ANSWERED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Notes for the top of a page; nothing where there is nothing to know.
-pub(crate) fn notes(notices: &Notices) -> Markup {
+pub(crate) fn notes(notices: &Notices, on_hold_since: Option<Timestamp>) -> Markup {
     html! {
+        @if let Some(since) = on_hold_since {
+            div.note.bad role="status" data-notice="hold" {
+                strong { "AWS takes no usage of this subscription at the moment" }
+                p { "Since " (time(since)) " AWS answers that the AWS account that pays is not subscribed, as it does of a suspended account. Protection goes on and nothing is lost: usage is sent again as soon as AWS takes it. Have whoever looks after that AWS account see to it with AWS." }
+            }
+        }
         @if let Some(since) = notices.advisory_since {
             div.note.warn role="status" data-notice="advisory" {
                 strong { "AWS reports a problem with the AWS account that pays" }

@@ -160,11 +160,16 @@ pub(crate) fn sign_in_refusal(refusal: &SignInRefusal) -> Markup {
     }
 }
 
-/// That another AWS account pays from now on.
+/// That another subscription pays from now on, of another AWS account or the same.
 pub(crate) fn payer_change(name: &AccountName, change: &PayerChange) -> Markup {
     html! {
-        "The payer of " strong { (name) } " changes from AWS account " strong.num { (change.from) }
-        " to AWS account " strong.num { (change.to) } ", without an interruption."
+        @if change.from == change.to {
+            "Another subscription of the same AWS account " strong.num { (change.to) } " pays for " strong { (name) }
+            " from now on, without an interruption: its offer and its prices apply."
+        } @else {
+            "The payer of " strong { (name) } " changes from AWS account " strong.num { (change.from) }
+            " to AWS account " strong.num { (change.to) } ", without an interruption."
+        }
     }
 }
 
@@ -192,7 +197,7 @@ pub(crate) fn verdict(verdict: GraceVerdict) -> Markup {
 pub(crate) fn unlink_cause(cause: UnlinkCause) -> &'static str {
     match cause {
         UnlinkCause::Relinked => "Moved to another account",
-        UnlinkCause::PayerChanged => "Another AWS account pays since",
+        UnlinkCause::PayerChanged => "Another subscription pays since",
         UnlinkCause::Unlinked => "Unlinked",
         UnlinkCause::AgreementEnded => "The agreement ended in AWS",
         UnlinkCause::AccountDeleted => "The account was deleted",

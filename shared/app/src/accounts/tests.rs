@@ -72,7 +72,11 @@ async fn a_user_opens_an_account_of_their_own_and_is_its_first_member() {
     let world = World::new().await;
     let ada = world.user("ada");
     let name = AccountName::parse("My account").unwrap();
-    let account = world.app.open_own_account(&ada, &name).await.unwrap();
+    let account = world
+        .app
+        .open_own_account(&ada, &name, "form-key")
+        .await
+        .unwrap();
     assert_eq!(account.version, 1);
     let view = world
         .app

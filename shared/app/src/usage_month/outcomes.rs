@@ -157,14 +157,16 @@ fn slot_status(slot: SlotOutcome, held: bool) -> SlotStatus {
         SlotState::Frozen { .. } => SlotStatus::Frozen(
             slot.records
                 .into_iter()
-                .map(|(dimension, state)| (dimension, record_status(&state)))
+                .map(|(dimension, state)| (dimension, record_status(&state, held)))
                 .collect(),
         ),
     }
 }
 
-fn record_status(state: &RecordState) -> MeteringStatus {
+fn record_status(state: &RecordState, held: bool) -> MeteringStatus {
     match state {
+        // It is tried until AWS takes usage again.
+        RecordState::Frozen { .. } if held => MeteringStatus::Held,
         RecordState::Frozen { .. } => MeteringStatus::Sent,
         RecordState::Billed { .. } => MeteringStatus::Accepted,
         RecordState::Closed { reason, .. } => match reason {

@@ -287,7 +287,6 @@ fn an_advisory_holds_until_it_is_resolved_and_is_told_once_each() {
     let mut known: Option<License> = None;
     let news = [
         EventKind::AdvisoryIssued,
-        EventKind::AdvisoryIssued,
         EventKind::CancellationRequest(CancellationRequest::Pending),
         EventKind::AdvisoryResolved,
         EventKind::CancellationRequest(CancellationRequest::Withdrawn),

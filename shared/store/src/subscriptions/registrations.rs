@@ -56,6 +56,20 @@ impl Store {
             .await
     }
 
+    /// The registration that is to be taken over under the hash of a secret, live or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hand_over(
+        &self,
+        hash: &SecretHash,
+    ) -> Result<Option<RegistrationSession>, StoreError> {
+        let item = self
+            .subscription_item(keys::hand_over(hash), keys::SESSION)
+            .await?;
+        item.map(mapping::body).transpose()
+    }
+
     /// The registration session under the hash of a secret, live or not.
     ///
     /// # Errors

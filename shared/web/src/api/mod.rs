@@ -70,7 +70,9 @@ fn authenticate(access: &ApiAccess, headers: &HeaderMap) -> Result<(), ApiProble
     };
     let given = headers
         .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+        .map(|(_, key)| key);
     // By hash, so that the time taken tells nothing about the key.
     if given.map(|given| hash(&[given])) == Some(hash(&[key.expose_secret()])) {
         Ok(())

@@ -100,7 +100,7 @@ mod tests {
             (
                 r#"{"account":"a/secret","hour":"2026-11-22T10:00:00Z","report_id":"r","computers":[]}"#,
                 "account",
-                "not a valid account id: 1 to 64 characters of a-z A-Z 0-9 - _ . : @",
+                "not a valid account id: 1 to 64 characters of a-z A-Z 0-9 - _ . : @, not only points",
             ),
             (
                 r#"{"account":"a","hour":"2026-11-22T10:30:00Z","report_id":"r","computers":[]}"#,

@@ -46,6 +46,8 @@ pub(crate) fn routes() -> Router<State> {
 #[derive(Deserialize)]
 struct NewAccount {
     name: String,
+    /// Drawn for the form: sent twice, it opens one account.
+    key: String,
 }
 
 #[derive(Deserialize)]
@@ -67,7 +69,7 @@ async fn accounts(Extract(state): Extract<State>, user: User) -> Result<Markup, 
         &state,
         &user,
         "Your accounts",
-        &pages::accounts(&accounts, &user.csrf),
+        &pages::accounts(&accounts, &user.csrf, &state.app.draw_form_key()),
     ))
 }
 
@@ -77,7 +79,10 @@ async fn open_account(
     OwnForm(form): OwnForm<NewAccount>,
 ) -> Result<Redirect, Problem> {
     let name = account_name(&form.name)?;
-    let account = state.app.open_own_account(&user.signed_in, &name).await?;
+    let account = state
+        .app
+        .open_own_account(&user.signed_in, &name, &form.key)
+        .await?;
     Ok(Redirect::to(&format!("/accounts/{}", account.id)))
 }
 

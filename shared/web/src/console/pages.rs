@@ -28,7 +28,7 @@ pub(super) fn front(site: &Site) -> Markup {
 }
 
 /// Every account of the user.
-pub(super) fn accounts(accounts: &[AccountSummary], csrf: &str) -> Markup {
+pub(super) fn accounts(accounts: &[AccountSummary], csrf: &str, key: &str) -> Markup {
     html! {
         div.head { h1 { "Your accounts" } }
         @if accounts.is_empty() {
@@ -51,6 +51,7 @@ pub(super) fn accounts(accounts: &[AccountSummary], csrf: &str) -> Markup {
             h2 { "Open a new account" }
             p.muted { "It begins with a trial. To pay for it through AWS Marketplace, subscribe there and press “Set up your account”." }
             input type="hidden" name="csrf" value=(csrf);
+            input type="hidden" name="key" value=(key);
             div.field {
                 label for="name" { "Name of the account" }
                 input #name type="text" name="name" required maxlength="100" autocomplete="organization";
@@ -104,7 +105,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
     html! {
         (head(&view.account, &view.name, view.standing, ""))
         (notice(site, &view.state, view.as_of))
-        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices)) }
+        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices, payer.on_hold_since)) }
         div.grid {
             section.card aria-labelledby="subscription" {
                 h2 #subscription { "Subscription" }

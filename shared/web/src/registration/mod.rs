@@ -58,6 +58,8 @@ struct ChosenAccount {
 #[derive(Deserialize)]
 struct NewAccount {
     name: String,
+    /// Drawn for the form: sent twice, it opens one account.
+    key: String,
 }
 
 #[derive(Deserialize)]
@@ -154,7 +156,7 @@ async fn choose(
         &state,
         &user,
         "Choose the account",
-        &pages::choose(&choices, &user.csrf),
+        &pages::choose(&choices, &user.csrf, &state.app.draw_form_key()),
     );
     if refused {
         // 403 with the way out on the page: the session is kept.
@@ -175,7 +177,10 @@ async fn open_account(
         return Err(sign_in_problem(&refusal));
     }
     let name = account_name(&form.name)?;
-    let account = state.app.open_own_account(&user.signed_in, &name).await?;
+    let account = state
+        .app
+        .open_own_account(&user.signed_in, &name, &form.key)
+        .await?;
     Ok(Redirect::to(&confirm_path(&account.id)).into_response())
 }
 
@@ -244,6 +249,9 @@ async fn offer(
     Path(secret): Path<String>,
 ) -> Result<Markup, Problem> {
     let secret = SessionSecret::parse(&secret).map_err(|_| used_up())?;
+    if !state.app.is_handed_over(&secret).await? {
+        return Err(used_up());
+    }
     let body = pages::take_over(&state.site, &secret, &visitor.csrf);
     let shown = visitor.shown();
     Ok(layout::page(

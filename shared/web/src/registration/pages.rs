@@ -156,7 +156,7 @@ pub(crate) fn code(refusal: &SignInRefusal) -> &'static str {
 }
 
 /// Every account of the user; those that cannot be linked, with the reason.
-pub(super) fn choose(choices: &LinkChoices, csrf: &str) -> Markup {
+pub(super) fn choose(choices: &LinkChoices, csrf: &str, key: &str) -> Markup {
     html! {
         (steps(Step::Choose))
         h1 { "Which account is it for?" }
@@ -173,6 +173,7 @@ pub(super) fn choose(choices: &LinkChoices, csrf: &str) -> Markup {
             form.card method="post" action="/register/accounts" {
                 h2 { "Open a new account" }
                 input type="hidden" name="csrf" value=(csrf);
+                input type="hidden" name="key" value=(key);
                 div.field {
                     label for="name" { "Name of the account" }
                     input #name type="text" name="name" required maxlength="100" autocomplete="organization" aria-describedby="name-hint";
@@ -260,6 +261,9 @@ fn short(consequence: &ShownConsequence, standing: Standing) -> &'static str {
                 "It would be subscribed at once."
             }
         },
+        ShownConsequence::PayerChange(change) if change.from == change.to => {
+            "Paid for by another subscription of the same AWS account today, which this one would replace."
+        }
         ShownConsequence::PayerChange(_) => {
             "Paid for by another AWS account today: the payer would change."
         }
@@ -283,6 +287,7 @@ pub(super) struct Confirmation<'a> {
 /// Asks for a confirmation that names the consequence.
 pub(super) fn confirm(page: &Confirmation<'_>) -> Markup {
     let name = &page.choice.name;
+    let linked = page.proposal.consequence == ShownConsequence::AlreadyLinked;
     let takes_away = match page.proposal.consequence {
         ShownConsequence::Relink(_) | ShownConsequence::RelinkAndPayerChange(..) => true,
         ShownConsequence::AlreadyLinked
@@ -297,14 +302,16 @@ pub(super) fn confirm(page: &Confirmation<'_>) -> Markup {
             h2 { "What will happen" }
             ul.tick #consequence {
                 (consequence(page))
-                li { "From now on, protection by the hour in " (name) " is metered to this subscription and appears on AWS’s invoice." }
+                @if !linked { li { "From now on, protection by the hour in " (name) " is metered to this subscription and appears on AWS’s invoice." } }
             }
             form method="post" action="/register/confirm" {
                 input type="hidden" name="csrf" value=(page.csrf);
                 input type="hidden" name="account" value=(page.choice.account);
                 input type="hidden" name="basis" value=(page.proposal.basis.as_str());
                 div.actions {
-                    @if takes_away {
+                    @if linked {
+                        button type="submit" { "Go on" }
+                    } @else if takes_away {
                         button.danger type="submit" { "Move the subscription" }
                     } @else {
                         button type="submit" { "Link the subscription" }
@@ -342,7 +349,10 @@ fn first_link(name: &AccountName, buyer: &AwsAccountId) -> Markup {
 fn payer_change(name: &AccountName, change: &PayerChange) -> Markup {
     html! {
         li { (words::payer_change(name, change)) }
-        li { "AWS account " span.num { (change.from) } " still shows as subscribed in AWS until you cancel the subscription there yourself." }
+        li {
+            @if change.from == change.to { "The old subscription" } @else { "AWS account " span.num { (change.from) } }
+            " still shows as subscribed in AWS until you cancel the subscription there yourself."
+        }
     }
 }
 
@@ -411,7 +421,11 @@ pub(super) fn done(site: &Site, view: &SubscriptionView) -> Markup {
         @if let Some(former) = former {
             div.note.warn #cancel {
                 strong { "Remember to cancel the old subscription in AWS" }
-                p { "AWS account " span.num { (former.buyer) } " no longer pays for " (name) ", but AWS shows it as subscribed until you cancel it: sign in to that AWS account, open AWS Marketplace → Manage subscriptions, choose " (site.product_name) " and cancel." }
+                @if view.payer.as_ref().is_some_and(|payer| payer.buyer == former.buyer) {
+                    p { "Another subscription of AWS account " span.num { (former.buyer) } " paid for " (name) " before. AWS shows it until you cancel it: open AWS Marketplace → Manage subscriptions and cancel the one of " (site.product_name) " whose agreement is not the one on the account’s page." }
+                } @else {
+                    p { "AWS account " span.num { (former.buyer) } " no longer pays for " (name) ", but AWS shows it as subscribed until you cancel it: sign in to that AWS account, open AWS Marketplace → Manage subscriptions, choose " (site.product_name) " and cancel." }
+                }
             }
         }
         div.card {

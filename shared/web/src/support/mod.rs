@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use domain::account::AccountName;
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseArn, LicenseId};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use maud::Markup;
 use serde::Deserialize;
 
@@ -83,7 +84,8 @@ async fn find(state: &State, sought: String) -> Result<Found, Problem> {
     if let Ok(agreement) = AgreementId::parse(sought.as_str()) {
         licenses.extend(state.app.licenses_of_agreement(&agreement).await?);
     }
-    if let Ok(buyer) = AwsAccountId::parse(sought.as_str()) {
+    // AWS's console writes 1234-5678-9012.
+    if let Ok(buyer) = AwsAccountId::parse(sought.replace(['-', ' '], "")) {
         licenses.extend(state.app.licenses_of_buyer(&buyer).await?);
     }
     let mut files = Vec::new();
@@ -131,8 +133,14 @@ async fn account(
     Ok(show(&state, &support, file.account.name.as_str(), &body).await)
 }
 
+/// An instant as RFC 3339 has it, or as our tables show it, in UTC.
 fn parse_instant(text: &str) -> Result<Timestamp, Problem> {
-    text.trim().parse().map_err(|_| {
+    let text = text.trim();
+    let shown = || {
+        let at: jiff::civil::DateTime = text.parse().ok()?;
+        TimeZone::UTC.to_timestamp(at).ok()
+    };
+    text.parse().ok().or_else(shown).ok_or_else(|| {
         Problem::new(
             StatusCode::BAD_REQUEST,
             "That is no instant",

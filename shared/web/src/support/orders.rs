@@ -67,7 +67,17 @@ impl TransferQuery {
 }
 
 fn account_id(text: &str) -> Result<AccountId, Problem> {
-    AccountId::parse(text).map_err(|_| not_found())
+    AccountId::parse(text).map_err(|_| nothing_has_it())
+}
+
+fn nothing_has_it() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "There is no such account or license",
+        "Nothing has the id that was given.",
+    )
+    .say("Go back and look at what you typed: an account\u{2019}s id is what the product calls it.")
+    .go("Look up something else", "/support")
 }
 
 fn license_of(text: &str) -> Result<LicenseId, Problem> {
@@ -240,7 +250,7 @@ fn problem_of_request(id: &SupportRequestId, error: OrderError) -> Problem {
 /// Why an order is refused, as a page; `path` is where to sign in again for.
 fn told(error: OrderError, back: (&'static str, String), path: &str) -> Problem {
     let refusal = match error {
-        OrderError::Unknown => return not_found(),
+        OrderError::Unknown => return nothing_has_it(),
         OrderError::Store(error) => return error.into(),
         OrderError::Conflict => {
             return Problem::new(

@@ -54,7 +54,10 @@ fn results(found: &Found) -> Markup {
                 @for file in &found.licenses {
                     li.choice data-license=(file.license.id) {
                         h2 { a href={ "/support/licenses/" (file.license.id) } { "License of AWS account " (file.license.buyer) } }
-                        p { (license_state(&file.license)) ", " (linked_to(&file.license)) }
+                        p {
+                            (license_state(&file.license)) ", " (linked_to(&file.license))
+                            @if let Some(agreement) = &file.license.agreement { span.below { "Agreement " code { (agreement) } } }
+                        }
                     }
                 }
             }
@@ -198,7 +201,7 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
     html! {
         nav.crumbs aria-label="Where you are" { a href="/support" { "Support" } " / License" }
         div.head { h1 { "License of AWS account " (license.buyer) } }
-        @if !license.has_ended() { (notices::notes(&license.notices)) }
+        @if !license.has_ended() { (notices::notes(&license.notices, file.on_hold_since)) }
         div.grid {
             section.card aria-labelledby="license" {
                 h2 #license { "License" }

@@ -51,7 +51,7 @@ async fn one_record_of_a_held_license_is_tried_every_15_minutes_and_nothing_else
     assert_eq!((run.frozen, run.billed), (1, 1), "the other license's");
     assert_eq!(
         world.status(&held.account, hour).await,
-        MeteringStatus::Sent
+        MeteringStatus::Held
     );
     assert_eq!(
         world.status(&held.account, hour.next()).await,
