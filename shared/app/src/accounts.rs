@@ -10,6 +10,7 @@ use domain::account::{
 use domain::audit::{Actor, AuditEntry};
 use domain::change::{Change, Decision};
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId, OfferId, UserEmail, masked};
+use domain::ledger::hold::Hold;
 use domain::license::{License, Notices};
 use domain::linking::{Authority, Basis, Link, LinkRefusal, assess_unlink, unlink_basis};
 use domain::member::{Member, Role};
@@ -100,8 +101,6 @@ pub struct SubscriptionView {
     pub links: Vec<LinkView>,
     /// The latest audit entries, the latest first; empty for read-only members.
     pub audit: Vec<AuditEntry>,
-    /// What unlinking would mean and what to confirm it with, or why it cannot be done.
-    pub unlink: Result<UnlinkProposal, LinkRefusal>,
     /// The instant at which all this holds.
     pub as_of: Timestamp,
 }
@@ -146,6 +145,19 @@ pub struct LinkView {
     pub link: Link,
     /// The AWS account that paid: whole for full access, else masked.
     pub buyer: String,
+}
+
+/// An account before it is unlinked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnlinkView {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub name: AccountName,
+    /// What it is entitled to now.
+    pub standing: Standing,
+    /// What unlinking would mean, or why it cannot be done.
+    pub unlink: Result<UnlinkProposal, LinkRefusal>,
 }
 
 /// What unlinking would mean, and what to confirm it with.
@@ -389,15 +401,14 @@ impl App {
             return Ok(None);
         };
         let state = account.state_at(now);
-        let payer = self.payer(&state, role);
-        let links = self.link_history(&account.id, role);
+        let hold = self.hold_of(&state);
+        let links = self.links_with_licenses(&account.id);
         let audit = self.audit_seen_by(role, &account.id);
-        let (payer, links, audit) = try_join3(payer, links, audit).await?;
+        let (hold, (links, licenses), audit) = try_join3(hold, links, audit).await?;
         Ok(Some(SubscriptionView {
-            payer,
-            links,
+            payer: payer(&state, &licenses, hold, role),
+            links: history(links, &licenses, role),
             audit,
-            unlink: self.propose_unlink(&account, user, role, now),
             role,
             standing: state.standing(),
             until: state.ends_at(),
@@ -407,6 +418,25 @@ impl App {
             account: account.id,
             name: account.name,
             as_of: now,
+        }))
+    }
+
+    /// What unlinking would mean for an account; `None` for whoever is no member.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn unlinking(
+        &self,
+        user: &SignedIn,
+        account: &AccountId,
+    ) -> Result<Option<UnlinkView>, StoreError> {
+        let now = self.clock.now();
+        let found = self.account_of(user, account).await?;
+        Ok(found.map(|(role, account)| UnlinkView {
+            unlink: self.propose_unlink(&account, user, role, now),
+            standing: account.state_at(now).standing(),
+            account: account.id,
+            name: account.name,
         }))
     }
 
@@ -471,33 +501,26 @@ impl App {
         })
     }
 
-    async fn payer(
-        &self,
-        state: &AccountState,
-        role: Role,
-    ) -> Result<Option<PayerView>, StoreError> {
-        let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = state else {
-            return Ok(None);
-        };
-        let license = self.store.license(&link.license);
-        let hold = self.store.hold(&link.license);
-        let (license, hold) = try_join(license, hold).await?;
-        let seen = license.as_ref().filter(|_| role == Role::FullAccess);
-        Ok(Some(PayerView {
-            buyer: buyer_seen_by(role, buyer),
-            agreement: seen.and_then(|license| license.agreement.clone()),
-            offer: seen.and_then(|license| license.offer.clone()),
-            on_hold_since: hold.map(|hold| hold.since),
-            notices: license.as_ref().map(|l| l.notices).unwrap_or_default(),
-            agreement_ends_at: license.and_then(|license| license.agreement_ends_at),
-        }))
+    /// The hold of the license that pays.
+    async fn hold_of(&self, state: &AccountState) -> Result<Option<Hold>, StoreError> {
+        match state {
+            AccountState::Subscribed(Payer::Marketplace { link, .. }) => {
+                self.store.hold(&link.license).await
+            }
+            AccountState::Subscribed(Payer::Annual { .. })
+            | AccountState::Trial { .. }
+            | AccountState::Grace { .. }
+            | AccountState::Expired { .. }
+            | AccountState::Suspended { .. }
+            | AccountState::Purged { .. } => Ok(None),
+        }
     }
 
-    async fn link_history(
+    /// Every link of an account, the earliest first, and their licenses.
+    async fn links_with_licenses(
         &self,
         account: &AccountId,
-        role: Role,
-    ) -> Result<Vec<LinkView>, StoreError> {
+    ) -> Result<(Vec<Link>, Licenses), StoreError> {
         let links = self
             .store
             .links_of_account(account, Timestamp::MIN, Timestamp::MAX)
@@ -505,14 +528,8 @@ impl App {
         let licenses: BTreeSet<&LicenseId> = links.iter().map(|link| &link.license).collect();
         let known = licenses.iter().map(|license| self.store.license(license));
         let known = try_join_all(known).await?.into_iter().flatten();
-        let buyers: BTreeMap<LicenseId, String> = known
-            .map(|license| (license.id, buyer_seen_by(role, &license.buyer)))
-            .collect();
-        let views = links.into_iter().rev().map(|link| LinkView {
-            buyer: buyers.get(&link.license).cloned().unwrap_or_default(),
-            link,
-        });
-        Ok(views.collect())
+        let licenses = known.map(|license| (license.id.clone(), license)).collect();
+        Ok((links, licenses))
     }
 
     async fn member(
@@ -569,6 +586,44 @@ fn buyer_seen_by(role: Role, buyer: &AwsAccountId) -> String {
         Role::FullAccess => buyer.as_str().to_owned(),
         Role::ReadOnly => masked(buyer),
     }
+}
+
+/// Licenses by their ids.
+type Licenses = BTreeMap<LicenseId, License>;
+
+fn payer(
+    state: &AccountState,
+    licenses: &Licenses,
+    hold: Option<Hold>,
+    role: Role,
+) -> Option<PayerView> {
+    let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = state else {
+        return None;
+    };
+    let license = licenses.get(&link.license);
+    let seen = license.filter(|_| role == Role::FullAccess);
+    Some(PayerView {
+        buyer: buyer_seen_by(role, buyer),
+        agreement: seen.and_then(|license| license.agreement.clone()),
+        offer: seen.and_then(|license| license.offer.clone()),
+        agreement_ends_at: license.and_then(|license| license.agreement_ends_at),
+        notices: license.map(|license| license.notices).unwrap_or_default(),
+        on_hold_since: hold.map(|hold| hold.since),
+    })
+}
+
+/// Links as their reader may see them, the latest first.
+fn history(links: Vec<Link>, licenses: &Licenses, role: Role) -> Vec<LinkView> {
+    let views = links.into_iter().rev().map(|link| {
+        let license = licenses.get(&link.license);
+        LinkView {
+            buyer: license
+                .map(|license| buyer_seen_by(role, &license.buyer))
+                .unwrap_or_default(),
+            link,
+        }
+    });
+    views.collect()
 }
 
 #[cfg(test)]

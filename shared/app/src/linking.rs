@@ -182,7 +182,7 @@ impl App {
         let members = self.store.memberships(&user.email).await?;
         let choices = members
             .into_iter()
-            .map(|member| self.link_choice(member, &session.license, user, now));
+            .map(|member| self.link_choice(member, &license, user, now));
         let choices = stream::iter(choices).buffered(ACCOUNTS_AT_ONCE);
         let mut accounts: Vec<LinkChoice> = choices.try_collect().await?;
         accounts.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
@@ -197,11 +197,13 @@ impl App {
     async fn link_choice(
         &self,
         member: Member,
-        license: &LicenseId,
+        license: &License,
         user: &SignedIn,
         now: Timestamp,
     ) -> Result<LinkChoice, LinkError> {
-        let loaded = self.load(&member.account, license).await?;
+        let read = Some(license.clone());
+        let loaded = self.load_around(&member.account, &license.id, read);
+        let loaded = loaded.await?;
         let authority = Authority::Member {
             signed_in: user,
             role: Some(member.role),
@@ -390,9 +392,24 @@ impl App {
         account: &AccountId,
         license: &LicenseId,
     ) -> Result<Loaded, LinkError> {
+        self.load_around(account, license, None).await
+    }
+
+    /// The same; `read` is the license where it was read just now.
+    async fn load_around(
+        &self,
+        account: &AccountId,
+        license: &LicenseId,
+        mut read: Option<License>,
+    ) -> Result<Loaded, LinkError> {
         for _read in 0..READS {
-            let license = self.store.license(license).await?;
-            let license = license.ok_or(SessionError::Unknown)?;
+            let license = match read.take() {
+                Some(license) => license,
+                None => {
+                    let license = self.store.license(license).await?;
+                    license.ok_or(SessionError::Unknown)?
+                }
+            };
             let snapshot = self.store.account(account).await?;
             let snapshot = snapshot.ok_or(LinkRefusal::NotAMember)?;
             let holder = match license.linked.as_ref().filter(|id| *id != account) {

@@ -18,12 +18,7 @@ async fn grace_is_recorded_as_expired_at_48_hours_and_not_a_second_before() {
     let (_, session) = world.register(BUYER).await;
     world.link(&session, "ada", &account).await;
     let ada = world.user("ada");
-    let view = world
-        .app
-        .subscription(&ada, &account)
-        .await
-        .unwrap()
-        .unwrap();
+    let view = world.app.unlinking(&ada, &account).await.unwrap().unwrap();
     let basis = view.unlink.unwrap().basis;
     world.app.unlink(&ada, &account, &basis).await.unwrap();
     let ends_at = world

@@ -272,7 +272,7 @@ impl Scene {
             }
             Intent::Unlink(account) => {
                 let account = self.accounts[account].clone();
-                let view = world.app.subscription(&ada, &account).await.unwrap();
+                let view = world.app.unlinking(&ada, &account).await.unwrap();
                 let basis = view.unwrap().unlink.unwrap().basis;
                 Box::pin(async move { ended(app.unlink(&ada, &account, &basis).await) })
             }

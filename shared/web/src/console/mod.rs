@@ -101,10 +101,21 @@ async fn ask_unlink(
     user: User,
     Path(account): Path<String>,
 ) -> Result<Response, Problem> {
-    let view = view(&state, &user, &account).await?;
-    let body = pages::unlink(&view, &user.csrf, false);
-    let page = show(&state, &user, "Unlink", &body);
+    let id = AccountId::parse(account).map_err(|_| not_found())?;
+    let page = unlinking(&state, &user, &id, false).await?;
     Ok(crate::registration::leading_to_sign_in(&state, page).await)
+}
+
+async fn unlinking(
+    state: &State,
+    user: &User,
+    account: &AccountId,
+    asked_again: bool,
+) -> Result<Markup, Problem> {
+    let view = state.app.unlinking(&user.signed_in, account).await?;
+    let view = view.ok_or_else(not_found)?;
+    let body = pages::unlink(&view, &user.csrf, asked_again);
+    Ok(show(state, user, "Unlink", &body))
 }
 
 async fn unlink(
@@ -128,8 +139,7 @@ async fn unlink(
             if let LinkError::Refused(refusal) = &error {
                 return Err(not_unlinked(&id, refusal));
             }
-            let body = pages::unlink(&view, &user.csrf, true);
-            let page = show(&state, &user, "Unlink", &body);
+            let page = unlinking(&state, &user, &id, true).await?;
             Ok((StatusCode::CONFLICT, page).into_response())
         }
         Err(LinkError::Refused(refusal)) => Err(not_unlinked(&id, &refusal)),

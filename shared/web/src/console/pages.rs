@@ -1,6 +1,8 @@
 //! An account's pages: who pays, since when, and what went before.
 
-use app::accounts::{AccountSummary, LinkView, PayerView, SubscriptionView, UnlinkProposal};
+use app::accounts::{
+    AccountSummary, LinkView, PayerView, SubscriptionView, UnlinkProposal, UnlinkView,
+};
 use domain::account::{AccountName, AccountState, EXPIRED_LABEL, Payer, Standing};
 use domain::ids::AccountId;
 use domain::linking::LinkRefusal;
@@ -276,7 +278,7 @@ fn history_row(entry: &LinkView) -> Markup {
 }
 
 /// Asks for a confirmation before unlinking, or says why it cannot be done.
-pub(super) fn unlink(view: &SubscriptionView, csrf: &str, asked_again: bool) -> Markup {
+pub(super) fn unlink(view: &UnlinkView, csrf: &str, asked_again: bool) -> Markup {
     html! {
         (head(&view.account, &view.name, view.standing, "Unlink"))
         @if asked_again { (words::asked_again()) }
@@ -309,7 +311,7 @@ pub(super) fn unlink(view: &SubscriptionView, csrf: &str, asked_again: bool) -> 
     }
 }
 
-fn unlink_form(view: &SubscriptionView, proposal: &UnlinkProposal, csrf: &str) -> Markup {
+fn unlink_form(view: &UnlinkView, proposal: &UnlinkProposal, csrf: &str) -> Markup {
     html! {
         ul.tick #consequence {
             li { strong { (view.name) } " " (words::verdict(proposal.verdict)) }
