@@ -15,6 +15,7 @@ use domain::linking::{
 };
 use domain::member::{Member, Role};
 use domain::sign_in::{SignInRefusal, SignedIn};
+use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use store::StoreError;
@@ -182,7 +183,7 @@ impl App {
         let members = self.store.memberships(&user.email).await?;
         let choices = members
             .into_iter()
-            .map(|member| self.link_choice(member, &license, user, now));
+            .map(|member| self.choice(member, &license, user, now));
         let choices = stream::iter(choices).buffered(ACCOUNTS_AT_ONCE);
         let mut accounts: Vec<LinkChoice> = choices.try_collect().await?;
         accounts.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
@@ -194,7 +195,36 @@ impl App {
         })
     }
 
-    async fn link_choice(
+    /// The same of one account, and the AWS account that would pay; `None` when
+    /// the user is not a member of it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn link_choice(
+        &self,
+        secret: &SessionSecret,
+        user: &SignedIn,
+        account: &AccountId,
+    ) -> Result<Option<(AwsAccountId, LinkChoice)>, LinkError> {
+        let now = self.clock.now();
+        let session = self.live_session(secret, now).await?;
+        let license = self.store.license(&session.license);
+        let role = self.store.role(account, &user.email);
+        let (license, role) = try_join(license, role).await?;
+        let license = license.ok_or(SessionError::Unknown)?;
+        let Some(role) = role else {
+            return Ok(None);
+        };
+        let member = Member {
+            account: account.clone(),
+            user: user.email.clone(),
+            role,
+        };
+        let choice = self.choice(member, &license, user, now).await?;
+        Ok(Some((license.buyer, choice)))
+    }
+
+    async fn choice(
         &self,
         member: Member,
         license: &License,

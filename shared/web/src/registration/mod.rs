@@ -7,7 +7,7 @@
 pub(crate) mod pages;
 
 use app::SessionSecret;
-use app::linking::{LinkChoices, LinkError};
+use app::linking::LinkError;
 use app::registration::{BeginError, RegistrationStatus, RegistrationView, SessionError};
 use axum::Router;
 use axum::extract::{Path, Query, State as Extract};
@@ -197,8 +197,7 @@ async fn ask(
     if let Some(answer) = not_ready(&state, &view, &user) {
         return Ok(answer);
     }
-    let choices = state.app.link_choices(&secret, &user.signed_in).await?;
-    confirmation(&state, &user, &choices, &chosen.account, false)
+    confirmation(&state, &user, &secret, &chosen.account, false).await
 }
 
 async fn confirm(
@@ -218,8 +217,7 @@ async fn confirm(
             Ok(Redirect::to(&target).into_response())
         }
         Err(LinkError::Conflict) => {
-            let choices = state.app.link_choices(&secret, &user.signed_in).await?;
-            let page = confirmation(&state, &user, &choices, &form.account, true)?;
+            let page = confirmation(&state, &user, &secret, &form.account, true).await?;
             Ok((StatusCode::CONFLICT, page).into_response())
         }
         Err(error) => Err(error.into()),
@@ -303,26 +301,25 @@ async fn done(
     Ok(show(&state, &user, "Your subscription is set up", &body).into_response())
 }
 
-/// The confirmation of one account among the choices; for one that is not
-/// among them, it does not exist.
-fn confirmation(
+/// The confirmation of one of the user's accounts; any other does not exist.
+async fn confirmation(
     state: &State,
     user: &User,
-    choices: &LinkChoices,
+    secret: &SessionSecret,
     account: &AccountId,
     asked_again: bool,
 ) -> Result<Response, Problem> {
-    let choice = choices
-        .accounts
-        .iter()
-        .find(|choice| choice.account == *account);
-    let choice = choice.ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))?;
+    let choice = state
+        .app
+        .link_choice(secret, &user.signed_in, account)
+        .await?;
+    let (buyer, choice) = choice.ok_or_else(|| Problem::of_status(StatusCode::NOT_FOUND))?;
     match &choice.outcome {
         Ok(proposal) => {
             let body = pages::confirm(&pages::Confirmation {
-                choice,
+                choice: &choice,
                 proposal,
-                buyer: &choices.buyer,
+                buyer: &buyer,
                 csrf: &user.csrf,
                 asked_again,
             });
