@@ -330,6 +330,24 @@ async fn a_registration_waits_while_aws_is_busy_and_says_so() {
 }
 
 #[tokio::test]
+async fn the_products_api_key_signs_nobody_in_to_decide_who_pays() {
+    let stack = stack().await;
+    let bought = subscribe(&stack, FIRST).await;
+    let mut program = Client::new(&stack.seller_url);
+    program.bring_token(&bought.registration_token).await;
+    let basis = "0".repeat(64);
+    let form = [
+        ("csrf", "none"),
+        ("account", "acme-production"),
+        ("basis", basis.as_str()),
+    ];
+    let key = ("authorization", "Bearer local-usage-key");
+    for path in ["/register/confirm", "/accounts/acme-production/unlink"] {
+        program.post_with(path, &form, &[key]).await.is(401);
+    }
+}
+
+#[tokio::test]
 async fn a_member_unlinks_after_a_confirmation_and_the_account_enters_grace() {
     let stack = stack().await;
     let bought = subscribe(&stack, FIRST).await;

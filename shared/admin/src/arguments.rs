@@ -118,6 +118,12 @@ pub enum Command {
         #[arg(value_parser = aws_account)]
         aws_account: AwsAccountId,
     },
+    /// Show what the outside was told of an account and its licenses within 8 days, as JSON
+    Events {
+        /// The account's id
+        #[arg(value_parser = account)]
+        account: AccountId,
+    },
     /// Let a user whom the issuer made anew have their e-mail address again
     Unpin {
         /// The e-mail address

@@ -64,6 +64,7 @@ pub async fn run(
         Command::License { license } => return look::license(app, &license).await,
         Command::Agreement { agreement } => return look::agreement(app, &agreement).await,
         Command::AwsAccount { aws_account } => return look::aws_account(app, &aws_account).await,
+        Command::Events { account } => return look::events(app, &account).await,
         Command::Stop { product } => Change::Switch {
             product,
             stopped: true,

@@ -10,6 +10,7 @@ use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
 use domain::license::{License, LicenseStatus};
 use domain::linking::{Link, UnlinkCause};
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::refused::Refused;
 
@@ -27,6 +28,17 @@ pub(crate) async fn account(
         let _ = write!(text, "\nAt {at}: {payer}");
     }
     Ok(text)
+}
+
+/// A line for each event, as its consumers get it.
+pub(crate) async fn events(app: &App, id: &AccountId) -> Result<String, Refused> {
+    let events = app.events_of(id).await.map_err(StepError::from)?;
+    let events = events.ok_or_else(|| Refused::NoAccount(id.clone()))?;
+    let lines = events.iter().map(|event| {
+        let detail = json!(event);
+        json!({ "detail-type": event.name(), "detail": detail }).to_string()
+    });
+    Ok(lines.collect::<Vec<String>>().join("\n"))
 }
 
 pub(crate) async fn license(app: &App, id: &LicenseId) -> Result<String, Refused> {

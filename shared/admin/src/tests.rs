@@ -390,6 +390,13 @@ async fn who_pays_for_an_account_and_who_did_is_found_from_every_side() {
         );
     }
     world.cancel().await;
+    let told = world.said("events acme").await;
+    for name in ["account access changed", "usage requested"] {
+        assert!(
+            told.contains(&format!("\"detail-type\":\"{name}\"")),
+            "{told}"
+        );
+    }
     let shown = world.said(&format!("license {license}")).await;
     assert!(shown.contains("ended ") && shown.contains("the agreement ended, by AWS"));
     assert!(

@@ -11,6 +11,7 @@ use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
 use domain::license::{License, agreement_at, licenses_of};
 use domain::linking::Link;
 use domain::member::Member;
+use domain::outbound::OutboundEvent;
 use jiff::Timestamp;
 use store::StoreError;
 
@@ -136,6 +137,30 @@ impl App {
             on_hold_since: hold.map(|hold| hold.since),
             license,
         }))
+    }
+
+    /// What the outside was told of an account and of its licenses within the last
+    /// eight days, each by its version ascending; `None` when there is no such account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn events_of(
+        &self,
+        account: &AccountId,
+    ) -> Result<Option<Vec<OutboundEvent>>, StoreError> {
+        if self.store.account(account).await?.is_none() {
+            return Ok(None);
+        }
+        let links = self
+            .store
+            .links_of_account(account, Timestamp::MIN, Timestamp::MAX)
+            .await?;
+        let mut events = self.store.outbox_of_account(account).await?;
+        let licenses: BTreeSet<LicenseId> = links.into_iter().map(|link| link.license).collect();
+        for license in &licenses {
+            events.extend(self.store.outbox_of_license(license).await?);
+        }
+        Ok(Some(events))
     }
 
     /// The licenses that an AWS account bought, ascending.

@@ -19,6 +19,7 @@ pub(super) const FACT: &str = "fact#";
 pub(super) const AUDIT: &str = "audit#";
 pub(super) const BOUGHT: &str = "license#";
 pub(super) const REQUEST: &str = "request#";
+pub(super) const OUTBOX: &str = "outbox#";
 
 const ACCOUNT_PREFIX: &str = "account#";
 
@@ -110,7 +111,7 @@ pub(super) fn audit(at: Timestamp, version: u64, digest: &str) -> String {
 }
 
 pub(super) fn outbox(version: u64, index: usize) -> String {
-    format!("outbox#{version:012}#{index:02}")
+    format!("{OUTBOX}{version:012}#{index:02}")
 }
 
 pub(super) fn registration(hash: &SecretHash) -> String {

@@ -37,6 +37,7 @@ mod licenses;
 mod links;
 mod mapping;
 mod members;
+mod outbox;
 mod registrations;
 mod sign_ins;
 mod support_requests;
