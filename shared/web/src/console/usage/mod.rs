@@ -11,13 +11,14 @@ use app::accounts::AccountView;
 use app::month::Month;
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::StatusCode;
+use axum::response::Response;
 use domain::hour::{HOURS_A_DAY, Hour};
 use jiff::Timestamp;
-use maud::Markup;
 use serde::Deserialize;
 
 use super::{seen, show};
 use crate::problem::Problem;
+use crate::registration::leading_to_sign_in;
 use crate::site::State;
 use crate::visitor::User;
 
@@ -53,14 +54,14 @@ pub(super) async fn month(
     user: User,
     Path(account): Path<String>,
     Query(period): Query<Period>,
-) -> Result<Markup, Problem> {
+) -> Result<Response, Problem> {
     let view = seen(&state, &user, &account).await?;
     let month = period.month(&view)?;
     if period
         .day
         .is_some_and(|day| !(1..=month.days()).contains(&day))
     {
-        return Err(no_such_month(&view));
+        return Err(no_such_day(&view, month));
     }
     let chosen = period.day.map(|day| first_hour_of(month, day));
     let usage = state.app.usage_by_day(&view.account, month, chosen);
@@ -73,7 +74,9 @@ pub(super) async fn month(
         catalog: &state.app.settings.rules.catalog,
         months: &months(view.as_of),
     });
-    Ok(show(&state, &user, "Billing & usage", &body))
+    let page = show(&state, &user, "Billing & usage", &body);
+    // Its form that asks for another month leads to the sign-in when the session is over.
+    Ok(leading_to_sign_in(&state, page).await)
 }
 
 /// The first hour of a day of a month, 1 to 31.
@@ -86,6 +89,18 @@ fn months(now: Timestamp) -> Vec<Month> {
     std::iter::successors(Some(Month::of(now)), |month| Some(month.previous()))
         .take(MONTHS_SHOWN)
         .collect()
+}
+
+fn no_such_day(view: &AccountView, month: Month) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "That day cannot be shown",
+        format!("{month} has the days 1 to {}.", month.days()),
+    )
+    .go(
+        "The month",
+        format!("/accounts/{}/usage?month={month}", view.account),
+    )
 }
 
 fn no_such_month(view: &AccountView) -> Problem {
