@@ -25,6 +25,20 @@ pub(super) async fn confirm(browser: &mut Client, account: &str) -> Answer {
     send(browser, &page, account).await
 }
 
+/// Opens an account at the choice of accounts and links the subscription to it.
+pub(super) async fn open_and_confirm(browser: &mut Client, choice: &Answer, name: &str) -> Answer {
+    let (csrf, key) = (choice.field("csrf"), choice.field("key"));
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("key", key.as_str()),
+        ("name", name),
+    ];
+    let opened = browser.post("/register/accounts", &form).await;
+    let target = opened.location().expect("the way to the confirmation");
+    let (_, account) = target.split_once("account=").expect("the account");
+    confirm(browser, account).await
+}
+
 async fn send(browser: &mut Client, page: &Answer, account: &str) -> Answer {
     let (csrf, basis) = (page.field("csrf"), page.field("basis"));
     let form = [

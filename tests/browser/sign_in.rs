@@ -5,7 +5,7 @@ use domain::sign_in::{SignInMethod, SignedIn};
 use local::Local;
 
 use super::client::{Answer, Client};
-use super::registration::{FIRST, confirm};
+use super::registration::{FIRST, open_and_confirm};
 use super::{stack, subscribe, wait};
 
 /// Who is signed in in a browser, as our sessions know it.
@@ -67,16 +67,7 @@ async fn a_sign_in_with_a_one_time_code_does_for_linking() {
     let choice = browser.follow(back).await;
     choice.is(200);
     choice.says("mia@example.com");
-    let csrf = choice.field("csrf");
-    let form = [
-        ("csrf", csrf.as_str()),
-        ("key", "form-key"),
-        ("name", "Mia’s"),
-    ];
-    let opened = browser.post("/register/accounts", &form).await;
-    let target = opened.location().unwrap();
-    let (_, account) = target.split_once("account=").unwrap();
-    confirm(&mut browser, account)
+    open_and_confirm(&mut browser, &choice, "Mia’s")
         .await
         .says("Your subscription is set up");
 }

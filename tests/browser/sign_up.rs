@@ -2,7 +2,7 @@
 //! address, and comes back to the registration.
 
 use super::client::{Answer, Client};
-use super::registration::{FIRST, confirm};
+use super::registration::{FIRST, open_and_confirm};
 use super::webdriver::{Driver, Viewport, Window};
 use super::{stack, subscribe, wait};
 use crate::data_dir::DataDir;
@@ -85,16 +85,7 @@ async fn a_buyer_without_a_user_signs_up_and_comes_back_to_the_same_registration
     choice.says(FIRST);
     choice.says("You have no account yet");
 
-    let csrf = choice.field("csrf");
-    let form = [
-        ("csrf", csrf.as_str()),
-        ("key", "form-key"),
-        ("name", "Carol & Co"),
-    ];
-    let opened = browser.post("/register/accounts", &form).await;
-    let target = opened.location().unwrap();
-    let (_, account) = target.split_once("account=").unwrap();
-    confirm(&mut browser, account)
+    open_and_confirm(&mut browser, &choice, "Carol & Co")
         .await
         .says("Your subscription is set up");
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{Actor, AuditAction};
 use crate::change::{Change, Decision, MemberChange};
 use crate::hour::{Hour, after, before};
-use crate::ids::{AccountId, AwsAccountId, InvalidId, LicenseId, UserEmail, line};
+use crate::ids::{AccountId, AwsAccountId, LicenseId, UserEmail, text_line};
 use crate::license::License;
 use crate::linking::{Link, UnlinkCause, close_link};
 use crate::member::{Member, Role};
@@ -35,56 +35,18 @@ const MAX_TRANSITIONS: usize = 64;
 /// The most grace starts an account keeps: more than any rule counts to.
 const MAX_GRACE_STARTS: usize = 16;
 
-/// The name that people know an account by: 1 to 100 characters, trimmed,
-/// without control characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AccountName(String);
+text_line! {
+    /// The name that people know an account by: one line of 1 to 100 characters.
+    AccountName, "account name", 100
+}
 
 impl AccountName {
-    /// Parses a name; white space around it is cut off.
-    ///
-    /// # Errors
-    /// [`InvalidId`] when it is empty, longer than 100 characters, or has control
-    /// characters or such as turn text around or are not seen.
-    pub fn parse(text: impl AsRef<str>) -> Result<Self, InvalidId> {
-        let name = line(text.as_ref(), 100);
-        name.map(|name| Self(name.to_owned())).ok_or(InvalidId {
-            kind: "account name",
-            rule: "1 to 100 characters that can be seen, no control characters",
-        })
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The beginning of the name, for somebody who is not a member: `Ac…`.
     pub fn in_part(&self) -> String {
         let shown = self.0.chars().count().min(4) / 2;
         let mut text: String = self.0.chars().take(shown).collect();
         text.push('…');
         text
-    }
-}
-
-impl TryFrom<String> for AccountName {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        Self::parse(text)
-    }
-}
-
-impl From<AccountName> for String {
-    fn from(name: AccountName) -> String {
-        name.0
-    }
-}
-
-impl std::fmt::Display for AccountName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

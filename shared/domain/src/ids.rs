@@ -72,6 +72,58 @@ macro_rules! string_id {
     };
 }
 
+/// Declares one line of text for people, see [`line`], of so many characters at most.
+macro_rules! text_line {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $max:literal) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Parses the text; white space around it is cut off.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when it is empty or too long, or has control characters
+            /// or such as turn text around or are not seen.
+            pub fn parse(text: impl AsRef<str>) -> Result<Self, $crate::ids::InvalidId> {
+                let text = $crate::ids::line(text.as_ref(), $max);
+                text.map(|text| Self(text.to_owned())).ok_or($crate::ids::InvalidId {
+                    kind: $kind,
+                    rule: concat!("1 to ", $max, " characters that can be seen, no control characters"),
+                })
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = $crate::ids::InvalidId;
+            fn try_from(text: String) -> Result<Self, $crate::ids::InvalidId> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(line: $name) -> String {
+                line.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+pub(crate) use text_line;
+
 /// 1 to `max` bytes of `a-zA-Z0-9` and `-_.:@`.
 fn is_token(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len())
@@ -143,6 +195,27 @@ string_id! {
 string_id! {
     /// By what messages of listings older than 2026-06-01 name a buyer of a product.
     CustomerIdentifier, "customer identifier", "1 to 255 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 255)
+}
+string_id! {
+    /// The name of a request of support's: the day on which it was made and 16
+    /// hexadecimal digits made of its content, such as `2026-11-22.0123456789abcdef`.
+    SupportRequestId, "support request", "a day, a point and 16 hexadecimal digits",
+    |t| t.split_once('.').is_some_and(|(day, digest)| {
+        let digits = digest.len() == 16 && digest.bytes().all(|b| b.is_ascii_hexdigit());
+        digits && day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok()
+    })
+}
+impl SupportRequestId {
+    /// The name of what was asked for on the day of an instant, by the hexadecimal
+    /// digest of its content.
+    pub(crate) fn of(at: jiff::Timestamp, digest: &str) -> Self {
+        Self(format!("{}.{}", at.strftime("%Y-%m-%d"), &digest[..16]).into())
+    }
+
+    /// The day, such as `2026-11-22`.
+    pub fn day(&self) -> &str {
+        self.0.split_once('.').map_or("", |(day, _)| day)
+    }
 }
 string_id! {
     /// The id of an event or message, unique at its source.

@@ -18,85 +18,22 @@ use crate::account::{Account, EXPIRED_LABEL, GraceVerdict};
 use crate::audit::{Actor, AuditAction};
 use crate::change::{Change, Decision};
 use crate::hour::after;
-use crate::ids::{AccountId, AwsAccountId, InvalidId, LicenseId, UserEmail, line, masked};
+use crate::ids::{
+    AccountId, AwsAccountId, LicenseId, SupportRequestId, UserEmail, masked, text_line,
+};
 use crate::linking::{Basis, LinkRefusal};
 use crate::outbound::OutboundEvent;
 use crate::policy::{SUPPORT_REQUEST_FOR, SupportApproval};
 use crate::sign_in::{SecretHash, SignedIn};
 
-/// Why support acts, in words that the customer reads: 1 to 500 characters, no
-/// control characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Reason(String);
-
-/// The ticket in which the customer asked: 1 to 64 characters, no control characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Ticket(String);
-
-impl Reason {
-    /// Parses a reason; white space around it is cut off.
-    ///
-    /// # Errors
-    /// [`InvalidId`] when it is empty, too long, or has control characters.
-    pub fn parse(text: impl AsRef<str>) -> Result<Self, InvalidId> {
-        let reason = line(text.as_ref(), 500).map(|text| Self(text.to_owned()));
-        reason.ok_or(InvalidId {
-            kind: "reason",
-            rule: "1 to 500 characters, no control characters",
-        })
-    }
-
-    /// The reason as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+text_line! {
+    /// Why support acts, in words that the customer reads: one line of 1 to 500 characters.
+    Reason, "reason", 500
 }
 
-impl Ticket {
-    /// Parses a ticket's number or name; white space around it is cut off.
-    ///
-    /// # Errors
-    /// [`InvalidId`] when it is empty, too long, or has control characters.
-    pub fn parse(text: impl AsRef<str>) -> Result<Self, InvalidId> {
-        let ticket = line(text.as_ref(), 64).map(|text| Self(text.to_owned()));
-        ticket.ok_or(InvalidId {
-            kind: "ticket",
-            rule: "1 to 64 characters, no control characters",
-        })
-    }
-
-    /// The ticket as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for Reason {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        Self::parse(text)
-    }
-}
-
-impl From<Reason> for String {
-    fn from(reason: Reason) -> String {
-        reason.0
-    }
-}
-
-impl TryFrom<String> for Ticket {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        Self::parse(text)
-    }
-}
-
-impl From<Ticket> for String {
-    fn from(ticket: Ticket) -> String {
-        ticket.0
-    }
+text_line! {
+    /// The ticket in which the customer asked: one line of 1 to 64 characters.
+    Ticket, "ticket", 64
 }
 
 /// On what ground support acts.
@@ -142,57 +79,6 @@ impl SupportOrder {
         match self {
             Self::Unlink { license, .. } | Self::Transfer { license, .. } => license,
         }
-    }
-}
-
-/// The name of a request: the day on which it was made and 16 hexadecimal
-/// digits made of its content, such as `2026-11-22.0123456789abcdef`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SupportRequestId(String);
-
-impl SupportRequestId {
-    /// Parses a request's name.
-    ///
-    /// # Errors
-    /// [`InvalidId`] when it is none.
-    pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
-        let text = text.into();
-        let well_formed = text.split_once('.').is_some_and(|(day, digest)| {
-            let digits = digest.len() == 16 && digest.bytes().all(|b| b.is_ascii_hexdigit());
-            digits && day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok()
-        });
-        if well_formed {
-            Ok(Self(text))
-        } else {
-            Err(InvalidId {
-                kind: "support request",
-                rule: "a day, a point and 16 hexadecimal digits",
-            })
-        }
-    }
-
-    /// The day, such as `2026-11-22`.
-    pub fn day(&self) -> &str {
-        self.0.split_once('.').map_or("", |(day, _)| day)
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for SupportRequestId {
-    type Error = InvalidId;
-    fn try_from(text: String) -> Result<Self, InvalidId> {
-        Self::parse(text)
-    }
-}
-
-impl From<SupportRequestId> for String {
-    fn from(id: SupportRequestId) -> String {
-        id.0
     }
 }
 
@@ -323,9 +209,8 @@ impl SupportRequest {
             by.email.as_str(),
         ];
         let digest = SecretHash::of(&content.join("\n"));
-        let day = now.strftime("%Y-%m-%d");
         Self {
-            id: SupportRequestId(format!("{day}.{}", &digest.as_str()[..16])),
+            id: SupportRequestId::of(now, digest.as_str()),
             order,
             grounds,
             basis,

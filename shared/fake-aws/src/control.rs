@@ -23,7 +23,7 @@ use crate::faults::{EVENTS, Fault, FaultKind};
 use crate::lock;
 use crate::notices::{ENDING_DAYS, Notice};
 use crate::offers::OfferKind;
-use crate::state::{Agreement, AgreementStatus, Change, Ending, License};
+use crate::state::{Agreement, AgreementStatus, Change, Ending, License, Marketplace};
 use crate::usage_record::hour_of;
 use crate::{FakeAws, whole_seconds};
 
@@ -92,6 +92,21 @@ impl From<ClockError> for ControlError {
                 ControlError::field("clock", error.to_string())
             }
         }
+    }
+}
+
+/// The agreement of that id, if it goes on.
+pub(crate) fn going_on<'a>(
+    state: &'a Marketplace,
+    id: &str,
+) -> Result<&'a Agreement, ControlError> {
+    let agreement = state.agreement(id).ok_or_else(|| ControlError::NotFound {
+        what: "agreement",
+        id: id.to_owned(),
+    })?;
+    match agreement.status {
+        AgreementStatus::Active => Ok(agreement),
+        AgreementStatus::Ended { .. } => Err(ControlError::Ended { id: id.to_owned() }),
     }
 }
 
@@ -183,13 +198,7 @@ impl FakeAws {
         let lag = inner.config.readings.deprovision_lag;
         let deprovisioned_at = at.checked_add(lag).unwrap_or(at);
         self.commit(|state| {
-            let agreement = state.agreement(id).ok_or_else(|| ControlError::NotFound {
-                what: "agreement",
-                id: id.to_owned(),
-            })?;
-            if agreement.status != AgreementStatus::Active {
-                return Err(ControlError::Ended { id: id.to_owned() });
-            }
+            let agreement = going_on(state, id)?;
             let mut ended = agreement.clone();
             ended.status = AgreementStatus::Ended { at, how };
             let later = now.checked_add(lag).unwrap_or(now);

@@ -5,9 +5,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::control::ControlError;
+use crate::control::{ControlError, going_on};
 use crate::events::whole_seconds;
-use crate::state::{Agreement, AgreementStatus};
+use crate::state::Agreement;
 use crate::{FakeAws, Inner};
 
 /// How many days before an agreement's end AWS says so.
@@ -158,13 +158,7 @@ impl FakeAws {
     pub(crate) fn queue_notice(&self, id: &str, notice: Notice) -> Result<u64, ControlError> {
         let now = self.now();
         self.commit(|state| {
-            let agreement = state.agreement(id).ok_or_else(|| ControlError::NotFound {
-                what: "agreement",
-                id: id.to_owned(),
-            })?;
-            if agreement.status != AgreementStatus::Active {
-                return Err(ControlError::Ended { id: id.to_owned() });
-            }
+            let agreement = going_on(state, id)?;
             let event = self.inner.notice_event(notice, agreement, now);
             let mut changes = vec![self.inner.queue(vec![(now, event)])];
             if let Notice::Ending(days) = notice {

@@ -160,6 +160,24 @@ pub(crate) fn sign_in_refusal(refusal: &SignInRefusal) -> Markup {
     }
 }
 
+/// What to do about a sign-in that does not do.
+pub(crate) fn sign_in_heading(refusal: &SignInRefusal) -> &'static str {
+    match refusal {
+        SignInRefusal::CredentialsRequired { .. } => "Sign in with your password",
+        SignInRefusal::EmailNotVerified => "Verify your e-mail address",
+        SignInRefusal::SignInTooOld { .. } => "Please sign in again",
+    }
+}
+
+/// The name for programs of a sign-in that does not do.
+pub(crate) fn sign_in_code(refusal: &SignInRefusal) -> &'static str {
+    match refusal {
+        SignInRefusal::CredentialsRequired { .. } => "credentials_required",
+        SignInRefusal::EmailNotVerified => "email_not_verified",
+        SignInRefusal::SignInTooOld { .. } => "sign_in_too_old",
+    }
+}
+
 /// That another subscription pays from now on, of another AWS account or the same.
 pub(crate) fn payer_change(name: &AccountName, change: &PayerChange) -> Markup {
     html! {

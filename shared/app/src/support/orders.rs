@@ -5,7 +5,7 @@
 use domain::account::{Account, AccountName, GraceVerdict};
 use domain::change::{Change, Decision};
 use domain::hour::before;
-use domain::ids::AwsAccountId;
+use domain::ids::{AwsAccountId, SupportRequestId};
 use domain::license::License;
 use domain::linking::{
     Authority, Basis, Consequence, LinkRefusal, assess_link, assess_unlink, decide_link,
@@ -14,8 +14,7 @@ use domain::linking::{
 use domain::policy::{SUPPORT_REQUEST_FOR, SubscriptionPolicy, SupportApproval};
 use domain::sign_in::SignedIn;
 use domain::support::{
-    Grounds, Mandate, SupportOrder, SupportRequest, SupportRequestId, decide_decline,
-    decide_request, settle_request,
+    Grounds, Mandate, SupportOrder, SupportRequest, decide_decline, decide_request, settle_request,
 };
 use jiff::Timestamp;
 use store::StoreError;

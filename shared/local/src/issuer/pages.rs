@@ -152,15 +152,22 @@ pub(super) fn verification(path: &str, ticket: &str, email: &str, refused: bool)
             @if refused {
                 p.problem role="alert" { "That is not the code of the mail. After five wrong ones you have to begin again." }
             }
-            form.by-password method="post" action={ (path) "/verification" } {
-                input type="hidden" name="ticket" value=(ticket);
-                label for="code" { "Code" }
-                input #code name="code" required autocomplete="one-time-code" inputmode="numeric" maxlength="6";
-                button type="submit" { "Create the user and go on" }
-            }
+            (code_form(&format!("{path}/verification"), ticket, "Create the user and go on"))
             p.note { "No mail leaves this machine: " a #mailbox href={ (path) "/mailbox" } target="_blank" { "the mailbox of this local stack" } " shows them all." }
         },
     )
+}
+
+/// Asks for a code of six digits.
+fn code_form(action: &str, ticket: &str, button: &str) -> Markup {
+    html! {
+        form.by-password method="post" action=(action) {
+            input type="hidden" name="ticket" value=(ticket);
+            label for="code" { "Code" }
+            input #code name="code" required autocomplete="one-time-code" inputmode="numeric" maxlength="6";
+            button type="submit" { (button) }
+        }
+    }
 }
 
 /// Every mail.
@@ -194,12 +201,7 @@ pub(super) fn one_time_code(path: &str, ticket: &str, refused: bool) -> Markup {
             @if refused {
                 p.problem role="alert" { "That code is wrong, too old, or was used before. Take the next one." }
             }
-            form.by-password method="post" action={ (path) "/second-factor" } {
-                input type="hidden" name="ticket" value=(ticket);
-                label for="code" { "Code" }
-                input #code name="code" required autocomplete="one-time-code" inputmode="numeric" maxlength="6";
-                button type="submit" { "Go on" }
-            }
+            (code_form(&format!("{path}/second-factor"), ticket, "Go on"))
             p.note { "You need no phone here: " a href={ (path) "/authenticator" } target="_blank" { "the authenticator of this local stack" } " shows the code." }
         },
     )

@@ -1,11 +1,11 @@
 //! The keys of the `Subscriptions` table. No identifier contains `#`.
 
 use domain::ids::{
-    AccountId, AgreementId, AwsAccountId, CustomerIdentifier, LicenseId, ProductCode, UserEmail,
+    AccountId, AgreementId, AwsAccountId, CustomerIdentifier, LicenseId, ProductCode,
+    SupportRequestId, UserEmail,
 };
 use domain::linking::Link;
 use domain::sign_in::SecretHash;
-use domain::support::SupportRequestId;
 use jiff::Timestamp;
 
 pub(super) const ACCOUNT: &str = "account";

@@ -1,6 +1,7 @@
 //! What people of support ask others of support to approve.
 
-use domain::support::{SupportRequest, SupportRequestId};
+use domain::ids::SupportRequestId;
+use domain::support::SupportRequest;
 use jiff::Timestamp;
 
 use super::{keys, mapping};

@@ -24,7 +24,7 @@ use crate::forms::OwnForm;
 use crate::layout::{self, Width};
 use crate::problem::Problem;
 use crate::registration::account_name;
-use crate::registration::pages::{code, sign_in_heading};
+use crate::sign_in::leading_to_sign_in;
 use crate::site::State;
 use crate::visitor::{User, Visitor};
 use crate::words;
@@ -103,7 +103,7 @@ async fn ask_unlink(
 ) -> Result<Response, Problem> {
     let id = AccountId::parse(account).map_err(|_| not_found())?;
     let page = unlinking(&state, &user, &id, false).await?;
-    Ok(crate::registration::leading_to_sign_in(&state, page).await)
+    Ok(leading_to_sign_in(&state, page).await)
 }
 
 async fn unlinking(
@@ -167,9 +167,9 @@ fn not_unlinked(account: &AccountId, refusal: &LinkRefusal) -> Problem {
     match refusal {
         LinkRefusal::SignIn(refused) => {
             let again = format!("/sign-in?to=/accounts/{account}/unlink&again=1");
-            let title = sign_in_heading(refused);
+            let title = words::sign_in_heading(refused);
             problem(StatusCode::FORBIDDEN, title)
-                .code(code(refused))
+                .code(words::sign_in_code(refused))
                 .go("Sign in with e-mail and password", again)
         }
         LinkRefusal::NotAMember => not_found(),

@@ -23,9 +23,9 @@ use serde::Deserialize;
 
 use crate::cookies::Cookie;
 use crate::forms::{Form, OwnForm};
-use crate::headers::FormTarget;
 use crate::layout::{self, Width};
 use crate::problem::Problem;
+use crate::sign_in::leading_to_sign_in;
 use crate::site::State;
 use crate::visitor::{User, Visitor};
 use crate::words;
@@ -122,20 +122,6 @@ async fn landing(
         now,
     ));
     Ok(leading_to_sign_in(&state, page).await)
-}
-
-/// A page with a sign-in form: browsers ask the policy of the page about every
-/// redirect that a form leads to, the issuer's too.
-pub(crate) async fn leading_to_sign_in(state: &State, page: impl IntoResponse) -> Response {
-    let mut answer = page.into_response();
-    let now = state.app.clock.now();
-    match state.sign_in.page_origin(now).await {
-        Ok(origin) => {
-            answer.extensions_mut().insert(FormTarget(origin));
-        }
-        Err(error) => tracing::warn!(%error, "the sign-in page's address is not known"),
-    }
-    answer
 }
 
 async fn choose(
@@ -417,7 +403,7 @@ fn sign_in_problem(refusal: &domain::sign_in::SignInRefusal) -> Problem {
         "Sign in with your password first",
         words::sign_in_refusal(refusal),
     )
-    .code(pages::code(refusal))
+    .code(words::sign_in_code(refusal))
     .kept(SESSION_KEPT)
     .go(
         "Sign in with e-mail and password",

@@ -87,8 +87,8 @@ pub(super) fn welcome(
             }
         }
         @if let Some((user, refusal)) = &refused {
-            div.note.warn role="status" data-refusal=(code(refusal)) {
-                strong { (sign_in_heading(refusal)) }
+            div.note.warn role="status" data-refusal=(words::sign_in_code(refusal)) {
+                strong { (words::sign_in_heading(refusal)) }
                 p { "You are signed in as " (user.email) ". " (words::sign_in_refusal(refusal)) }
             }
         }
@@ -125,8 +125,8 @@ pub(super) fn sign_in_notice(refusal: &SignInRefusal) -> Markup {
         SignInRefusal::EmailNotVerified | SignInRefusal::SignInTooOld { .. } => "Sign in again",
     };
     html! {
-        div.note.warn role="alert" data-refusal=(code(refusal)) {
-            strong { (sign_in_heading(refusal)) }
+        div.note.warn role="alert" data-refusal=(words::sign_in_code(refusal)) {
+            strong { (words::sign_in_heading(refusal)) }
             p { (words::sign_in_refusal(refusal)) }
             p { "Your registration is kept: nothing is lost, and you need not go back to AWS." }
             form method="post" action="/sign-in" {
@@ -134,24 +134,6 @@ pub(super) fn sign_in_notice(refusal: &SignInRefusal) -> Markup {
                 button type="submit" { (label) }
             }
         }
-    }
-}
-
-/// What to do about a sign-in that does not do.
-pub(crate) fn sign_in_heading(refusal: &SignInRefusal) -> &'static str {
-    match refusal {
-        SignInRefusal::CredentialsRequired { .. } => "Sign in with your password",
-        SignInRefusal::EmailNotVerified => "Verify your e-mail address",
-        SignInRefusal::SignInTooOld { .. } => "Please sign in again",
-    }
-}
-
-/// The refusal's name for programs.
-pub(crate) fn code(refusal: &SignInRefusal) -> &'static str {
-    match refusal {
-        SignInRefusal::CredentialsRequired { .. } => "credentials_required",
-        SignInRefusal::EmailNotVerified => "email_not_verified",
-        SignInRefusal::SignInTooOld { .. } => "sign_in_too_old",
     }
 }
 

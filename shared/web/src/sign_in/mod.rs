@@ -27,7 +27,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use self::http::Http;
-pub(crate) use self::routes::{CALLBACK, routes, sign_in_link};
+pub(crate) use self::routes::{CALLBACK, leading_to_sign_in, routes, sign_in_link};
 use crate::site::PublicUrl;
 
 /// How long the discovery document is believed.

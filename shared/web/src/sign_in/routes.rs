@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::{Begun, Identity, SignInError, Wanted};
 use crate::cookies::{Cookie, hash};
 use crate::forms::{Form, OwnForm, check_origin};
+use crate::headers::FormTarget;
 use crate::problem::Problem;
 use crate::site::{PublicUrl, State};
 
@@ -58,6 +59,20 @@ pub(crate) fn sign_in_link(to: &str) -> String {
         .append_pair("to", to)
         .finish();
     format!("/sign-in?{query}")
+}
+
+/// A page with a sign-in form: browsers ask the policy of the page about every
+/// redirect that a form leads to, the issuer's too.
+pub(crate) async fn leading_to_sign_in(state: &State, page: impl IntoResponse) -> Response {
+    let mut answer = page.into_response();
+    let now = state.app.clock.now();
+    match state.sign_in.page_origin(now).await {
+        Ok(origin) => {
+            answer.extensions_mut().insert(FormTarget(origin));
+        }
+        Err(error) => tracing::warn!(%error, "the sign-in page's address is not known"),
+    }
+    answer
 }
 
 async fn begin_by_link(

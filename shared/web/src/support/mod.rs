@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use crate::layout::{self, Width};
 use crate::problem::Problem;
-use crate::registration::leading_to_sign_in;
+use crate::sign_in::leading_to_sign_in;
 use crate::site::State;
 use crate::visitor::Support;
 

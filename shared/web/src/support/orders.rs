@@ -4,17 +4,14 @@ use app::support::orders::{OrderError, Ordered};
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::ids::{AccountId, LicenseId};
+use domain::ids::{AccountId, LicenseId, SupportRequestId};
 use domain::linking::{Basis, LinkRefusal};
-use domain::support::{
-    Grounds, Reason, RequestRefusal, RequestState, SupportOrder, SupportRequestId, Ticket,
-};
+use domain::support::{Grounds, Reason, RequestRefusal, RequestState, SupportOrder, Ticket};
 use serde::Deserialize;
 
 use super::{license_id, not_found, pages, show};
 use crate::forms::OwnForm;
 use crate::problem::Problem;
-use crate::registration::pages::{code, sign_in_heading};
 use crate::site::State;
 use crate::visitor::Support;
 use crate::words;
@@ -269,8 +266,8 @@ fn told(error: OrderError, back: (&'static str, String), path: &str) -> Problem 
     match &refusal {
         LinkRefusal::SignIn(refused) => {
             let to = form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>();
-            problem(StatusCode::FORBIDDEN, sign_in_heading(refused))
-                .code(code(refused))
+            problem(StatusCode::FORBIDDEN, words::sign_in_heading(refused))
+                .code(words::sign_in_code(refused))
                 .go("Sign in again", format!("/sign-in?to={to}&again=1"))
         }
         LinkRefusal::NotAMember => not_found(),

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::{seen, show};
 use crate::problem::Problem;
-use crate::registration::leading_to_sign_in;
+use crate::sign_in::leading_to_sign_in;
 use crate::site::State;
 use crate::visitor::User;
 
