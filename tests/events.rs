@@ -74,6 +74,7 @@ impl Functions {
             "ledger-check" => {
                 told(ledger_check::handle(app, &Metrics::Nowhere, &payload, deadline).await)
             }
+            "catching-up" => told(catching_up::handle(app, &payload, deadline).await),
             "grace-expiry" => told(grace_expiry::handle(app, &payload, deadline).await),
             other => panic!("events/{other}: there is no such function"),
         }

@@ -62,6 +62,7 @@ pub(crate) fn local_setting(name: &str) -> Option<&'static str> {
         "USAGE_TABLE" => Some("Usage"),
         "SELLER_ACCOUNT" => Some("111122223333"),
         "PRODUCT_CODES" => Some("8k2m4n6p7q9r1s3t5v7w9x0yz"),
+        "PRODUCT_IDS" => Some("prod-fakeprotect7xq4"),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! When the scheduled functions run: every minute on AWS; here every minute at
 //! which there may be something to do, so that a clock moved by a month does
-//! not cost 44,640 empty runs. The check of the ledger runs hourly on both.
+//! not cost 44,640 empty runs. The check of the ledger and catching up run hourly
+//! on both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,13 +13,16 @@ use crate::functions::{Functions, Scheduled};
 
 const NEVER: i64 = i64::MAX;
 
+/// Seconds of an hour after which AWS's agreements are looked at, as in the template.
+const FIVE_PAST: i64 = 300;
+
 /// Seconds of an hour after which the ledger is checked, as in the template.
 const HALF_PAST: i64 = 1_800;
 
 /// The scheduled functions' next runs. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Schedules {
-    due: Arc<[(Scheduled, AtomicI64); 4]>,
+    due: Arc<[(Scheduled, AtomicI64); 5]>,
 }
 
 impl Schedules {
@@ -29,6 +33,7 @@ impl Schedules {
             due: Arc::new([
                 at(Scheduled::UsagePosting),
                 at(Scheduled::UsageSubmission),
+                at(Scheduled::CatchingUp),
                 at(Scheduled::GraceExpiry),
                 at(Scheduled::LedgerCheck),
             ]),
@@ -92,25 +97,31 @@ impl Schedules {
 }
 
 /// When a function runs again unless it, or somebody else, says that there is
-/// something to do: the check of the ledger looks at other hours each time.
+/// something to do: the check of the ledger looks at other hours each time, and
+/// catching up at what AWS lists.
 fn unless_told(scheduled: Scheduled, now: Timestamp) -> i64 {
     match scheduled {
-        Scheduled::LedgerCheck => next_time(scheduled, now),
+        Scheduled::LedgerCheck | Scheduled::CatchingUp => next_time(scheduled, now),
         Scheduled::UsagePosting | Scheduled::UsageSubmission | Scheduled::GraceExpiry => NEVER,
     }
 }
 
 /// The first time after an instant at which a function's schedule may run it,
-/// in seconds since 1970: a whole minute, or half past an hour.
+/// in seconds since 1970: a whole minute, or an hour's fifth or thirtieth.
 fn next_time(scheduled: Scheduled, now: Timestamp) -> i64 {
     match scheduled {
-        Scheduled::LedgerCheck => {
-            (now.as_second() - HALF_PAST).div_euclid(3_600) * 3_600 + 3_600 + HALF_PAST
-        }
+        Scheduled::LedgerCheck => next_hourly(HALF_PAST, now),
+        Scheduled::CatchingUp => next_hourly(FIVE_PAST, now),
         Scheduled::UsagePosting | Scheduled::UsageSubmission | Scheduled::GraceExpiry => {
             next_minute(now)
         }
     }
+}
+
+/// The first time after an instant that is so many seconds past an hour, in
+/// seconds since 1970.
+fn next_hourly(past: i64, now: Timestamp) -> i64 {
+    (now.as_second() - past).div_euclid(3_600) * 3_600 + 3_600 + past
 }
 
 /// The first whole minute after an instant, in seconds since 1970.

@@ -10,8 +10,8 @@ use axum::extract::{Request, State as Extracted};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use domain::catalog::Catalog;
-use domain::ids::{AccountId, AwsAccountId, InvalidId, ProductCode};
+use domain::catalog::{Catalog, InvalidCatalog};
+use domain::ids::{AccountId, AwsAccountId, InvalidId, ProductCode, ProductId};
 use domain::policy::{SubscriptionPolicy, SupportApproval};
 use fake_aws::FakeAws;
 use jiff::Timestamp;
@@ -71,6 +71,9 @@ pub enum StartError {
     /// A built-in identifier breaks a rule.
     #[error(transparent)]
     Invalid(#[from] InvalidId),
+    /// The built-in catalog breaks a rule.
+    #[error(transparent)]
+    Catalog(#[from] InvalidCatalog),
     /// The address of the pages is none.
     #[error(transparent)]
     PublicUrl(#[from] web::InvalidPublicUrl),
@@ -224,6 +227,7 @@ fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<App, StartError
         signing: Signing::None,
     });
     let defaults = fake_aws::Config::default();
+    let product = ProductCode::parse(defaults.product_code)?;
     Ok(App {
         store: Store::new(
             clients.dynamodb.clone(),
@@ -239,10 +243,11 @@ fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<App, StartError
                 support_approval: config.support_approval,
                 ..SubscriptionPolicy::new(
                     AwsAccountId::parse(defaults.seller_account)?,
-                    [ProductCode::parse(defaults.product_code)?],
+                    [product.clone()],
                 )
+                .naming(product, ProductId::parse(defaults.product_id)?)
             }),
-            rules: Rules::new(Arc::new(Catalog::workload_security())),
+            rules: Rules::new(Arc::new(crate::product::catalog()?)),
         },
     })
 }
