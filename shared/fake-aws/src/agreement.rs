@@ -144,7 +144,7 @@ impl Inner {
             ("offerId", Wire::text(offer.offer_id)),
         ]);
         let ends_at = match agreement.status {
-            AgreementStatus::Active => agreement.ends_at,
+            AgreementStatus::Scheduled | AgreementStatus::Active => agreement.ends_at,
             AgreementStatus::Ended { at, .. } => Some(at),
         };
         let mut members = vec![
@@ -152,11 +152,14 @@ impl Inner {
             ("acceptor", party(&agreement.buyer_account)),
             ("proposer", party(&self.config.seller_account)),
             ("acceptanceTime", Wire::Time(agreement.accepted_at)),
-            ("startTime", Wire::Time(agreement.accepted_at)),
+            ("startTime", Wire::Time(agreement.starts_at)),
             ("agreementType", Wire::text("PurchaseAgreement")),
             ("proposalSummary", summary),
             ("status", Wire::text(agreement.status.aws())),
-            ("initialAgreementId", Wire::text(&agreement.agreement_id)),
+            (
+                "initialAgreementId",
+                Wire::text(&agreement.initial_agreement_id),
+            ),
         ];
         if let Some(ends_at) = ends_at {
             members.push(("endTime", Wire::Time(ends_at)));

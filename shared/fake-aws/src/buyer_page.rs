@@ -173,11 +173,13 @@ fn subscriptions(fake: &FakeAws) -> Result<Vec<Subscription>, ControlError> {
     for agreement in latest {
         let offer = fake.inner.offer(agreement.offer).clone();
         let (token, until) = match agreement.status {
-            AgreementStatus::Active => (Some(token(fake, &agreement.license_arn)?), fake.now()),
+            AgreementStatus::Scheduled | AgreementStatus::Active => {
+                (Some(token(fake, &agreement.license_arn)?), fake.now())
+            }
             AgreementStatus::Ended { at, .. } => (None, at),
         };
         subscriptions.push(Subscription {
-            instalments: offer.instalments_due(agreement.accepted_at, until),
+            instalments: agreement.instalments_due(until),
             agreement,
             offer,
             token,
@@ -200,10 +202,7 @@ fn add_usage(subscriptions: &mut [Subscription], records: &[AcceptedRecord]) {
         let Some(shown) = number.and_then(|number| subscriptions.get_mut(*number)) else {
             continue;
         };
-        let since = shown.agreement.accepted_at;
-        let price = shown
-            .offer
-            .price(&record.dimension, record.timestamp, since);
+        let price = shown.agreement.price(&record.dimension, record.timestamp);
         let (units, charge) = shown.usage.entry(record.dimension.to_string()).or_default();
         *units += record.quantity;
         *charge += price * record.quantity;
@@ -248,7 +247,7 @@ fn problem(error: &ControlError) -> Response {
     let status = match error {
         ControlError::Field { .. } => StatusCode::BAD_REQUEST,
         ControlError::NotFound { .. } => StatusCode::NOT_FOUND,
-        ControlError::Ended { .. } => StatusCode::CONFLICT,
+        ControlError::Ended { .. } | ControlError::NotNow { .. } => StatusCode::CONFLICT,
         ControlError::Storage(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let page = frame(html! {
@@ -375,14 +374,14 @@ fn offer_choice(offer: &Offer, chosen: bool) -> Markup {
             label for=(id) {
                 strong { (offer.title) }
                 span { (offer.summary) }
-                @if let Some(contract) = &offer.contract {
+                @if let Some(contract) = &offer.terms.contract {
                     span.price {
                         (amount(contract.instalment_micro_usd))
                         @if contract.instalments > 1 { " a month" } @else { " in advance" }
                     }
                 }
                 span.rates {
-                    @for price in &offer.rates {
+                    @for price in &offer.terms.rates {
                         span { (price.dimension) " " (rate(price.micro_usd)) "/h" }
                     }
                 }
@@ -412,7 +411,7 @@ fn subscription_box(subscription: &Subscription, fulfillment_url: &str) -> Marku
                             }
                         }
                     }
-                    @if let Some(until) = subscription.offer.free_until(agreement.accepted_at) {
+                    @if let Some(until) = agreement.terms.free_until() {
                         div { dt { "Free until" } dd { (minute(until)) } }
                     }
                 }
@@ -449,10 +448,19 @@ fn subscription_box(subscription: &Subscription, fulfillment_url: &str) -> Marku
 
 fn status(agreement: &Agreement) -> Markup {
     match agreement.status {
+        AgreementStatus::Scheduled => html! {
+            span.status { "Begins " (minute(agreement.starts_at)) }
+        },
         AgreementStatus::Active => html! { span.status.active { "Active" } },
         AgreementStatus::Ended { at, how } => html! {
             span.status.ended {
-                @match how { Ending::Cancelled => "Cancelled ", Ending::Expired => "Expired " }
+                @match how {
+                    Ending::Cancelled => "Cancelled ",
+                    Ending::Expired => "Expired ",
+                    Ending::Renewed => "Renewed ",
+                    Ending::Replaced => "Replaced ",
+                    Ending::Terminated => "Terminated ",
+                }
                 (minute(at))
             }
         },
@@ -465,7 +473,7 @@ fn bill(subscription: &Subscription) -> Markup {
             caption { "The bill so far" }
             thead { tr { th { "For" } th.number { "Units" } th.number { "Charge" } } }
             tbody {
-                @if subscription.offer.contract.is_some() {
+                @if subscription.agreement.terms.terms.contract.is_some() {
                     tr { td { "Contract" } td.number { "" } td.number { (amount(subscription.instalments)) } }
                 }
                 @for (dimension, (units, charge)) in &subscription.usage {

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::Inner;
 use crate::faults::CallFault;
 use crate::lock;
-use crate::offers::Entitled;
 use crate::state::{Agreement, AgreementStatus};
+use crate::terms::Entitled;
 use crate::wire::{AwsError, Wire};
 
 const LARGEST_PAGE: i64 = 25;
@@ -65,7 +65,7 @@ impl Inner {
             .filter(|agreement| agreement.status == AgreementStatus::Active);
         let matching: Vec<(&Agreement, &Entitled)> = live
             .flat_map(|agreement| {
-                let contract = self.offer(agreement.offer).contract.as_ref();
+                let contract = agreement.terms.terms.contract.as_ref();
                 let entitlements = contract.map_or(&[][..], |contract| &contract.entitlements);
                 entitlements
                     .iter()

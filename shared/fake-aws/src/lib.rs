@@ -53,12 +53,13 @@
 //! the protocols. `state.rs` is the marketplace's state, `journal.rs` keeps
 //! it. `clock.rs` and `schedule.rs` move time, `events.rs` delivers,
 //! `faults.rs` interferes. `control.rs` is the control API, `buyer_page.rs`
-//! the page for people, `offers.rs` what can be bought. `in_process.rs` (feature
+//! the page for people, `offers.rs` what can be bought, `lifecycle.rs` what becomes of it. `in_process.rs` (feature
 //! `in-process`) reaches all this without a network.
 
 mod agreement;
 mod api;
 mod buyer_page;
+mod buyers;
 mod calls;
 mod clock;
 mod config;
@@ -71,6 +72,7 @@ mod ids;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod journal;
+mod lifecycle;
 mod metering;
 mod notices;
 mod offers;
@@ -78,6 +80,7 @@ mod schedule;
 mod secret;
 mod state;
 mod template;
+mod terms;
 mod usage_record;
 mod wire;
 
@@ -100,18 +103,21 @@ pub use crate::clock::ClockError;
 pub use crate::config::{
     BeforeActivation, Config, FinalHour, IdenticalRetry, RateLimit, Readings, StartError,
 };
-pub use crate::control::{ControlError, NewAgreement};
+pub use crate::control::ControlError;
 pub use crate::dynamodb::TableError;
 pub use crate::events::Deliver;
 pub use crate::faults::{ANY_OPERATION, EVENTS, Fault, FaultKind};
 #[cfg(feature = "in-process")]
 pub use crate::in_process::InProcess;
 pub use crate::journal::JournalError;
+pub use crate::lifecycle::{
+    Amendment, NewAgreement, Purchase, Renewal, RenewalIntent, RenewedLicense,
+};
 pub use crate::notices::Notice;
 pub use crate::offers::OfferKind;
 pub use crate::schedule::Schedule;
 pub use crate::state::{
-    AcceptedRecord, Agreement, AgreementStatus, Allocation, Ending, License, LicenseState,
+    AcceptedRecord, Agreement, AgreementStatus, Allocation, Ending, Intent, License, LicenseState,
 };
 pub use crate::template::TemplateError;
 
@@ -247,6 +253,9 @@ impl FakeAws {
             .route("/_fake/state", get(control::state))
             .route("/_fake/agreements", post(control::agreements))
             .route("/_fake/agreements/{id}/cancel", post(control::cancel))
+            .route("/_fake/agreements/{id}/terminate", post(control::terminate))
+            .route("/_fake/agreements/{id}/renew", post(control::renew))
+            .route("/_fake/agreements/{id}/amend", post(control::amend))
             .route("/_fake/agreements/{id}/notices", post(control::notices))
             .route("/_fake/buyers/{account}/suspend", post(control::suspend))
             .route("/_fake/buyers/{account}/restore", post(control::restore))
@@ -300,15 +309,24 @@ impl FakeAws {
         &self,
         decide: impl FnOnce(&Marketplace) -> Result<Vec<Change>, ControlError>,
     ) -> Result<u64, ControlError> {
+        let (first, ()) = self.commit_with(|state| Ok((decide(state)?, ())))?;
+        Ok(first)
+    }
+
+    /// The same, and what the decision made.
+    fn commit_with<T>(
+        &self,
+        decide: impl FnOnce(&Marketplace) -> Result<(Vec<Change>, T), ControlError>,
+    ) -> Result<(u64, T), ControlError> {
         let has_target = self.has_target();
         let mut kept = lock(&self.inner.kept);
         let first = kept.state.next_event_sequence();
-        let mut changes = decide(&kept.state)?;
+        let (mut changes, made) = decide(&kept.state)?;
         if !has_target {
             changes.extend(events::forget_oldest(&kept.state, &changes));
         }
         kept.commit(changes).map_err(ControlError::Storage)?;
-        Ok(first)
+        Ok((first, made))
     }
 }
 

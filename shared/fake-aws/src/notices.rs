@@ -5,16 +5,14 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::control::{ControlError, going_on};
-use crate::events::whole_seconds;
+use crate::control::ControlError;
+use crate::events::{renewal_decision, whole_seconds};
+use crate::lifecycle::going_on;
 use crate::state::Agreement;
 use crate::{FakeAws, Inner};
 
 /// How many days before an agreement's end AWS says so.
 pub(crate) const ENDING_DAYS: [u16; 5] = [180, 120, 90, 60, 30];
-
-/// How long before an agreement's end its renewal can no longer be turned off.
-const LOCKOUT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Something that AWS says of an agreement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,13 +131,14 @@ impl Notice {
 
 /// The instants at which AWS says that an agreement ends, and in how many days.
 pub(crate) fn endings(agreement: &Agreement) -> impl Iterator<Item = (Timestamp, u16)> + use<> {
-    let (ends_at, accepted_at) = (agreement.ends_at, agreement.accepted_at);
+    let ends_at = agreement.ends_at;
+    let since = agreement.starts_at.max(agreement.updated_at);
     let told = move |days| {
         let before = SignedDuration::from_hours(24 * i64::from(days));
         ends_at?.checked_sub(before).ok().map(|at| (at, days))
     };
     let told = ENDING_DAYS.into_iter().filter_map(told);
-    told.filter(move |(at, _)| *at > accepted_at)
+    told.filter(move |(at, _)| *at > since)
 }
 
 impl FakeAws {
@@ -173,7 +172,13 @@ impl FakeAws {
 }
 
 impl Inner {
-    fn notice_event(&self, notice: Notice, agreement: &Agreement, at: Timestamp) -> Value {
+    /// The event of `notice` about `agreement`, at `at`.
+    pub(crate) fn notice_event(
+        &self,
+        notice: Notice,
+        agreement: &Agreement,
+        at: Timestamp,
+    ) -> Value {
         let at = whole_seconds(at);
         let offer = &self.offer(agreement.offer).offer_id;
         let mut detail = json!({
@@ -222,23 +227,17 @@ impl Inner {
         detail["proposer"] = json!({"accountId": self.config.seller_account});
         detail["offer"] = json!({"id": self.offer(agreement.offer).offer_id});
         if let Some(ends_at) = agreement.ends_at {
-            detail["agreement"]["startTime"] = json!(agreement.accepted_at.to_string());
+            detail["agreement"]["startTime"] = json!(agreement.starts_at.to_string());
             detail["agreement"]["endTime"] = json!(ends_at.to_string());
         }
-        let lockout = agreement
-            .ends_at
-            .and_then(|end| end.checked_sub(LOCKOUT).ok());
         match notice {
             Notice::AdvisoryIssued => detail["advisory"] = json!({"issuedAt": at.to_string()}),
             Notice::AdvisoryResolved => detail["advisory"] = json!({"resolvedAt": at.to_string()}),
             Notice::Ending(days) => {
                 detail["agreement"]["status"] = json!("ACTIVE");
                 detail["agreement"]["daysBeforeEndTime"] = json!(days);
-                detail["agreement"]["autoRenewalEnabled"] = json!(false);
-                detail["renewalSummary"] = json!({
-                    "lockoutStartTime": lockout.map(|at| at.to_string()),
-                    "disabledBy": null,
-                });
+                detail["agreement"]["autoRenewalEnabled"] = json!(agreement.auto_renewal);
+                detail["renewalSummary"] = renewal_decision(agreement);
             }
             Notice::RenewalTermsFinalized | Notice::RenewalUpcoming => {
                 detail["renewalSummary"] = json!({

@@ -9,6 +9,7 @@ mod control;
 mod dynamodb;
 mod entitlement;
 mod events;
+mod lifecycle;
 mod metering;
 mod persistence;
 mod secret;
