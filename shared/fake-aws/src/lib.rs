@@ -76,6 +76,7 @@ mod lifecycle;
 mod metering;
 mod notices;
 mod offers;
+mod paging;
 mod schedule;
 mod secret;
 mod state;

@@ -111,7 +111,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             })
             .collect()
     };
-    let contract = |hours: i64, instalments: u32, dollars: u64| {
+    let contract = |hours: i64, instalments: u32, dollars: u64, by_unit: bool| {
         Some(Contract {
             months: 12,
             entitlements: dimensions
@@ -123,6 +123,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
                 .collect(),
             instalments,
             instalment_micro_usd: dollars * MICROS_PER_USD,
+            by_unit,
         })
     };
     let offer = |kind, offer_id, title, summary, rates, contract, free_days| Offer {
@@ -161,7 +162,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             "Private offer, prepaid yearly",
             "12 months paid at once; use beyond the contract at a reduced rate.",
             rates(80),
-            contract(87_600, 1, 9_600),
+            contract(87_600, 1, 9_600, false),
             0,
         ),
         offer(
@@ -170,7 +171,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             "Private offer, prepaid monthly",
             "12 months in monthly instalments; use beyond the contract at a reduced rate.",
             rates(85),
-            contract(87_600, 12, 850),
+            contract(87_600, 12, 850, false),
             0,
         ),
         offer(
@@ -179,7 +180,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             "Contract with consumption",
             "A small 12-month contract; use beyond it is metered.",
             rates(90),
-            contract(1_000, 1, 120),
+            contract(1_000, 1, 120, true),
             0,
         ),
     ])
@@ -196,12 +197,23 @@ fn list_price(dimension: &str) -> MicroUsd {
     }
 }
 
+/// A price as AWS writes it: `0.011`, `9600.00`.
+pub(crate) fn decimal(micro_usd: MicroUsd) -> String {
+    let whole = micro_usd / MICROS_PER_USD;
+    format!("{whole}.{}", cents_and_fractions(micro_usd))
+}
+
 /// A price as it is: `$0.011`, `$9,600.00`; fractions of a cent are shown
 /// where there are any.
 pub(crate) fn rate(micro_usd: MicroUsd) -> String {
+    let dollars = whole_dollars(micro_usd / MICROS_PER_USD);
+    format!("{dollars}.{}", cents_and_fractions(micro_usd))
+}
+
+/// At least two digits, more where there are any.
+fn cents_and_fractions(micro_usd: MicroUsd) -> String {
     let micros = format!("{:06}", micro_usd % MICROS_PER_USD);
-    let cents = micros.trim_end_matches('0');
-    format!("{}.{cents:0<2}", whole_dollars(micro_usd / MICROS_PER_USD))
+    format!("{:0<2}", micros.trim_end_matches('0'))
 }
 
 /// A sum to pay, to the cent, half a cent rounded up: `$1,234.56`.
@@ -251,6 +263,8 @@ mod tests {
         assert_eq!(rate(11_000), "$0.011");
         assert_eq!(rate(9_350), "$0.00935");
         assert_eq!(rate(9_600_000_000), "$9,600.00");
+        assert_eq!(decimal(9_600_000_000), "9600.00");
+        assert_eq!(decimal(9_350), "0.00935");
     }
 
     #[test]

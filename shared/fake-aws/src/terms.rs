@@ -37,6 +37,8 @@ pub(crate) struct Contract {
     pub(crate) instalments: u32,
     /// Each instalment, in millionths of a US dollar.
     pub(crate) instalment_micro_usd: MicroUsd,
+    /// Whether the buyer chose the quantities, each unit at its price.
+    pub(crate) by_unit: bool,
 }
 
 /// An entitlement of a contract.
@@ -56,6 +58,16 @@ pub(crate) struct AcceptedTerms {
     /// What was agreed on.
     #[serde(flatten)]
     pub(crate) terms: Terms,
+}
+
+impl Contract {
+    /// What one unit costs, all being paid for.
+    pub(crate) fn unit_price(&self) -> MicroUsd {
+        let units: i64 = self.entitlements.iter().map(|of| of.value).sum();
+        let total = self.instalment_micro_usd * MicroUsd::from(self.instalments);
+        let units = MicroUsd::try_from(units).unwrap_or(0);
+        total.checked_div(units).unwrap_or(0)
+    }
 }
 
 impl AcceptedTerms {

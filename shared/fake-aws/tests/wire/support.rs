@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb as dynamodb;
+use aws_sdk_marketplaceagreement as agreement;
 use aws_sdk_marketplaceentitlement as entitlement;
 use aws_sdk_marketplacemetering as metering;
 use axum::body::Body;
@@ -96,6 +97,7 @@ macro_rules! client {
 client!(dynamodb_client, dynamodb);
 client!(metering_client, metering);
 client!(entitlement_client, entitlement);
+client!(agreement_client, agreement);
 
 pub(crate) async fn subscribe(fake: &FakeAws, offer: OfferKind) -> NewAgreement {
     fake.create_agreement(offer, BUYER).await.unwrap()
