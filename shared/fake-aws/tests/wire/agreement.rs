@@ -83,9 +83,8 @@ async fn terms(client: &Client, made: &NewAgreement) -> Vec<AcceptedTerm> {
 async fn entitled(client: &Client, made: &NewAgreement) -> (String, Option<String>) {
     let get = client.get_agreement_entitlements();
     let answer = get.agreement_id(&made.agreement_id).send().await.unwrap();
-    let [entitlement] = answer.agreement_entitlements() else {
-        panic!("{answer:?}");
-    };
+    assert_eq!(answer.agreement_entitlements().len(), 1);
+    let entitlement = &answer.agreement_entitlements()[0];
     assert_eq!(entitlement.license_arn(), Some(made.license_arn.as_str()));
     assert_eq!(entitlement.registration_token(), None, "for acceptors only");
     let reason = entitlement.status_reason_code();
