@@ -28,7 +28,9 @@
 //! and statuses; which mistakes refuse a whole call and which one record;
 //! limits of records, sizes, tags and allocations; the 24 hours and the
 //! month's cut-off; results in no order to rely on; events in the shapes that
-//! a seller captured, in their order; entitlement filters and pages.
+//! a seller captured, in their order; an agreement's chain of renewals,
+//! amendments and ends; filters, orders and pages of entitlements and
+//! agreements.
 //!
 //! # Readings
 //! Where AWS's documents are silent or disagree, [`Readings`] chooses: the
@@ -37,7 +39,9 @@
 //! setting: `ProductCode` beside a license is refused (the model warns of
 //! duplicate billing, sellers saw a refusal); usage stamped after a license's
 //! end is refused like usage before its activation; the final hour's length
-//! is one hour.
+//! is one hour. Whether a license survives a renewal nobody says: both are
+//! played. What the agreement API leaves open is told in `agreement.rs` and
+//! the files beside it.
 //!
 //! # Deliberately absent
 //! Signatures are not checked. Fractions of a unit

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::control::ControlError;
-use crate::events::{renewal_decision, whole_seconds};
+use crate::events::{LOCKOUT_DAYS, renewal_decision, whole_seconds};
 use crate::lifecycle::going_on;
-use crate::state::Agreement;
+use crate::offers::{MicroUsd, decimal};
+use crate::state::{Agreement, Change};
 use crate::{FakeAws, Inner};
 
 /// How many days before an agreement's end AWS says so.
@@ -153,21 +154,42 @@ impl FakeAws {
         Ok(())
     }
 
-    /// Queues the event; its number.
-    pub(crate) fn queue_notice(&self, id: &str, notice: Notice) -> Result<u64, ControlError> {
+    fn queue_notice(&self, id: &str, notice: Notice) -> Result<u64, ControlError> {
         let now = self.now();
         self.commit(|state| {
             let agreement = going_on(state, id)?;
             let event = self.inner.notice_event(notice, agreement, now);
             let mut changes = vec![self.inner.queue(vec![(now, event)])];
             if let Notice::Ending(days) = notice {
-                changes.push(crate::state::Change::EndingTold {
-                    agreement_id: id.to_owned(),
-                    days,
-                });
+                changes.push(told(id, days));
             }
             Ok(changes)
         })
+    }
+
+    /// AWS says by itself that an agreement ends in so many days and, once
+    /// nobody can turn its renewal off any more, that it will renew. Queues
+    /// the events; the number of the first.
+    pub(crate) fn tell_ending(&self, id: &str, days: u16) -> Result<u64, ControlError> {
+        let now = self.now();
+        self.commit(|state| {
+            let agreement = going_on(state, id)?;
+            let mut notices = vec![Notice::Ending(days)];
+            if agreement.auto_renewal && i64::from(days) == LOCKOUT_DAYS {
+                notices.push(Notice::RenewalUpcoming);
+            }
+            let events = notices
+                .into_iter()
+                .map(|notice| (now, self.inner.notice_event(notice, agreement, now)));
+            Ok(vec![self.inner.queue(events.collect()), told(id, days)])
+        })
+    }
+}
+
+fn told(id: &str, days: u16) -> Change {
+    Change::EndingTold {
+        agreement_id: id.to_owned(),
+        days,
     }
 }
 
@@ -240,9 +262,11 @@ impl Inner {
                 detail["renewalSummary"] = renewal_decision(agreement);
             }
             Notice::RenewalTermsFinalized | Notice::RenewalUpcoming => {
+                let instalments = agreement.terms.instalments();
+                let total: MicroUsd = instalments.map(|(_, micro_usd)| micro_usd).sum();
                 detail["renewalSummary"] = json!({
                     "lockoutReached": notice == Notice::RenewalUpcoming,
-                    "tcv": "0.00",
+                    "tcv": decimal(total),
                     "currency": "USD",
                 });
             }

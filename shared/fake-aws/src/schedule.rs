@@ -14,7 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::ClockError;
 use crate::lock;
-use crate::notices::Notice;
 use crate::state::Change;
 use crate::{ControlError, FakeAws};
 
@@ -208,7 +207,7 @@ impl FakeAws {
     async fn run_due(&self, due: Due, budget: &mut Budget) -> Result<(), ClockError> {
         match due {
             Due::Event(sequence) => self.deliver(sequence).await,
-            Due::Ending(id, days) => settled(self.queue_notice(&id, Notice::Ending(days)))?,
+            Due::Ending(id, days) => settled(self.tell_ending(&id, days))?,
             Due::Start(id) => settled(self.begin(&id))?,
             Due::End(id) => settled(self.reach_end(&id))?,
             Due::Schedule(index) => {

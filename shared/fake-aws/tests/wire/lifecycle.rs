@@ -9,6 +9,8 @@ use crate::support::{
     UPDATED, at, aws, control, fake, kind, kinds, listen, meter, subscribe, usage,
 };
 
+const UPCOMING: &str = "Purchase Agreement Renewal Upcoming - Proposer";
+
 async fn bought(fake: &FakeAws, more: &Value) -> Value {
     let mut body = json!({"offer": "private-yearly", "buyer_account": BUYER});
     for (name, value) in more.as_object().unwrap() {
@@ -218,6 +220,9 @@ async fn a_term_that_renews_itself_goes_on_year_after_year() {
     fake.advance_to(at("2027-10-24T00:00:00Z")).await.unwrap();
     let ending = &last(&received, ENDING)["detail"];
     assert_eq!(ending["agreement"]["autoRenewalEnabled"], true);
+    let upcoming = &last(&received, UPCOMING);
+    assert_eq!(upcoming["time"], "2027-10-23T10:00:00Z");
+    assert_eq!(upcoming["detail"]["renewalSummary"]["tcv"], "9600.00");
     taken(&received);
     fake.advance_to(at("2027-11-22T10:00:00Z")).await.unwrap();
     let created = last(&received, CREATED)["detail"]["agreement"].clone();
