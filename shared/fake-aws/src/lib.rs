@@ -53,12 +53,13 @@
 //!
 //! # Where to look
 //! `api.rs` finds the operation; `metering.rs`, `usage_record.rs`,
-//! `entitlement.rs`, `agreement.rs`, `dynamodb.rs`, `secret.rs` serve it; `wire.rs` knows
-//! the protocols. `state.rs` is the marketplace's state, `journal.rs` keeps
-//! it. `clock.rs` and `schedule.rs` move time, `events.rs` delivers,
-//! `faults.rs` interferes. `control.rs` is the control API, `buyer_page.rs`
-//! the page for people, `offers.rs` what can be bought, `lifecycle.rs` what becomes of it. `in_process.rs` (feature
-//! `in-process`) reaches all this without a network.
+//! `entitlement.rs`, `agreement.rs`, `dynamodb.rs`, `secret.rs` serve it;
+//! `wire.rs` knows the protocols. `state.rs` is the marketplace's state,
+//! `journal.rs` keeps it. `offers.rs` is what can be bought, `lifecycle.rs`
+//! what becomes of it, `buyers.rs` who is suspended. `clock.rs` and
+//! `schedule.rs` move time, `events.rs` delivers, `faults.rs` interferes.
+//! `control.rs` is the control API, `buyer_page.rs` the page for people.
+//! `in_process.rs` (feature `in-process`) reaches all this without a network.
 
 mod agreement;
 mod api;

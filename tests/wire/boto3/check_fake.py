@@ -3,8 +3,8 @@
 Usage: check_fake.py http://127.0.0.1:8090
 
 Talks to a running fake through boto3 and through plain HTTP, prints a line
-for everything it checked, and exits 1 at the first difference. It makes one
-agreement for each run and one table of its own, and moves the clock by two
+for everything it checked, and exits 1 at the first difference. It makes two
+agreements for each run and one table of its own, and moves the clock by two
 hours, so the fake should be one that was started for it.
 """
 

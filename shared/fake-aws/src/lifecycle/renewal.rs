@@ -8,7 +8,7 @@ use crate::control::ControlError;
 use crate::events::Family;
 use crate::offers::OfferKind;
 use crate::state::{Agreement, AgreementStatus, Change, Intent, Marketplace};
-use crate::terms::AcceptedTerms;
+use crate::terms::{AcceptedTerms, Terms};
 use crate::{FakeAws, Inner, whole_seconds};
 
 /// How an agreement is renewed.
@@ -18,7 +18,8 @@ pub struct Renewal {
     pub license: RenewedLicense,
     /// What AWS calls it.
     pub intent: RenewalIntent,
-    /// Under another offer's terms; `None`: under those accepted.
+    /// Under another offer's terms; `None`: under those accepted, but for free
+    /// days.
     pub offer: Option<OfferKind>,
     /// When the new agreement begins, ahead of the clock and not after the end
     /// of the one before; `None`: at once.
@@ -132,7 +133,11 @@ impl Inner {
         };
         let terms = match renewal.offer {
             Some(offer) => self.offer(offer).terms.clone(),
-            None => before.terms.terms.clone(),
+            // A trial is given once.
+            None => Terms {
+                free_days: 0,
+                ..before.terms.terms.clone()
+            },
         };
         let license_arn = match renewal.license {
             RenewedLicense::Same => before.license_arn.clone(),

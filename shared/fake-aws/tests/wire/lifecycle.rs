@@ -212,6 +212,19 @@ async fn a_renewal_of_the_same_license_can_be_cancelled_before_it_begins() {
 }
 
 #[tokio::test]
+async fn a_renewal_gives_no_second_trial() {
+    let fake = fake().await;
+    let first = bought(&fake, &json!({"offer": "free-trial"})).await;
+    let (_, second) = play(&fake, &first, "renew", &json!({"license": "same"})).await;
+    for (made, free) in [(&first, true), (&second, false)] {
+        let body = json!({"agreementId": made["agreement_id"]});
+        let target = "AWSMPCommerceService_v20200301.DescribeAgreement";
+        let (_, described) = aws(&fake, target, &body).await;
+        assert_eq!(described.get("freeTrialSummary").is_some(), free);
+    }
+}
+
+#[tokio::test]
 async fn a_term_that_renews_itself_goes_on_year_after_year() {
     let fake = fake().await;
     let received = listen(&fake, 0);
