@@ -3,9 +3,10 @@
 //!
 //! Five things fall due: events waiting for delivery, what AWS says before an
 //! agreement's end, starts of agreements, ends of their terms, and the
-//! schedules that were added. At one instant they run in that order, schedules in the order they were added. What has nothing due costs
-//! nothing: the clock jumps from instant to instant. Events do not fall due
-//! while there is no target to deliver them to.
+//! schedules that were added. At one instant they run in that order, schedules
+//! in the order they were added. What has nothing due costs nothing: the clock
+//! jumps from instant to instant. Events do not fall due while there is no
+//! target to deliver them to.
 
 use std::sync::Arc;
 
