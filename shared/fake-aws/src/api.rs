@@ -27,6 +27,8 @@ enum Operation {
     GetEntitlements,
     DescribeAgreement,
     SearchAgreements,
+    GetAgreementTerms,
+    GetAgreementEntitlements,
     GetSecretValue,
 }
 
@@ -40,6 +42,10 @@ impl Operation {
             ("AWSMPEntitlementService", "GetEntitlements") => Operation::GetEntitlements,
             ("AWSMPCommerceService_v20200301", "DescribeAgreement") => Operation::DescribeAgreement,
             ("AWSMPCommerceService_v20200301", "SearchAgreements") => Operation::SearchAgreements,
+            ("AWSMPCommerceService_v20200301", "GetAgreementTerms") => Operation::GetAgreementTerms,
+            ("AWSMPCommerceService_v20200301", "GetAgreementEntitlements") => {
+                Operation::GetAgreementEntitlements
+            }
             ("secretsmanager", "GetSecretValue") => Operation::GetSecretValue,
             _ => return None,
         })
@@ -52,6 +58,8 @@ impl Operation {
             Operation::GetEntitlements => "GetEntitlements",
             Operation::DescribeAgreement => "DescribeAgreement",
             Operation::SearchAgreements => "SearchAgreements",
+            Operation::GetAgreementTerms => "GetAgreementTerms",
+            Operation::GetAgreementEntitlements => "GetAgreementEntitlements",
             Operation::GetSecretValue => "GetSecretValue",
         }
     }
@@ -63,9 +71,10 @@ impl Operation {
                 "com.amazonaws.marketplacemetering"
             }
             Operation::GetEntitlements => "com.amazonaws.marketplaceentitlementservice",
-            Operation::DescribeAgreement | Operation::SearchAgreements => {
-                "com.amazonaws.marketplaceagreement"
-            }
+            Operation::DescribeAgreement
+            | Operation::SearchAgreements
+            | Operation::GetAgreementTerms
+            | Operation::GetAgreementEntitlements => "com.amazonaws.marketplaceagreement",
             Operation::GetSecretValue => "com.amazonaws.secretsmanager",
         }
     }
@@ -76,7 +85,10 @@ impl Operation {
             Operation::ResolveCustomer
             | Operation::BatchMeterUsage
             | Operation::GetEntitlements => "InternalServiceErrorException",
-            Operation::DescribeAgreement | Operation::SearchAgreements => "InternalServerException",
+            Operation::DescribeAgreement
+            | Operation::SearchAgreements
+            | Operation::GetAgreementTerms
+            | Operation::GetAgreementEntitlements => "InternalServerException",
             Operation::GetSecretValue => "InternalServiceError",
         }
     }
@@ -242,7 +254,9 @@ fn serve(
         Operation::BatchMeterUsage => inner.batch_meter_usage(request, body_length, fault),
         Operation::GetEntitlements => inner.get_entitlements(request, fault),
         Operation::DescribeAgreement => inner.describe_agreement(request),
-        Operation::SearchAgreements => inner.search_agreements(request),
+        Operation::SearchAgreements => inner.search_agreements(request, fault),
+        Operation::GetAgreementTerms => inner.get_agreement_terms(request, fault),
+        Operation::GetAgreementEntitlements => inner.get_agreement_entitlements(request, fault),
         Operation::GetSecretValue => inner.get_secret_value(request),
     }
 }

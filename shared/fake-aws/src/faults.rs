@@ -27,7 +27,7 @@ pub enum FaultKind {
     Unprocessed,
     /// A call is answered late, an event is delivered late.
     Delay,
-    /// `GetEntitlements` answers an empty page with a token to go on.
+    /// A call that gives pages answers an empty one with a token to go on.
     EmptyPage,
     /// An event is delivered twice.
     DuplicateEvent,
@@ -87,13 +87,23 @@ pub const EVENTS: &str = "events";
 pub const ANY_OPERATION: &str = "*";
 
 /// Operations that are served besides DynamoDB's.
-pub(crate) const OPERATIONS: [&str; 6] = [
+pub(crate) const OPERATIONS: [&str; 8] = [
     "ResolveCustomer",
     "BatchMeterUsage",
     "GetEntitlements",
     "DescribeAgreement",
     "SearchAgreements",
+    "GetAgreementTerms",
+    "GetAgreementEntitlements",
     "GetSecretValue",
+];
+
+/// Those of them that give pages.
+const PAGED: [&str; 4] = [
+    "GetEntitlements",
+    "SearchAgreements",
+    "GetAgreementTerms",
+    "GetAgreementEntitlements",
 ];
 
 /// A fault to come.
@@ -163,7 +173,8 @@ impl Fault {
             FaultKind::ReorderEvents if self.operation == ANY_OPERATION => None,
             FaultKind::ReorderEvents => only(EVENTS),
             FaultKind::Unprocessed => only("BatchMeterUsage"),
-            FaultKind::EmptyPage => only("GetEntitlements"),
+            FaultKind::EmptyPage => (!PAGED.contains(&self.operation.as_str()))
+                .then(|| format!("empty_page goes with {} only", PAGED.join(", "))),
             FaultKind::Throttle | FaultKind::InternalError | FaultKind::LostAnswer => {
                 of_events.then(|| format!("{} goes with an API operation", self.fault.name()))
             }

@@ -3,12 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod agreement;
 mod buyer_page;
 mod clock;
 mod control;
 mod dynamodb;
 mod entitlement;
 mod events;
+mod lifecycle;
 mod metering;
 mod persistence;
 mod secret;
