@@ -4,6 +4,7 @@
 use domain::hour::Hour;
 use domain::ledger::included::Included;
 use domain::license::{Pricing, pricing_at};
+use domain::member::Role;
 use domain::money::Usd;
 use maud::{Markup, html};
 
@@ -44,7 +45,13 @@ fn in_force<'a>(all: &'a [Pricing], page: &Page<'_>, until: Hour) -> Vec<&'a Pri
 fn terms(page: &Page<'_>, pricing: &Pricing) -> Markup {
     let terms = &pricing.terms;
     html! {
-        h3 { "Agreement " span.num { (terms.agreement) } ", since " (time(pricing.from)) }
+        h3 {
+            @match page.view.role {
+                Role::FullAccess => { "Agreement " span.num { (terms.agreement) } }
+                Role::ReadOnly => { "Agreement" }
+            }
+            ", since " (time(pricing.from))
+        }
         @if let Some(until) = pricing.free_until {
             @if page.view.as_of < until { p { strong { "Free trial" } " until " (time(until)) ": usage is metered, and AWS charges nothing for it." } }
             @else { p { "The free trial ended " (time(until)) "." } }
