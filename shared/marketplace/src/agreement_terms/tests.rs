@@ -102,3 +102,33 @@ fn a_trials_length_is_in_days_or_weeks() {
     assert_eq!(days("P1M"), None);
     assert_eq!(days("soon"), None);
 }
+
+#[tokio::test]
+async fn a_contract_whose_length_and_amounts_the_buyer_chose_costs_what_they_chose() {
+    let card = |length, price| {
+        map(&[
+            ("selector", map(&[("value", text(length))])),
+            ("rateCard", list(&[rate("medium_hours", price)])),
+        ])
+    };
+    let chosen = map(&[
+        ("dimensionKey", text("medium_hours")),
+        ("dimensionValue", vec![0x19, 0x03, 0xe8]),
+    ]);
+    let configuration = map(&[
+        ("selectorValue", text("P12M")),
+        ("dimensions", list(&[chosen])),
+    ]);
+    let term = map(&[
+        (
+            "rateCards",
+            list(&[card("P1M", "0.02"), card("P12M", "0.01")]),
+        ),
+        ("configuration", configuration),
+    ]);
+    let term = map(&[("configurableUpfrontPricingTerm", term)]);
+    let aws = Aws::answering([page(&[term], None)]);
+    let prepaid = ask(&aws).await.unwrap().prepaid.unwrap();
+    // 1,000 units at a cent.
+    assert_eq!((prepaid.micros, prepaid.payments), (10_000_000, 1));
+}
