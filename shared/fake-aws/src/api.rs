@@ -27,6 +27,7 @@ enum Operation {
     GetEntitlements,
     DescribeAgreement,
     SearchAgreements,
+    ListAgreementInvoiceLineItems,
     GetSecretValue,
 }
 
@@ -40,6 +41,9 @@ impl Operation {
             ("AWSMPEntitlementService", "GetEntitlements") => Operation::GetEntitlements,
             ("AWSMPCommerceService_v20200301", "DescribeAgreement") => Operation::DescribeAgreement,
             ("AWSMPCommerceService_v20200301", "SearchAgreements") => Operation::SearchAgreements,
+            ("AWSMPCommerceService_v20200301", "ListAgreementInvoiceLineItems") => {
+                Operation::ListAgreementInvoiceLineItems
+            }
             ("secretsmanager", "GetSecretValue") => Operation::GetSecretValue,
             _ => return None,
         })
@@ -52,6 +56,7 @@ impl Operation {
             Operation::GetEntitlements => "GetEntitlements",
             Operation::DescribeAgreement => "DescribeAgreement",
             Operation::SearchAgreements => "SearchAgreements",
+            Operation::ListAgreementInvoiceLineItems => "ListAgreementInvoiceLineItems",
             Operation::GetSecretValue => "GetSecretValue",
         }
     }
@@ -63,9 +68,9 @@ impl Operation {
                 "com.amazonaws.marketplacemetering"
             }
             Operation::GetEntitlements => "com.amazonaws.marketplaceentitlementservice",
-            Operation::DescribeAgreement | Operation::SearchAgreements => {
-                "com.amazonaws.marketplaceagreement"
-            }
+            Operation::DescribeAgreement
+            | Operation::SearchAgreements
+            | Operation::ListAgreementInvoiceLineItems => "com.amazonaws.marketplaceagreement",
             Operation::GetSecretValue => "com.amazonaws.secretsmanager",
         }
     }
@@ -76,7 +81,9 @@ impl Operation {
             Operation::ResolveCustomer
             | Operation::BatchMeterUsage
             | Operation::GetEntitlements => "InternalServiceErrorException",
-            Operation::DescribeAgreement | Operation::SearchAgreements => "InternalServerException",
+            Operation::DescribeAgreement
+            | Operation::SearchAgreements
+            | Operation::ListAgreementInvoiceLineItems => "InternalServerException",
             Operation::GetSecretValue => "InternalServiceError",
         }
     }
@@ -165,7 +172,7 @@ async fn dynamodb(fake: &FakeAws, operation: dynamodb::Operation, body: &[u8]) -
 
 /// Keeps a caller waiting in real time, as a fault wants it.
 #[expect(clippy::disallowed_methods, reason = "a fault delays an answer")]
-async fn delay(by: Duration) {
+pub(crate) async fn delay(by: Duration) {
     tokio::time::sleep(by).await;
 }
 
@@ -243,6 +250,9 @@ fn serve(
         Operation::GetEntitlements => inner.get_entitlements(request, fault),
         Operation::DescribeAgreement => inner.describe_agreement(request),
         Operation::SearchAgreements => inner.search_agreements(request),
+        Operation::ListAgreementInvoiceLineItems => {
+            inner.list_agreement_invoice_line_items(request, fake.now(), fault)
+        }
         Operation::GetSecretValue => inner.get_secret_value(request),
     }
 }

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::clock::ClockError;
 use crate::config::is_aws_account;
+use crate::data_feeds::UsageCorrection;
 use crate::events::Family;
 use crate::faults::{EVENTS, Fault, FaultKind};
 use crate::lock;
@@ -58,7 +59,7 @@ pub enum ControlError {
 }
 
 impl ControlError {
-    fn field(field: impl Into<String>, reason: impl Into<String>) -> ControlError {
+    pub(crate) fn field(field: impl Into<String>, reason: impl Into<String>) -> ControlError {
         ControlError::Field {
             field: field.into(),
             reason: reason.into(),
@@ -383,6 +384,7 @@ trait Request: DeserializeOwned {
 
 const STRING: &str = "a string";
 const COUNT: &str = "a whole number from 0 to 4294967295";
+const DAY: &str = "a day such as 2026-11-30";
 const INSTANT: &str = "an instant such as 2026-11-30T23:50:00Z";
 
 #[derive(Deserialize)]
@@ -418,6 +420,36 @@ impl Request for NoticeRequest {
 
 impl Request for TokenRequest {
     const FIELDS: &'static [Field] = &[Field::needed("license_arn", STRING)];
+}
+
+#[derive(Deserialize)]
+struct DataFeedRequest {
+    usage_date: String,
+    agreement_id: String,
+    dimension: String,
+    quantity: u32,
+}
+
+impl Request for DataFeedRequest {
+    const FIELDS: &'static [Field] = &[
+        Field::needed("usage_date", DAY),
+        Field::needed("agreement_id", STRING),
+        Field::needed("dimension", STRING),
+        Field::needed("quantity", COUNT),
+    ];
+}
+
+#[derive(Deserialize)]
+struct DataFeedFileRequest {
+    path: String,
+    text: Option<String>,
+}
+
+impl Request for DataFeedFileRequest {
+    const FIELDS: &'static [Field] = &[
+        Field::needed("path", STRING),
+        Field::optional("text", STRING),
+    ];
 }
 
 #[derive(Deserialize)]
@@ -637,6 +669,30 @@ pub(crate) async fn faults(State(fake): State<FakeAws>, body: Bytes) -> Answer {
 pub(crate) async fn clear_faults(State(fake): State<FakeAws>) -> Json<Value> {
     fake.clear_faults();
     Json(json!({"faults": []}))
+}
+
+/// `POST /_fake/data-feeds`: AWS's figure of a day is another one from now on.
+pub(crate) async fn data_feeds(State(fake): State<FakeAws>, body: Bytes) -> Answer {
+    let request: DataFeedRequest = read(&body)?;
+    let usage_date = request.usage_date.parse();
+    let correction = UsageCorrection {
+        usage_date: usage_date
+            .map_err(|_| ControlError::field("usage_date", format!("must be {DAY}")))?,
+        agreement_id: request.agreement_id,
+        dimension: request.dimension,
+        quantity: request.quantity.into(),
+    };
+    fake.correct_usage(correction.clone())?;
+    Ok(Json(json!(correction)))
+}
+
+/// `POST /_fake/data-feeds/files`: a file of the bucket holds this text, or is
+/// not there.
+pub(crate) async fn data_feed_files(State(fake): State<FakeAws>, body: Bytes) -> Answer {
+    let request: DataFeedFileRequest = read(&body)?;
+    let there = request.text.is_some();
+    fake.replace_data_feed_file(&request.path, request.text)?;
+    Ok(Json(json!({"path": request.path, "there": there})))
 }
 
 /// `POST /_fake/buyers/{account}/suspend`.

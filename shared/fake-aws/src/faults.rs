@@ -27,7 +27,7 @@ pub enum FaultKind {
     Unprocessed,
     /// A call is answered late, an event is delivered late.
     Delay,
-    /// `GetEntitlements` answers an empty page with a token to go on.
+    /// A list is answered by an empty page with a token to go on.
     EmptyPage,
     /// An event is delivered twice.
     DuplicateEvent,
@@ -87,13 +87,23 @@ pub const EVENTS: &str = "events";
 pub const ANY_OPERATION: &str = "*";
 
 /// Operations that are served besides DynamoDB's.
-pub(crate) const OPERATIONS: [&str; 6] = [
+pub(crate) const OPERATIONS: [&str; 9] = [
     "ResolveCustomer",
     "BatchMeterUsage",
     "GetEntitlements",
     "DescribeAgreement",
     "SearchAgreements",
     "GetSecretValue",
+    "ListAgreementInvoiceLineItems",
+    "ListObjectsV2",
+    "GetObject",
+];
+
+/// Operations that answer by page and may answer an empty one.
+const PAGED: [&str; 3] = [
+    "GetEntitlements",
+    "ListAgreementInvoiceLineItems",
+    "ListObjectsV2",
 ];
 
 /// A fault to come.
@@ -163,7 +173,8 @@ impl Fault {
             FaultKind::ReorderEvents if self.operation == ANY_OPERATION => None,
             FaultKind::ReorderEvents => only(EVENTS),
             FaultKind::Unprocessed => only("BatchMeterUsage"),
-            FaultKind::EmptyPage => only("GetEntitlements"),
+            FaultKind::EmptyPage => (!PAGED.contains(&self.operation.as_str()))
+                .then(|| format!("empty_page goes with one of {}", PAGED.join(", "))),
             FaultKind::Throttle | FaultKind::InternalError | FaultKind::LostAnswer => {
                 of_events.then(|| format!("{} goes with an API operation", self.fault.name()))
             }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::config::FinalHour;
+use crate::data_feeds::{ByHand, UsageCorrection};
 use crate::notices::endings;
 use crate::offers::OfferKind;
 
@@ -220,6 +221,13 @@ pub(crate) enum Change {
     BuyerSuspended { buyer_account: String },
     /// A buyer's AWS account is in good standing again.
     BuyerRestored { buyer_account: String },
+    /// AWS's figure of a day was made wrong.
+    UsageCorrected {
+        at: Timestamp,
+        correction: UsageCorrection,
+    },
+    /// A file of the data feeds was replaced, or taken away.
+    FeedFileReplaced { path: String, text: Option<String> },
     /// The clock was moved.
     ClockMoved { now: Timestamp, offset_ms: i64 },
 }
@@ -254,6 +262,7 @@ pub(crate) struct Marketplace {
     expiries: BTreeSet<(Timestamp, usize)>,
     /// When it is said of which agreement that it ends, and in how many days.
     endings: BTreeSet<(Timestamp, usize, u16)>,
+    feeds: ByHand,
     clock: Option<(Timestamp, SignedDuration)>,
 }
 
@@ -316,6 +325,8 @@ impl Marketplace {
             Change::BuyerRestored { buyer_account } => {
                 self.suspended.remove(&buyer_account);
             }
+            Change::UsageCorrected { at, correction } => self.feeds.correct(at, correction),
+            Change::FeedFileReplaced { path, text } => self.feeds.replace(path, text),
             Change::ClockMoved { now, offset_ms } => {
                 self.clock = Some((now, SignedDuration::from_millis(offset_ms)));
             }
@@ -493,6 +504,11 @@ impl Marketplace {
     /// An event that waits for delivery.
     pub(crate) fn event_mut(&mut self, sequence: u64) -> Option<&mut QueuedEvent> {
         self.events.get_mut(&sequence)
+    }
+
+    /// What was done to the data feeds by hand.
+    pub(crate) fn feeds(&self) -> &ByHand {
+        &self.feeds
     }
 
     /// Where the clock was last left, and how far ahead of the machine's.
