@@ -19,8 +19,8 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
         "app" => &["domain", "ledger", "marketplace", "store"],
         "web" => &["app", "domain", "store"],
         "runtime" => &["app", "domain", "marketplace", "store"],
-        "console" | "grace-expiry" | "ledger-check" | "marketplace-events" | "registration"
-        | "usage-intake" | "usage-posting" | "usage-submission" => FUNCTION,
+        "console" | "grace-expiry" | "ledger-check" | "marketplace-events" | "reconciliation"
+        | "registration" | "usage-intake" | "usage-posting" | "usage-submission" => FUNCTION,
         "local" => &[
             "app",
             "console",
@@ -29,6 +29,7 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
             "grace-expiry",
             "ledger-check",
             "marketplace-events",
+            "reconciliation",
             "registration",
             "runtime",
             "store",

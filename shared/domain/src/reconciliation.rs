@@ -14,6 +14,7 @@
 
 pub mod adjustments;
 pub mod amounts;
+pub mod kept;
 pub mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};

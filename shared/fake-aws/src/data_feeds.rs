@@ -303,6 +303,8 @@ impl Inner {
             }
             of.retain(|revision| revision.at <= at);
             if let Some(last) = of.last().copied() {
+                // What was said at the very same instant is as if it never was.
+                of.retain(|revision| revision.at < at);
                 of.push(Revision {
                     at,
                     quantity: if quantity == 0 {

@@ -1,6 +1,7 @@
 //! When the scheduled functions run: every minute on AWS; here every minute at
 //! which there may be something to do, so that a clock moved by a month does
-//! not cost 44,640 empty runs. The check of the ledger runs hourly on both.
+//! not cost 44,640 empty runs. The check of the ledger runs hourly on both, the
+//! comparison with AWS daily.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,10 +16,13 @@ const NEVER: i64 = i64::MAX;
 /// Seconds of an hour after which the ledger is checked, as in the template.
 const HALF_PAST: i64 = 1_800;
 
+/// Seconds of a day after which our usage is compared with AWS's, as in the template.
+const AT_TWO: i64 = 7_200;
+
 /// The scheduled functions' next runs. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Schedules {
-    due: Arc<[(Scheduled, AtomicI64); 4]>,
+    due: Arc<[(Scheduled, AtomicI64); 5]>,
 }
 
 impl Schedules {
@@ -31,6 +35,7 @@ impl Schedules {
                 at(Scheduled::UsageSubmission),
                 at(Scheduled::GraceExpiry),
                 at(Scheduled::LedgerCheck),
+                at(Scheduled::Reconciliation),
             ]),
         }
     }
@@ -92,20 +97,23 @@ impl Schedules {
 }
 
 /// When a function runs again unless it, or somebody else, says that there is
-/// something to do: the check of the ledger looks at other hours each time.
+/// something to do: the checks look at other hours and days each time.
 fn unless_told(scheduled: Scheduled, now: Timestamp) -> i64 {
     match scheduled {
-        Scheduled::LedgerCheck => next_time(scheduled, now),
+        Scheduled::LedgerCheck | Scheduled::Reconciliation => next_time(scheduled, now),
         Scheduled::UsagePosting | Scheduled::UsageSubmission | Scheduled::GraceExpiry => NEVER,
     }
 }
 
 /// The first time after an instant at which a function's schedule may run it,
-/// in seconds since 1970: a whole minute, or half past an hour.
+/// in seconds since 1970: a whole minute, half past an hour, or two o'clock.
 fn next_time(scheduled: Scheduled, now: Timestamp) -> i64 {
     match scheduled {
         Scheduled::LedgerCheck => {
             (now.as_second() - HALF_PAST).div_euclid(3_600) * 3_600 + 3_600 + HALF_PAST
+        }
+        Scheduled::Reconciliation => {
+            (now.as_second() - AT_TWO).div_euclid(86_400) * 86_400 + 86_400 + AT_TWO
         }
         Scheduled::UsagePosting | Scheduled::UsageSubmission | Scheduled::GraceExpiry => {
             next_minute(now)

@@ -6,9 +6,11 @@
 mod buyer_page;
 mod clock;
 mod control;
+mod data_feeds;
 mod dynamodb;
 mod entitlement;
 mod events;
+mod invoices;
 mod metering;
 mod persistence;
 mod secret;

@@ -1,6 +1,7 @@
 //! A fake on a loopback port, clients for it, and a few requests.
 
 use aws_sdk_dynamodb as dynamodb;
+use aws_sdk_marketplaceagreement as agreement;
 use aws_sdk_marketplaceentitlement as entitlement;
 use aws_sdk_marketplacemetering as metering;
 use axum::body::Body;
@@ -93,6 +94,7 @@ macro_rules! client {
 client!(dynamodb_client, dynamodb);
 client!(metering_client, metering);
 client!(entitlement_client, entitlement);
+client!(agreement_client, agreement);
 
 pub(crate) async fn subscribe(fake: &FakeAws, offer: OfferKind) -> NewAgreement {
     fake.create_agreement(offer, BUYER).await.unwrap()
