@@ -7,19 +7,25 @@
 //! is an alarm in the log; what could not be compared is one too, once a run.
 //! What was found of each day is kept, in place of what an earlier run found.
 
+use std::collections::BTreeSet;
+
 use app::App;
 use app::reconciliation::{
     Reconciled, ReconciledMonth, Sources, days_of_run, log_differences, month_of_run,
 };
-use domain::reconciliation::FeedOfDay;
+use domain::hour::after;
 use domain::reconciliation::amounts::{AmountFinding, AmountVerdict};
 use domain::reconciliation::kept::Counts;
-use jiff::Timestamp;
+use domain::reconciliation::{FeedOfDay, end_of};
+use jiff::{SignedDuration, Timestamp};
 use runtime::metrics::{Metric, Metrics, Unit};
 use runtime::payload::Unreadable;
 use runtime::schedule;
 use serde_json::{Map, Value};
 use store::StoreError;
+
+/// Within what time after a day its feed is to come.
+const FEED_COMES_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// Why a run did not take place, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +61,7 @@ pub async fn handle(
         kept.map_err(RunError::Store)?;
     }
     log_differences(&days.findings);
-    log_not_compared(&days);
+    log_not_compared(&days, now);
     let month = match month_of_run(now) {
         None => None,
         Some(month) => {
@@ -79,20 +85,29 @@ pub async fn handle(
     Ok(Value::Object(Map::from_iter(figures)))
 }
 
-/// What kept whole days, rows or licenses from being compared.
-fn log_not_compared(found: &Reconciled) {
+/// What kept whole days, rows or licenses from being compared. Where there was
+/// nothing to compare, nobody need hear of it.
+fn log_not_compared(found: &Reconciled, now: Timestamp) {
+    if found.findings.is_empty() && found.is_whole() {
+        return;
+    }
+    let mut said = BTreeSet::new();
     for (day, feed) in &found.days {
         let reason = match feed {
             FeedOfDay::Delivered | FeedOfDay::NotEnrolled => continue,
+            // A feed is generated within a day.
+            FeedOfDay::NotDelivered if now < after(end_of(*day), FEED_COMES_WITHIN) => continue,
             FeedOfDay::NotDelivered => "nothing was delivered since the day's end",
             FeedOfDay::Unread { reason } => reason.as_str(),
         };
-        tracing::error!(
-            alarm = "DataFeedUnread",
-            usage.day = %day,
-            error = reason,
-            "a day's usage was not compared with AWS's"
-        );
+        if said.insert(reason) {
+            tracing::error!(
+                alarm = "DataFeedUnread",
+                usage.day = %day,
+                error = reason,
+                "usage of this day, and perhaps of those after, was not compared with AWS's"
+            );
+        }
     }
     if found.unreadable_rows > 0 {
         tracing::error!(

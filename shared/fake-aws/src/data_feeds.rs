@@ -15,11 +15,13 @@
 //! - From the first midnight after the first agreement on, a month's file is
 //!   there even if nothing is in it but the names of the columns.
 
+mod files;
+
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +30,8 @@ use crate::lock;
 use crate::offers::{MicroUsd, cents};
 use crate::state::{Agreement, AgreementStatus, Change, Marketplace};
 use crate::{FakeAws, Inner};
+
+use files::{Delivered, csv};
 
 /// The seller's bucket, to which the data feeds are delivered.
 pub const DATA_FEEDS_BUCKET: &str = "seller-data-feeds";
@@ -457,66 +461,6 @@ impl Inner {
     }
 }
 
-/// The midnights at which feeds were delivered.
-struct Delivered {
-    first: Timestamp,
-    last: Timestamp,
-}
-
-impl Delivered {
-    /// From the first midnight after an instant until now.
-    fn since(first: Timestamp, now: Timestamp) -> Self {
-        Self {
-            first: midnight_after(first),
-            last: midnight_after(now)
-                .saturating_sub(SignedDuration::from_hours(24))
-                .unwrap_or(now),
-        }
-    }
-
-    /// Writes a feed's files, one for each month in which something was delivered.
-    fn write(
-        &self,
-        files: &mut BTreeMap<String, FeedFile>,
-        feed: &str,
-        columns: &[&str],
-        mut rows: Vec<(Timestamp, String)>,
-    ) {
-        rows.sort();
-        let header = csv(columns);
-        let mut begin = |day: Date, at: Timestamp| {
-            let path = format!(
-                "{feed}/year={:04}/month={:02}/data.csv",
-                day.year(),
-                day.month()
-            );
-            let text = header.clone();
-            let file = files.entry(path.clone()).or_insert_with(|| FeedFile {
-                modified_at: at,
-                text,
-            });
-            file.modified_at = file.modified_at.max(at);
-            path
-        };
-        let (mut day, last) = (day_of(self.first), day_of(self.last));
-        while self.first <= self.last && day <= last {
-            let end = day.last_of_month().min(last);
-            let at = Offset::UTC.to_timestamp(end.at(0, 0, 0, 0));
-            begin(day, at.unwrap_or(self.last));
-            day = match day.last_of_month().tomorrow() {
-                Ok(next) => next,
-                Err(_) => break,
-            };
-        }
-        let paths: Vec<String> = rows.iter().map(|(at, _)| begin(day_of(*at), *at)).collect();
-        for (path, (_, row)) in paths.iter().zip(rows) {
-            if let Some(file) = files.get_mut(path) {
-                file.text.push_str(&row);
-            }
-        }
-    }
-}
-
 /// The first midnight after an instant.
 fn midnight_after(instant: Timestamp) -> Timestamp {
     let next = day_of(instant).tomorrow().unwrap_or(Date::MAX);
@@ -533,18 +477,4 @@ pub(crate) fn day_of(instant: Timestamp) -> Date {
 fn guid(of: &str) -> String {
     let hash = Sha256::digest(format!("fake-aws/{of}").as_bytes());
     format!("{hash:x}")
-}
-
-/// A line as RFC 4180 has it, ended by a line feed.
-fn csv(fields: &[&str]) -> String {
-    let fields = fields.iter().map(|field| {
-        if field.contains(['"', ',', '\n', '\r']) {
-            format!("\"{}\"", field.replace('"', "\"\""))
-        } else {
-            (*field).to_owned()
-        }
-    });
-    let mut line = fields.collect::<Vec<String>>().join(",");
-    line.push('\n');
-    line
 }

@@ -5,9 +5,9 @@
 //! (`ListAgreementInvoiceLineItems` groups by `INVOICE_ID` only), before tax.
 //! The charges by dimension of `ListAgreementCharges` are for buyers.
 //!
-//! A difference is told as one only when each of our units was priced at the
-//! agreement's own rate, as the usage feed names it, and nothing but usage can
-//! be in the invoice.
+//! They are compared only when each of our units is priced at the agreement's own
+//! rate, as the usage feed names it; and where something else than usage may be
+//! in the invoice, more is not called over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -179,9 +179,9 @@ pub enum AmountObstacle {
         /// Its id.
         invoice: String,
     },
-    /// They differ, and the agreement's own rates are not known.
+    /// The agreement's own rates are not known.
     RatesUnknown,
-    /// They differ, and the outcome of some of our records is not known.
+    /// The outcome of some of our records is not known.
     OutcomeUnknown,
     /// AWS has invoiced more, and the agreement may have fixed payments.
     FixedPayments,
@@ -209,6 +209,18 @@ struct Sums {
     credited: Usd,
 }
 
+/// Our side of an agreement's month.
+#[derive(Debug, Default)]
+struct Billed {
+    amount: Usd,
+    /// How many dimensions were used: AWS may round each.
+    dimensions: usize,
+    /// Some of it is not at the agreement's own rate.
+    inexact: bool,
+    /// The outcome of some records is not known.
+    uncertain: bool,
+}
+
 /// Compares an agreement's amounts of the month that ended at `month_end`.
 pub fn compare_amounts(
     of: &OfAgreement<'_>,
@@ -217,103 +229,96 @@ pub fn compare_amounts(
     month_end: Timestamp,
     now: Timestamp,
 ) -> AmountFinding {
-    let mut billed = Usd::ZERO;
-    let (mut exact, mut certain) = (true, true);
-    let mut dimensions = BTreeSet::new();
-    for record in of.ours {
-        match record.standing {
-            Standing::Billed { .. } => {}
-            Standing::Unknown | Standing::Conflict => {
-                certain = false;
-                continue;
-            }
-        }
-        dimensions.insert(&record.dimension);
-        match prices.of(of.agreement, &record.dimension, record.day) {
-            Price::Agreement(rate) => billed = billed.plus(rate.times(record.units)),
-            Price::List(rate) => {
-                exact = false;
-                billed = billed.plus(rate.times(record.units));
-            }
-            Price::Unknown => exact = false,
-        }
-    }
-    let (sums, obstacle, none) = match invoices {
-        Invoices::Unread(reason) => {
-            let reason = reason.to_owned();
-            let obstacle = AmountObstacle::InvoicesUnread { reason };
-            (Sums::default(), Some(obstacle), false)
-        }
-        Invoices::Read(lines) => match sums(lines) {
-            Ok(sums) => (sums, None, lines.is_empty()),
-            Err(invoice) => {
-                let obstacle = AmountObstacle::InvoiceNotUnderstood { invoice };
-                (Sums::default(), Some(obstacle), false)
-            }
-        },
+    let billed = billed(of, prices);
+    let read = match invoices {
+        Invoices::Unread(reason) => Err(AmountObstacle::InvoicesUnread {
+            reason: reason.to_owned(),
+        }),
+        Invoices::Read(lines) => sums(lines)
+            .map(|sums| (sums, lines.is_empty()))
+            .map_err(|invoice| AmountObstacle::InvoiceNotUnderstood { invoice }),
     };
-    let room = CENT.times(dimensions.len().try_into().unwrap_or(u64::MAX));
-    let verdict = match obstacle {
-        Some(obstacle) => AmountVerdict::NotComparable { obstacle },
-        None if none && billed > Usd::ZERO && now < after(month_end, INVOICED_WITHIN) => {
-            AmountVerdict::Late
+    let (sums, verdict) = match read {
+        Err(obstacle) => {
+            let verdict = AmountVerdict::NotComparable { obstacle };
+            (Sums::default(), verdict)
         }
-        None => {
-            let basis = Basis {
-                exact,
-                certain,
-                fixed_payments: of.fixed_payments,
-                unseen: of.unseen,
+        Ok((sums, none)) => {
+            let may_come = now < after(month_end, INVOICED_WITHIN);
+            let verdict = if none && may_come && billed.amount > Usd::ZERO {
+                AmountVerdict::Late
+            } else {
+                verdict(&billed, &sums, of)
             };
-            verdict(billed, &sums, room, basis)
+            (sums, verdict)
         }
     };
     AmountFinding {
         agreement: of.agreement.clone(),
-        billed_microusd: billed.micros(),
+        billed_microusd: billed.amount.micros(),
         invoiced_microusd: sums.invoiced.micros(),
         credited_microusd: sums.credited.micros(),
         verdict,
     }
 }
 
-/// How well our side is known.
-#[derive(Debug, Clone, Copy)]
-struct Basis {
-    exact: bool,
-    certain: bool,
-    fixed_payments: bool,
-    unseen: bool,
+fn billed(of: &OfAgreement<'_>, prices: &Prices) -> Billed {
+    let (mut billed, mut dimensions) = (Billed::default(), BTreeSet::new());
+    for record in of.ours {
+        match record.standing {
+            Standing::Billed { .. } => {}
+            Standing::Unknown | Standing::Conflict => {
+                billed.uncertain = true;
+                continue;
+            }
+        }
+        dimensions.insert(&record.dimension);
+        let rate = match prices.of(of.agreement, &record.dimension, record.day) {
+            Price::Agreement(rate) => rate,
+            Price::List(rate) => {
+                billed.inexact = true;
+                rate
+            }
+            Price::Unknown => {
+                billed.inexact = true;
+                Usd::ZERO
+            }
+        };
+        billed.amount = billed.amount.plus(rate.times(record.units));
+    }
+    billed.dimensions = dimensions.len();
+    billed
 }
 
-fn verdict(billed: Usd, sums: &Sums, room: Usd, basis: Basis) -> AmountVerdict {
+fn verdict(billed: &Billed, sums: &Sums, of: &OfAgreement<'_>) -> AmountVerdict {
+    let not_comparable = |obstacle| AmountVerdict::NotComparable { obstacle };
+    if billed.inexact {
+        return not_comparable(AmountObstacle::RatesUnknown);
+    }
+    if billed.uncertain {
+        return not_comparable(AmountObstacle::OutcomeUnknown);
+    }
     let apart = |a: Usd, b: Usd| a.less(b).plus(b.less(a));
+    let room = CENT.times(billed.dimensions.try_into().unwrap_or(u64::MAX));
     let net = sums.invoiced.less(sums.credited);
-    if basis.certain
-        && basis.exact
-        && [sums.invoiced, net]
-            .iter()
-            .any(|of| apart(*of, billed) <= room)
+    // What was given back may be for this, or for something else.
+    let either = [sums.invoiced, net];
+    if either
+        .iter()
+        .any(|amount| apart(*amount, billed.amount) <= room)
     {
         return AmountVerdict::Equal;
     }
-    let not_comparable = |obstacle| AmountVerdict::NotComparable { obstacle };
-    if !basis.exact {
-        return not_comparable(AmountObstacle::RatesUnknown);
-    }
-    if !basis.certain {
-        return not_comparable(AmountObstacle::OutcomeUnknown);
-    }
-    let (missing, over) = (billed.less(net), net.less(billed));
+    let (missing, over) = (billed.amount.less(net), net.less(billed.amount));
     if over == Usd::ZERO {
         return AmountVerdict::Missing {
             microusd: missing.micros(),
         };
     }
-    if basis.fixed_payments {
+    if of.fixed_payments {
         return not_comparable(AmountObstacle::FixedPayments);
     }
-    if basis.unseen {
+    if of.unseen {
         return not_comparable(AmountObstacle::LicensesUnseen);
     }
     AmountVerdict::Over {

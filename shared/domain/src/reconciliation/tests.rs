@@ -397,7 +397,7 @@ fn amounts_that_are_not_understood_are_not_compared() {
 }
 
 #[test]
-fn a_difference_at_list_price_is_no_difference_that_is_known() {
+fn at_list_price_amounts_are_told_and_not_compared() {
     let list = [(dimension("large"), Usd::from_micros(32_000))].into();
     let prices = Prices::new(&[], list);
     let of = OfAgreement {
