@@ -87,10 +87,11 @@ impl World {
 
     /// What the day's feed could not be read for.
     async fn unread(&self) -> String {
-        match self.obstacle().await {
-            Obstacle::FeedUnread { reason } => reason,
-            other => panic!("{other:?}"),
-        }
+        let obstacle = self.obstacle().await;
+        let Obstacle::FeedUnread { reason } = obstacle else {
+            panic!("{obstacle:?}");
+        };
+        reason
     }
 
     fn break_down(&self, operation: &str, kind: FaultKind, times: u32) {
