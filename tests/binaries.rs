@@ -44,6 +44,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("USAGE_TABLE", "Usage"),
     ("SELLER_ACCOUNT", "111122223333"),
     ("PRODUCT_CODES", "8k2m4n6p7q9r1s3t5v7w9x0yz"),
+    ("PRODUCT_IDS", "prod-fakeprotect7xq4"),
     ("PUBLIC_URL", "https://marketplace.example.com"),
     ("PRODUCT_NAME", "Workload Security"),
     ("SUPPORT_EMAIL", "support@example.com"),
@@ -190,6 +191,11 @@ async fn the_usage_submission_binary_answers_its_payloads() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_grace_expiry_binary_answers_its_payloads() {
     check("grace-expiry", &["not-a-schedule.json"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_catching_up_binary_answers_its_payloads() {
+    check("catching-up", &["not-a-schedule.json"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

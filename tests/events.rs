@@ -78,6 +78,7 @@ impl Functions {
                 let (sources, metrics) = (&self.stack.sources, Metrics::Nowhere);
                 told(reconciliation::handle(app, sources, &metrics, &payload, deadline).await)
             }
+            "catching-up" => told(catching_up::handle(app, &payload, deadline).await),
             "grace-expiry" => told(grace_expiry::handle(app, &payload, deadline).await),
             other => panic!("events/{other}: there is no such function"),
         }

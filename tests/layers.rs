@@ -19,10 +19,12 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
         "app" => &["domain", "ledger", "marketplace", "store"],
         "web" => &["app", "domain", "store"],
         "runtime" => &["app", "domain", "marketplace", "store"],
-        "console" | "grace-expiry" | "ledger-check" | "marketplace-events" | "reconciliation"
-        | "registration" | "usage-intake" | "usage-posting" | "usage-submission" => FUNCTION,
+        "catching-up" | "console" | "grace-expiry" | "ledger-check" | "marketplace-events"
+        | "reconciliation" | "registration" | "usage-intake" | "usage-posting"
+        | "usage-submission" => FUNCTION,
         "local" => &[
             "app",
+            "catching-up",
             "console",
             "domain",
             "fake-aws",

@@ -36,8 +36,9 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
                     "dynamodb:Query",
                 ],
             ),
-            // A buyer may come with a license that has just ended.
-            ("Usage.Arn", &["dynamodb:PutItem"]),
+            // A buyer may come with a license that has just ended, or one whose
+            // contract is to be used up first.
+            ("Usage.Arn", &["dynamodb:PutItem", "dynamodb:Query"]),
             ("*", &["aws-marketplace:ResolveCustomer"]),
             ("SignInClientSecretArn", SECRET),
             ("SignInSecret", SECRET),
@@ -71,8 +72,12 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
                 "Subscriptions.Arn",
                 &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
             ),
-            // A license that ended, and a hold that AWS says is over.
-            ("Usage.Arn", &["dynamodb:DeleteItem", "dynamodb:PutItem"]),
+            // A license that ended, what another is entitled to, and a hold that
+            // AWS says is over.
+            (
+                "Usage.Arn",
+                &["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:Query"],
+            ),
             ("MarketplaceEventsQueue.Arn", QUEUE),
         ],
         // An account too large for its parts gets more of them.
@@ -114,9 +119,34 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
         "grace-expiry" => &[
             (
                 "Subscriptions.Arn",
-                &["dynamodb:GetItem", "dynamodb:PutItem"],
+                &[
+                    "dynamodb:GetItem",
+                    "dynamodb:PutItem",
+                    "dynamodb:Query",
+                    "dynamodb:UpdateItem",
+                ],
             ),
             ("${Subscriptions.Arn}/index/due", &["dynamodb:Query"]),
+            // What AWS answers about a license may end it, or say what is included.
+            ("Usage.Arn", &["dynamodb:PutItem", "dynamodb:Query"]),
+            (
+                "*",
+                &[
+                    "aws-marketplace:DescribeAgreement",
+                    "aws-marketplace:GetAgreementTerms",
+                    "aws-marketplace:GetEntitlements",
+                    "aws-marketplace:SearchAgreements",
+                ],
+            ),
+            ("ScheduleDeadLetters.Arn", &["sqs:SendMessage"]),
+        ],
+        "catching-up" => &[
+            (
+                "Subscriptions.Arn",
+                &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            ),
+            ("Usage.Arn", &["dynamodb:PutItem", "dynamodb:Query"]),
+            ("*", &["aws-marketplace:SearchAgreements"]),
             ("ScheduleDeadLetters.Arn", &["sqs:SendMessage"]),
         ],
         // It reads the ledger, and writes nothing but the days that it sums up.

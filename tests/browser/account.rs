@@ -171,9 +171,9 @@ async fn every_hour_says_how_far_it_is_with_aws() {
     assert!(number(&page, "accepted") < accepted(&stack, "2026-11"));
     says("2026-11-22T12:30:00Z", eleven, "accepted by AWS").await;
 
-    stack.fake.suspend_buyer(BUYER).unwrap();
+    stack.fake.suspend_buyer(BUYER).await.unwrap();
     says("2026-11-22T14:20:00Z", "2026-11-22T13:00:00Z", "held").await;
-    stack.fake.restore_buyer(BUYER).unwrap();
+    stack.fake.restore_buyer(BUYER).await.unwrap();
     says(
         "2026-11-22T15:30:00Z",
         "2026-11-22T13:00:00Z",
@@ -255,7 +255,7 @@ async fn a_hold_is_told_on_the_account_and_its_usage_waits() {
     let stack = stack().await;
     linked(&stack).await;
     wait(&stack, 3600).await;
-    let suspended = stack.fake.suspend_buyer(BUYER);
+    let suspended = stack.fake.suspend_buyer(BUYER).await;
     suspended.expect("the buyer is suspended");
     wait(&stack, 4 * 3600).await;
     let mut alice = Client::new(&stack.seller_url);
@@ -263,7 +263,7 @@ async fn a_hold_is_told_on_the_account_and_its_usage_waits() {
     page.says(r#"data-notice="hold""#);
     let usage = usage(&stack, "2026-11").await;
     usage.does_not_say("AWS has not answered yet");
-    let restored = stack.fake.restore_buyer(BUYER);
+    let restored = stack.fake.restore_buyer(BUYER).await;
     restored.expect("the buyer is restored");
     wait(&stack, 3600).await;
     let page = alice.get("/accounts/acme-production").await;

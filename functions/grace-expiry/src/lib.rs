@@ -1,4 +1,5 @@
-//! The `grace-expiry` function: records whatever fell due, every minute.
+//! The `grace-expiry` function: records whatever fell due, every minute, and asks
+//! AWS about the licenses of which something is to be asked.
 //!
 //! An account's state at an instant follows from its snapshot and the clock, so
 //! a late run changes nobody's access; what it does is to record the end, audit
@@ -32,6 +33,7 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
     tracing::info!(
         schedule.due_at = scheduled.due_at.map(tracing::field::display),
         run.recorded = run.recorded,
+        run.looked_at = run.looked_at,
         run.stale = run.stale,
         run.failed = run.failed,
         run.next = run.next.map(tracing::field::display),
@@ -39,6 +41,7 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
     );
     Ok(json!({
         "recorded": run.recorded,
+        "looked_at": run.looked_at,
         "stale": run.stale,
         "failed": run.failed,
         "next": run.next,

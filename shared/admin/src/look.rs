@@ -158,6 +158,7 @@ fn by(link: &Link) -> String {
             UnlinkCause::PayerChanged => "another license was linked",
             UnlinkCause::Unlinked => "unlinked",
             UnlinkCause::AgreementEnded => "the agreement ended",
+            UnlinkCause::Succeeded => "another license goes on in its place",
             UnlinkCause::AccountDeleted => "the account was deleted",
         };
         let _ = write!(text, "; {cause}, by {}", actor(&end.by));
@@ -181,6 +182,7 @@ fn actor(actor: &Actor) -> String {
             text
         }
         Actor::Aws { event } => format!("AWS (event {event})"),
+        Actor::Asked => "AWS, when it was asked".to_owned(),
         Actor::Buyer => "the buyer".to_owned(),
         Actor::Product => "the product".to_owned(),
         Actor::Clock => "the clock".to_owned(),

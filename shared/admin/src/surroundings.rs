@@ -64,6 +64,7 @@ pub(crate) fn local_setting(name: &str) -> Option<&'static str> {
         "SELLER_ACCOUNT" => Some("111122223333"),
         "PRODUCT_CODES" => Some("8k2m4n6p7q9r1s3t5v7w9x0yz"),
         "DATA_FEEDS_BUCKET" => Some("seller-data-feeds"),
+        "PRODUCT_IDS" => Some("prod-fakeprotect7xq4"),
         _ => None,
     }
 }

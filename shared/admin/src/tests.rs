@@ -246,7 +246,7 @@ async fn a_hold_is_listed_and_ended() {
     let world = World::new().await;
     let (license, hour) = world.posted().await;
     assert_eq!(world.said("hold list").await, "No license is on hold.");
-    world.aws.suspend_buyer(BUYER).unwrap();
+    world.aws.suspend_buyer(BUYER).await.unwrap();
     world.submit().await;
     let listed = world.said("hold list").await;
     assert!(listed.contains(license.as_str()), "{listed} {hour}");

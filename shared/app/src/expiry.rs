@@ -1,11 +1,12 @@
-//! Recording what the clock did: trials, graces and annual subscriptions that ended.
+//! Recording what the clock did: trials, graces and annual subscriptions that
+//! ended; and asking AWS about the licenses of which something is to be asked.
 
 use domain::change::Decision;
 use domain::expiry::decide_due;
-use domain::ids::AccountId;
+use domain::ids::{AccountId, LicenseId};
 use jiff::Timestamp;
 use store::StoreError;
-use store::subscriptions::{CommitOutcome, DUE_SHARDS};
+use store::subscriptions::{CommitOutcome, DUE_SHARDS, Due};
 
 use crate::{App, Chain};
 
@@ -14,9 +15,11 @@ use crate::{App, Chain};
 pub struct ExpiryRun {
     /// Accounts whose end was recorded.
     pub recorded: usize,
+    /// Licenses that were looked at.
+    pub looked_at: usize,
     /// Accounts that the index named and that were not due any more.
     pub stale: usize,
-    /// Accounts that could not be recorded; the next run tries again.
+    /// Accounts and licenses that could not be recorded; the next run tries again.
     pub failed: usize,
     /// The earliest instant at which anything known falls due; in the past when
     /// the deadline stopped the run or something failed.
@@ -25,7 +28,7 @@ pub struct ExpiryRun {
 
 impl App {
     /// Records everything that fell due, as far as it gets before the deadline.
-    /// One account that fails does not hold up the others.
+    /// One account or license that fails does not hold up the others.
     ///
     /// # Errors
     /// [`StoreError`] when the index cannot be read.
@@ -35,13 +38,16 @@ impl App {
         for shard in 0..DUE_SHARDS {
             let mut after = None;
             loop {
-                let page = self.store.due_accounts(shard, now, after).await?;
-                for account in &page.accounts {
+                let page = self.store.due_entries(shard, now, after).await?;
+                for due in &page.entries {
                     if self.clock.now() >= deadline {
                         run.next = self.store.next_due().await?;
                         return Ok(run);
                     }
-                    self.expire(account, now, &mut run).await;
+                    match due {
+                        Due::Account(account) => self.expire(account, now, &mut run).await,
+                        Due::License(license) => self.look_at(license, &mut run).await,
+                    }
                 }
                 after = page.next;
                 if after.is_none() {
@@ -64,6 +70,20 @@ impl App {
                     account.id = %account,
                     error = %Chain(&error),
                     "an account that is due could not be recorded as expired; the next run tries again"
+                );
+            }
+        }
+    }
+
+    async fn look_at(&self, license: &LicenseId, run: &mut ExpiryRun) {
+        match self.ask_about(license).await {
+            Ok(()) => run.looked_at += 1,
+            Err(error) => {
+                run.failed += 1;
+                tracing::error!(
+                    license.id = %license,
+                    error = %Chain(&error),
+                    "a license that is due could not be brought up to date; the next run tries again"
                 );
             }
         }

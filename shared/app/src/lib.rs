@@ -7,6 +7,8 @@
 //! posted and sent is `ledger`'s, how it is kept is `store`'s.
 
 pub mod accounts;
+mod asking;
+pub mod catching_up;
 mod chain;
 mod conservation;
 pub mod expiry;

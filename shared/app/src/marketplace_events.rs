@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 
 use domain::audit::Actor;
 use domain::change::Decision;
-use domain::ids::LicenseId;
-use domain::license::{License, agreements_of, decide_license, derive, licenses_of};
-use domain::marketplace_event::{
-    Disregarded, EventKind, Fact, MarketplaceEvent, Notification, NotifiedAction, Told,
+use domain::fact::{Disregarded, Fact, Told};
+use domain::ids::{AgreementId, LicenseId};
+use domain::license::{
+    Derived, License, Situation, agreements_of, decide_license, derive, licenses_of,
 };
+use domain::marketplace_event::{EventKind, MarketplaceEvent, Notification, NotifiedAction};
 use jiff::Timestamp;
 use ledger::StepError;
 use store::StoreError;
@@ -28,6 +29,9 @@ pub use parse::{MalformedEvent, parse_event};
 
 /// How often a decision that lost is made again before the caller is told.
 pub(crate) const ATTEMPTS: usize = 8;
+
+/// The most agreements of one chain of renewals whose facts are read.
+const LONGEST_CHAIN: usize = 64;
 
 /// What an event did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,59 +123,74 @@ impl App {
         now: Timestamp,
     ) -> Result<BTreeSet<LicenseId>, DeriveError> {
         self.store.put_fact(&fact).await?;
-        let by = match &fact.told {
-            Told::Event(event) => Actor::Aws {
-                event: event.id.clone(),
-            },
-            Told::Notified(told) => Actor::Aws {
-                event: told.id.clone(),
-            },
-            Told::Resolved(_) => Actor::Buyer,
-        };
-        let mut licenses: BTreeSet<LicenseId> = fact.license_id().cloned().into_iter().collect();
-        if let Some(agreement) = fact.agreement() {
-            let facts = self.store.facts_of_agreement(agreement).await?;
-            licenses.extend(licenses_of(&facts));
-        }
+        let mut licenses: BTreeSet<LicenseId> = fact.license_ids().cloned().collect();
+        let agreements = [fact.agreement(), fact.follows()];
+        let agreements = agreements.into_iter().flatten().cloned();
+        let facts = self.facts_of_agreements(agreements.collect()).await?;
+        licenses.extend(licenses_of(&facts));
         if let Some(customer) = fact.customer() {
             let facts = self.store.facts_of_customer(customer).await?;
             licenses.extend(licenses_of(&facts));
         }
+        let by = teller(&fact);
         for license in &licenses {
-            self.derive_license(license, &fact, &by, now).await?;
-            self.begin_final_usage(license).await?;
+            self.bring_up_to_date(license, Some(&fact), &by, now)
+                .await?;
         }
         Ok(licenses)
     }
 
-    /// Brings a license to what its facts say. The snapshot is read before the
-    /// facts: with the facts read first, a decision on older facts could win
-    /// over one that knew more.
+    /// Brings a license to what its facts and the clock say, and what follows
+    /// from it in the ledger; `fact` is one that was just learned.
+    pub(crate) async fn bring_up_to_date(
+        &self,
+        license: &LicenseId,
+        fact: Option<&Fact>,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<(), DeriveError> {
+        self.derive_license(license, fact, by, now).await?;
+        self.begin_final_usage(license).await?;
+        self.grant_entitlements(license).await
+    }
+
+    /// The snapshot is read before the facts: with the facts read first, a
+    /// decision on older facts could win over one that knew more.
     async fn derive_license(
         &self,
         license: &LicenseId,
-        fact: &Fact,
+        fact: Option<&Fact>,
         by: &Actor,
         now: Timestamp,
     ) -> Result<(), DeriveError> {
         for _attempt in 0..ATTEMPTS {
             let known = self.store.license(license).await?;
-            let facts = self
-                .facts_about(license, known.as_ref(), Some(fact))
-                .await?;
+            let facts = self.facts_about(license, known.as_ref(), fact).await?;
             let Some(derived) = derive(license, &facts) else {
                 return Ok(());
             };
-            let account = match known.as_ref().and_then(|known| known.linked.as_ref()) {
-                Some(account) => self.store.account(account).await?,
+            let heir = self.heir(&derived, fact, by, now).await?;
+            let former = |known: &License| Some(known.former.as_ref()?.account.clone());
+            let account = known.as_ref();
+            let account = account.and_then(|known| known.linked.clone().or_else(|| former(known)));
+            let account = match account {
+                Some(account) => self.store.account(&account).await?,
                 None => None,
             };
-            let decision =
-                decide_license(license, known.as_ref(), derived, account.as_ref(), by, now);
-            match decision {
+            let situation = Situation {
+                known: known.as_ref(),
+                account: account.as_ref(),
+                heir: heir.as_ref(),
+            };
+            match decide_license(license, situation, derived, by, now) {
                 Ok(Decision::AlreadyCommitted) => return Ok(()),
                 Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
-                    CommitOutcome::Committed => return Ok(()),
+                    CommitOutcome::Committed => {
+                        for link in &change.opened {
+                            self.begin_zeros_of_linked(&link.license).await;
+                        }
+                        return Ok(());
+                    }
                     CommitOutcome::Lost => {}
                 },
                 Err(domain::linking::Torn) => {}
@@ -180,8 +199,29 @@ impl App {
         Err(DeriveError::Contended)
     }
 
+    /// The license that goes on in a license's place, brought up to date first:
+    /// what it is told by was told of the chain, and perhaps not yet of it.
+    async fn heir(
+        &self,
+        derived: &Derived,
+        fact: Option<&Fact>,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Result<Option<License>, DeriveError> {
+        let Some(heir) = derived.heir() else {
+            return Ok(None);
+        };
+        let known = self.store.license(heir).await?;
+        if known.as_ref().is_some_and(|known| known.is_active(now)) {
+            return Ok(known);
+        }
+        Box::pin(self.derive_license(heir, fact, by, now)).await?;
+        Ok(self.store.license(heir).await?)
+    }
+
     /// Every fact that may say something of a license: what names it, its
-    /// agreements or its buyer; `fact` is one that was just learned.
+    /// agreements, those before and after them, or its buyer; `fact` is one that
+    /// was just learned.
     pub(crate) async fn facts_about(
         &self,
         license: &LicenseId,
@@ -192,12 +232,10 @@ impl App {
         let mut agreements = agreements_of(license, &facts);
         agreements.extend(known.iter().flat_map(|known| known.agreements.clone()));
         agreements.extend(fact.and_then(Fact::agreement).cloned());
-        for agreement in &agreements {
-            facts.extend(self.store.facts_of_agreement(agreement).await?);
-        }
+        facts.extend(self.facts_of_agreements(agreements).await?);
         let customers: BTreeSet<_> = facts
             .iter()
-            .filter(|fact| fact.license_id() == Some(license))
+            .filter(|fact| fact.license_ids().any(|id| id == license))
             .chain(fact)
             .filter_map(Fact::customer)
             .map(|(product, customer)| (product.clone(), customer.clone()))
@@ -206,6 +244,53 @@ impl App {
             facts.extend(self.store.facts_of_customer((product, customer)).await?);
         }
         Ok(facts)
+    }
+
+    /// Every fact of these agreements and of those before and after them.
+    async fn facts_of_agreements(
+        &self,
+        mut agreements: BTreeSet<AgreementId>,
+    ) -> Result<Vec<Fact>, StoreError> {
+        let mut read = BTreeSet::new();
+        let mut facts = Vec::new();
+        while let Some(agreement) = agreements.pop_first() {
+            if read.len() >= LONGEST_CHAIN {
+                tracing::error!(
+                    agreement.id = %agreement,
+                    "a chain of agreements is longer than is followed; a person should look at it"
+                );
+                break;
+            }
+            let told = self.store.facts_of_agreement(&agreement).await?;
+            read.insert(agreement);
+            let named = told
+                .iter()
+                .flat_map(|fact| [fact.agreement(), fact.follows()]);
+            agreements.extend(
+                named
+                    .flatten()
+                    .filter(|named| !read.contains(*named))
+                    .cloned(),
+            );
+            facts.extend(told);
+        }
+        Ok(facts)
+    }
+}
+
+/// Who told a fact.
+fn teller(fact: &Fact) -> Actor {
+    match &fact.told {
+        Told::Event(event) => Actor::Aws {
+            event: event.id.clone(),
+        },
+        Told::Notified(told) => Actor::Aws {
+            event: told.id.clone(),
+        },
+        Told::Resolved(_) => Actor::Buyer,
+        Told::Described(_) | Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => {
+            Actor::Asked
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use store::StoreError;
 
 use crate::App;
 use crate::chain::Chain;
-use crate::prices::unit_price;
+use crate::prices::list_price;
 
 /// How far back the latest hour is looked for.
 const HOURS_BACK: i32 = 24;
@@ -92,7 +92,7 @@ fn saving(computer: &NotCloudComputer, catalog: &Catalog) -> Option<Saving> {
         NotCloudReason::Vcenter => return None,
         NotCloudReason::NoConnector | NotCloudReason::SizeUnknown => {}
     }
-    let price = |tier| unit_price(catalog, &catalog.rate(tier).dimension).unwrap_or_default();
+    let price = |tier| list_price(catalog, &catalog.rate(tier).dimension).unwrap_or_default();
     let less = |tier| price(Tier::DataCenter).less(price(tier));
     let tiers = match computer.under_connector {
         Some(tier) => vec![tier],

@@ -268,7 +268,9 @@ impl App {
                 ours.unreached += some.len();
                 continue;
             }
-            let looks = some.iter().map(|license| self.look_at(license, hours));
+            let looks = some
+                .iter()
+                .map(|license| self.look_at_records(license, hours));
             for looked in try_join_all(looks).await? {
                 ours.take_in(looked);
             }
@@ -278,7 +280,11 @@ impl App {
 
     /// A license's records of some hours; that something of it cannot be read
     /// leaves it unseen.
-    async fn look_at(&self, id: &LicenseId, hours: (Hour, Hour)) -> Result<Ours, StoreError> {
+    async fn look_at_records(
+        &self,
+        id: &LicenseId,
+        hours: (Hour, Hour),
+    ) -> Result<Ours, StoreError> {
         match self.records_with_agreements(id, hours).await {
             Err(StoreError::Corrupt(unreadable)) => {
                 tracing::error!(

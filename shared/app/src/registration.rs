@@ -6,6 +6,7 @@
 //! may come before or after any of them. Coming twice with one token gives two
 //! sessions of one license.
 
+use domain::fact::{Fact, Told};
 use domain::ids::{AwsAccountId, CustomerIdentifier, LicenseId, ProductCode, masked};
 use domain::license::LicenseStatus;
 use domain::marketplace_event::ResolvedLicense;
@@ -105,7 +106,8 @@ impl App {
         let now = self.clock.now();
         let resolved = self.our_license(resolved)?;
         let license = resolved.license.id().clone();
-        self.learn(resolved.into_fact(now), now).await?;
+        self.learn(Fact::learned(Told::Resolved(resolved), now), now)
+            .await?;
         let session = RegistrationSession::begin(license, free_trial, now);
         let secret = SessionSecret::draw(&*self.clock);
         self.store

@@ -15,7 +15,9 @@ use domain::account::AccountName;
 use domain::audit::Actor;
 use domain::catalog::Catalog;
 use domain::hour::Hour;
-use domain::ids::{AccountId, AwsAccountId, LicenseArn, LicenseId, ProductCode, UserEmail};
+use domain::ids::{
+    AccountId, AwsAccountId, LicenseArn, LicenseId, ProductCode, ProductId, UserEmail,
+};
 use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
@@ -166,9 +168,14 @@ impl World {
             start: Some(START.parse().unwrap()),
             ..Config::default()
         };
+        let product = ProductCode::parse(config.product_code.clone()).unwrap();
         let policy = SubscriptionPolicy::new(
             AwsAccountId::parse(config.seller_account.clone()).unwrap(),
-            [ProductCode::parse(config.product_code.clone()).unwrap()],
+            [product.clone()],
+        )
+        .naming(
+            product,
+            ProductId::parse(config.product_id.clone()).unwrap(),
         );
         let aws = FakeAws::start(config).await.unwrap();
         let events: Arc<Mutex<Vec<Value>>> = Arc::default();
@@ -408,8 +415,18 @@ fn marketplace(http: &Interleaved) -> Marketplace {
         .retry_config(RetryConfig::disabled())
         .allow_no_auth()
         .build();
+    let agreement = aws_sdk_marketplaceagreement::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(aws_sdk_marketplaceagreement::config::Region::new(
+            "us-east-1",
+        ))
+        .http_client(http.clone())
+        .retry_config(RetryConfig::disabled())
+        .allow_no_auth()
+        .build();
     Marketplace::new(
         aws_sdk_marketplacemetering::Client::from_conf(metering),
         aws_sdk_marketplaceentitlement::Client::from_conf(entitlement),
+        aws_sdk_marketplaceagreement::Client::from_conf(agreement),
     )
 }

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::hour::{Hour, before};
 use domain::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseId};
 use domain::ledger::account_hour::{Unbillable, WriteOff};
+use domain::ledger::included::Included;
+use domain::license::Pricing;
 use domain::money::Usd;
 use futures_util::future::{try_join, try_join_all};
 use jiff::SignedDuration;
@@ -20,6 +22,7 @@ use store::StoreError;
 
 use crate::App;
 use crate::month::Month;
+use crate::prices::Prices;
 
 use days::Days;
 use lines::Grain;
@@ -36,6 +39,8 @@ pub struct UsageMonth {
     /// The AWS account that pays, by license. Whole: pages and exports mask it
     /// for read-only members.
     pub payers: BTreeMap<LicenseId, AwsAccountId>,
+    /// At which rates each license's usage is billed, as far as AWS told.
+    pub agreed: BTreeMap<LicenseId, Vec<Pricing>>,
 }
 
 /// An account's usage of a month by day, and of one of its days by hour.
@@ -123,12 +128,20 @@ impl MeteringStatus {
     }
 }
 
+/// What is known of the licenses that may pay for something of a month.
+#[derive(Debug, Default)]
+struct Licenses {
+    payers: BTreeMap<LicenseId, AwsAccountId>,
+    agreed: BTreeMap<LicenseId, Vec<Pricing>>,
+}
+
 impl UsageLine {
     /// Whether another line is the same but for its count.
     fn is_counted_with(&self, other: &Self) -> bool {
         (&self.license, &self.dimension) == (&other.license, &other.dimension)
             && self.cloud_account == other.cloud_account
             && (self.billed_in, self.status) == (other.billed_in, other.status)
+            && self.unit_price == other.unit_price
     }
 
     /// The hour in which usage of this hour is billed; `None` when it is not charged.
@@ -147,11 +160,7 @@ impl UsageLine {
 
 impl UsageMonth {
     /// The month, of usage of it and of the days before.
-    fn of(
-        month: Month,
-        mut before: Vec<UsageHour>,
-        payers: BTreeMap<LicenseId, AwsAccountId>,
-    ) -> Self {
+    fn of(month: Month, mut before: Vec<UsageHour>, licenses: Licenses) -> Self {
         let (from, until) = (month.first_hour(), month.next().first_hour());
         let hours = before.split_off(before.partition_point(|usage| usage.hour < from));
         for usage in &mut before {
@@ -166,7 +175,8 @@ impl UsageMonth {
             month,
             hours,
             carried_in: before,
-            payers,
+            payers: licenses.payers,
+            agreed: licenses.agreed,
         }
     }
 
@@ -213,10 +223,10 @@ impl App {
         account: &AccountId,
         month: Month,
     ) -> Result<UsageMonth, StoreError> {
-        let (days, payers) = self.usage_known(account, month).await?;
-        let catalog = &self.settings.rules.catalog;
-        let hours = days.usage(catalog, Grain::Hour, |_| true);
-        Ok(UsageMonth::of(month, hours, payers))
+        let (days, licenses) = self.usage_known(account, month).await?;
+        let prices = Prices::new(&self.settings.rules.catalog, &licenses.agreed);
+        let hours = days.usage(prices, Grain::Hour, |_| true);
+        Ok(UsageMonth::of(month, hours, licenses))
     }
 
     /// The same, added up by day, and one day of it by hour: the one asked for,
@@ -230,17 +240,43 @@ impl App {
         month: Month,
         chosen: Option<Hour>,
     ) -> Result<UsageByDay, StoreError> {
-        let (days, payers) = self.usage_known(account, month).await?;
+        let (days, licenses) = self.usage_known(account, month).await?;
         let catalog = &self.settings.rules.catalog;
-        let hours = days.usage(catalog, Grain::Day, |_| true);
-        let month = UsageMonth::of(month, hours, payers);
+        let prices = Prices::new(catalog, &licenses.agreed);
+        let by_day = days.usage(prices, Grain::Day, |_| true);
+        let month = UsageMonth::of(month, by_day, licenses);
+        let prices = Prices::new(catalog, &month.agreed);
         let last = month.hours.last().map(|usage| usage.hour.first_of_day());
         let day = chosen.or(last);
         Ok(UsageByDay {
-            hours: days.usage(catalog, Grain::Hour, |of| Some(of) == day),
+            hours: days.usage(prices, Grain::Hour, |of| Some(of) == day),
             day,
             month,
         })
+    }
+
+    /// What the contracts of a month's licenses cover before anything is metered,
+    /// of the periods that reach into the month.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
+    pub async fn included_in(&self, usage: &UsageMonth) -> Result<Vec<Included>, StoreError> {
+        if !self.settings.rules.catalog.has_contracts() {
+            return Ok(Vec::new());
+        }
+        let month = usage.month;
+        let (from, until) = (
+            month.first_hour().start(),
+            month.next().first_hour().start(),
+        );
+        let periods = usage
+            .agreed
+            .keys()
+            .map(|license| self.store.included(license));
+        let periods = try_join_all(periods).await?.into_iter().flatten();
+        Ok(periods
+            .filter(|period| period.from < until && from < period.until)
+            .collect())
     }
 
     /// What is known of a month and of the days before it of which something
@@ -249,10 +285,10 @@ impl App {
         &self,
         account: &AccountId,
         month: Month,
-    ) -> Result<(Days, BTreeMap<LicenseId, AwsAccountId>), StoreError> {
+    ) -> Result<(Days, Licenses), StoreError> {
         let from = self.carries_from(month.first_hour());
         let days = self.days(account, from, month.next().first_hour());
-        try_join(days, self.payers_of(account, month)).await
+        try_join(days, self.licenses_known(account, month)).await
     }
 
     /// The first hour of the earliest day of which something may be carried
@@ -262,19 +298,21 @@ impl App {
         hour.plus(-carried).first_of_day()
     }
 
-    /// The AWS account that each license bills that may pay for something of the month.
-    async fn payers_of(
+    /// Who pays by each license that may pay for something of the month, and at
+    /// which rates.
+    async fn licenses_known(
         &self,
         account: &AccountId,
         month: Month,
-    ) -> Result<BTreeMap<LicenseId, AwsAccountId>, StoreError> {
+    ) -> Result<Licenses, StoreError> {
         let licenses = self.licenses_of_month(account, month).await?;
         let known = licenses.iter().map(|license| self.store.license(license));
-        let known = try_join_all(known).await?;
-        let payers = licenses.into_iter().zip(known);
-        Ok(payers
-            .filter_map(|(license, known)| Some((license, known?.buyer)))
-            .collect())
+        let mut found = Licenses::default();
+        for license in try_join_all(known).await?.into_iter().flatten() {
+            found.payers.insert(license.id.clone(), license.buyer);
+            found.agreed.insert(license.id, license.pricing);
+        }
+        Ok(found)
     }
 
     /// The licenses that may pay for something used or billed in the month:

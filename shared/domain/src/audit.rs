@@ -31,6 +31,8 @@ pub enum Actor {
         /// The event.
         event: EventId,
     },
+    /// AWS Marketplace, by its answer when it was asked, or by none.
+    Asked,
     /// A buyer, by coming with a registration token.
     Buyer,
     /// The seller's product, through its API.

@@ -99,6 +99,18 @@ impl Catalog {
         }
     }
 
+    /// The same, sold by contracts with consumption as well, of these dimensions.
+    ///
+    /// # Errors
+    /// [`InvalidCatalog::ContractCoversNothing`]
+    pub fn with_contracts(self, contracts: Vec<ContractDimension>) -> Result<Self, InvalidCatalog> {
+        let raw = RawCatalog {
+            contracts,
+            ..RawCatalog::from(self)
+        };
+        Self::try_from(raw)
+    }
+
     /// The catalog's version.
     pub fn version(&self) -> u32 {
         self.version

@@ -193,6 +193,10 @@ string_id! {
     ProductCode, "product code", "1 to 255 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 255)
 }
 string_id! {
+    /// AWS Marketplace's id of a product, `prod-…`, by which its agreements name it.
+    ProductId, "product id", "1 to 64 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 64)
+}
+string_id! {
     /// By what messages of listings older than 2026-06-01 name a buyer of a product.
     CustomerIdentifier, "customer identifier", "1 to 255 characters of a-z A-Z 0-9 - _ . : @", |t| is_token(t, 255)
 }
@@ -313,7 +317,7 @@ impl fmt::Display for LicenseId {
 /// The ARN of an AWS Marketplace license,
 /// `arn:aws:license-manager::<12 digits>:license:l-<32 hex>`, kept as AWS gave
 /// it because that is what is sent back when usage is metered.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LicenseArn {
     text: Arc<str>,

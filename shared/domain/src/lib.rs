@@ -14,10 +14,12 @@
 //! - what was billed for a computer-hour never changes ([`ledger`]).
 
 pub mod account;
+pub mod answers;
 pub mod audit;
 pub mod catalog;
 pub mod change;
 pub mod expiry;
+pub mod fact;
 pub mod hour;
 pub mod ids;
 pub mod ledger;

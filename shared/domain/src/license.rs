@@ -4,28 +4,37 @@
 //! facts are kept by agreement, and after each the licenses of the agreement
 //! are derived again from all of them. The order and the number of deliveries
 //! cannot matter, because a set has neither.
+//!
+//! What is not told is asked for, never assumed: an end date that passes, or a
+//! renewal of which nothing else is known, ends nothing until AWS says so, or
+//! has said nothing for [`ANSWER_AWAITED_FOR`].
 
+mod asks;
+mod decide;
 mod notices;
 mod notifications;
+mod pricing;
+mod succession;
+mod terms;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, AccountState, ExpiryCause, Payer};
-use crate::audit::{Actor, AuditAction};
-use crate::change::{Change, Decision};
-use crate::hour::Hour;
+use crate::answers::Entitlements;
+use crate::fact::{Fact, Told};
+use crate::hour::after;
 use crate::ids::{
     AccountId, AgreementId, AwsAccountId, EventId, LicenseArn, LicenseId, OfferId, ProductCode,
 };
-use crate::linking::{Torn, UnlinkCause, close_link};
-use crate::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Fact, Told};
-use crate::mutant;
-use crate::outbound::OutboundEvent;
+use terms::{Term, Terms, end_at, terms};
 
+pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY};
+pub use decide::{Situation, decide_license};
 pub use notices::Notices;
+pub use pricing::{Pricing, pricing_at};
+pub use succession::Succession;
 
 /// A snapshot of a license.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,13 +53,25 @@ pub struct License {
     pub agreements: BTreeSet<AgreementId>,
     /// The offer of the agreement.
     pub offer: Option<OfferId>,
+    /// When the license began to be under the agreement: a period of what it
+    /// is entitled to begins with it.
+    pub agreement_since: Option<Timestamp>,
     /// When the agreement ends, if it has an end. Ends nothing by itself: AWS is asked.
     pub agreement_ends_at: Option<Timestamp>,
     /// Whether it is active.
     pub status: LicenseStatus,
+    /// The license that goes on in its place, once AWS told of one.
+    pub succession: Option<Succession>,
     /// What AWS says of the agreement for people to know.
-    #[serde(default)]
     pub notices: Notices,
+    /// At which rates its usage is billed, as far as AWS told, ascending.
+    pub pricing: Vec<Pricing>,
+    /// To what it is entitled, as AWS answered last.
+    pub entitlements: Option<Entitlements>,
+    /// What AWS is to be asked.
+    pub asks: Asks,
+    /// When it is to be looked at again, whatever is told until then.
+    pub due_at: Option<Timestamp>,
     /// How many changes were committed; 0 when it is not stored yet.
     #[serde(skip)]
     pub version: u64,
@@ -110,49 +131,51 @@ pub struct Derived {
     agreement: Option<AgreementId>,
     agreements: BTreeSet<AgreementId>,
     offer: Option<OfferId>,
+    agreement_since: Option<Timestamp>,
     agreement_ends_at: Option<Timestamp>,
     status: LicenseStatus,
+    succession: Option<Succession>,
+    chain: BTreeSet<AgreementId>,
     notices: Notices,
+    pricing: Vec<Pricing>,
+    entitlements: Option<Entitlements>,
+    asks: Asks,
 }
 
 impl Derived {
+    /// The license that goes on in its place, if AWS told of one.
+    pub fn heir(&self) -> Option<&LicenseId> {
+        self.succession
+            .as_ref()
+            .map(|succession| &succession.license)
+    }
+
+    /// Whether the license stands the same: active or not, until when, in whose
+    /// place and with which successor. What AWS is to be asked does not count,
+    /// nor from when exactly it is known.
+    pub fn stands_as(&self, other: &Self) -> bool {
+        let activity = |status: &LicenseStatus| match status {
+            LicenseStatus::Pending => (false, false),
+            LicenseStatus::Active { .. } => (true, false),
+            LicenseStatus::Ended { .. } => (false, true),
+        };
+        activity(&self.status) == activity(&other.status)
+            && self.agreement == other.agreement
+            && self.agreement_ends_at == other.agreement_ends_at
+            && self.agreements == other.agreements
+            && self.heir() == other.heir()
+    }
+
     /// Whether the license is active.
     pub const fn status(&self) -> &LicenseStatus {
         &self.status
     }
 }
 
-/// What the facts say about a license under one of its agreements.
-#[derive(Debug, Clone, Copy, Default)]
-struct Term {
-    updated_at: Option<Timestamp>,
-    starts_at: Option<Timestamp>,
-    end: Option<LicenseEnd>,
-}
-
-impl Term {
-    fn since(&self) -> Option<Timestamp> {
-        self.updated_at
-            .map(|at| at.max(self.starts_at.unwrap_or(at)))
-    }
-
-    fn ends(&mut self, fact: &Fact) {
-        let at = fact.at();
-        let end = self.end.get_or_insert(LicenseEnd {
-            ended_at: at,
-            last_event_at: at,
-            learned_at: fact.learned_at,
-        });
-        end.ended_at = end.ended_at.min(at);
-        end.last_event_at = end.last_event_at.max(at);
-        end.learned_at = end.learned_at.min(fact.learned_at);
-    }
-}
-
 /// The agreements under which a license is, or was, as the facts name them.
 pub fn agreements_of(license: &LicenseId, facts: &[Fact]) -> BTreeSet<AgreementId> {
     regarded(facts)
-        .filter(|fact| named(fact) == Some(license))
+        .filter(|fact| names(fact, license))
         .filter_map(|fact| fact.agreement().cloned())
         .collect()
 }
@@ -160,31 +183,37 @@ pub fn agreements_of(license: &LicenseId, facts: &[Fact]) -> BTreeSet<AgreementI
 /// The licenses that the facts name.
 pub fn licenses_of(facts: &[Fact]) -> BTreeSet<LicenseId> {
     regarded(facts)
-        .filter_map(|fact| named(fact).cloned())
+        .flat_map(|fact| fact.license_ids().filter(|id| names(fact, id)).cloned())
         .collect()
 }
 
 /// The state of a license by the facts of all its agreements and its own, in
 /// any order. `None` when no fact that counts says whose it is.
 ///
-/// A license is active under an agreement from License Updated on, until the
-/// agreement ends (cancelled, expired, terminated) or the license is
-/// deprovisioned; that end is final for the agreement, whatever comes late. It
-/// is active while it is so under any agreement.
+/// A license is active under an agreement from License Updated on, or from the
+/// agreement's start when AWS answered that it goes on, until the agreement ends
+/// (cancelled, expired, terminated) or the license is deprovisioned; that end is
+/// final for the agreement, whatever comes late. It is active while it is so
+/// under any agreement. One that is renewed or replaced stays active, under the
+/// agreement that goes on in its place, or until the license that does so takes over.
 pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
     let mut own: Vec<&Fact> = regarded(facts)
-        .filter(|fact| named(fact) == Some(license))
+        .filter(|fact| names(fact, license))
         .collect();
     own.sort_by_key(|fact| order(fact));
     let terms = terms(license, facts);
-    let (agreement, status) = status(&terms);
+    let (agreement, status) = status(&terms, facts);
+    let current = terms.get(&agreement);
     let under_agreement = |fact: &&Fact| fact.agreement() == agreement.as_ref();
     let mut of_agreement: Vec<&Fact> = regarded(facts).filter(under_agreement).collect();
     of_agreement.sort_by_key(|fact| order(fact));
+    let succession = succession::succession(license, agreement.as_ref(), facts);
+    let has_heir = succession.is_some();
     Some(Derived {
         arn: own
             .iter()
-            .filter_map(|fact| fact.license())
+            .flat_map(|fact| fact.licenses())
+            .filter(|arn| arn.id() == license)
             .max_by_key(|arn| (arn.as_str().starts_with("arn:"), arn.as_str()))?
             .clone(),
         product: own.iter().find_map(|fact| product(fact))?.clone(),
@@ -195,12 +224,24 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
             .rev()
             .find_map(|fact| offer(fact))
             .cloned(),
-        agreement_ends_at: of_agreement
-            .iter()
-            .rev()
-            .find_map(|fact| agreement_terms(fact))
-            .and_then(|terms| terms.ends_at),
+        agreement_since: current.and_then(|term| term.starts_at.or_else(|| term.since())),
+        agreement_ends_at: current.and_then(|term| term.ends_at),
         notices: Notices::of(agreement.as_ref(), &of_agreement),
+        chain: agreement
+            .as_ref()
+            .map(|agreement| succession::chain(agreement, facts))
+            .unwrap_or_default(),
+        pricing: pricing::pricing(&terms, facts),
+        entitlements: asks::entitlements(license, facts).cloned(),
+        asks: asks::asks(
+            license,
+            &status,
+            agreement.as_ref(),
+            &terms,
+            has_heir,
+            facts,
+        ),
+        succession,
         agreement,
         status,
     })
@@ -217,27 +258,15 @@ pub fn agreement_at(license: &LicenseId, facts: &[Fact], at: Timestamp) -> Optio
     latest.and_then(|(agreement, _)| agreement.clone())
 }
 
-/// The license that a fact is about. An event that is not understood is about none.
-fn named(fact: &Fact) -> Option<&LicenseId> {
-    let told_of_it = match &fact.told {
-        Told::Resolved(_) => true,
-        Told::Notified(_) => false,
-        Told::Event(event) => match event.kind {
-            EventKind::LicenseUpdated | EventKind::LicenseDeprovisioned => true,
-            EventKind::AgreementCreated(_)
-            | EventKind::AgreementAmended(_)
-            | EventKind::AgreementEnded { .. }
-            | EventKind::AdvisoryIssued
-            | EventKind::AdvisoryResolved
-            | EventKind::AgreementEnding(_)
-            | EventKind::RenewalTermsFinalized
-            | EventKind::RenewalUpcoming
-            | EventKind::CancellationRequest(_)
-            | EventKind::BillingAdjustment
-            | EventKind::Unrecognized => false,
-        },
+/// Whether a fact is about a license that it names. An event that is not
+/// understood is about none, and what a license is entitled to is not whose it is.
+fn names(fact: &Fact, license: &LicenseId) -> bool {
+    let about_it = match &fact.told {
+        Told::Resolved(_) | Told::Described(_) => true,
+        Told::Event(event) => event.kind.is_about_license(),
+        Told::Notified(_) | Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => false,
     };
-    fact.license_id().filter(|_| told_of_it)
+    about_it && fact.license_ids().any(|id| id == license)
 }
 
 fn regarded(facts: &[Fact]) -> impl Iterator<Item = &Fact> {
@@ -245,77 +274,41 @@ fn regarded(facts: &[Fact]) -> impl Iterator<Item = &Fact> {
 }
 
 /// An order of facts that does not depend on their delivery: events by AWS's
-/// clock, and what a token resolved to before them, for it is the buyer's own.
+/// clock, answers by when it was asked, and what a token resolved to before
+/// them, for it is the buyer's own.
 fn order(fact: &Fact) -> (Timestamp, Option<&EventId>) {
     match &fact.told {
         Told::Resolved(_) => (Timestamp::MIN, None),
         Told::Event(event) => (event.at, Some(&event.id)),
         Told::Notified(told) => (told.at, Some(&told.id)),
-    }
-}
-
-fn terms(license: &LicenseId, facts: &[Fact]) -> BTreeMap<Option<AgreementId>, Term> {
-    let mut terms: BTreeMap<Option<AgreementId>, Term> = regarded(facts)
-        .filter(|fact| named(fact) == Some(license))
-        .map(|fact| (fact.agreement().cloned(), Term::default()))
-        .collect();
-    for fact in regarded(facts) {
-        let Told::Event(event) = &fact.told else {
-            continue;
-        };
-        let Some(term) = terms.get_mut(&event.agreement) else {
-            continue;
-        };
-        let names_it = named(fact) == Some(license);
-        match &event.kind {
-            EventKind::AgreementCreated(created) => {
-                term.starts_at = earliest(term.starts_at, created.starts_at);
-            }
-            EventKind::AgreementEnded { status } if ends_license(status) => term.ends(fact),
-            EventKind::LicenseUpdated if names_it => {
-                term.updated_at = earliest(term.updated_at, Some(event.at));
-            }
-            EventKind::LicenseDeprovisioned if names_it => term.ends(fact),
-            EventKind::AgreementEnded { .. }
-            | EventKind::AgreementAmended(_)
-            | EventKind::LicenseUpdated
-            | EventKind::LicenseDeprovisioned
-            | EventKind::AdvisoryIssued
-            | EventKind::AdvisoryResolved
-            | EventKind::AgreementEnding(_)
-            | EventKind::RenewalTermsFinalized
-            | EventKind::RenewalUpcoming
-            | EventKind::CancellationRequest(_)
-            | EventKind::BillingAdjustment
-            | EventKind::Unrecognized => {}
+        Told::Described(_) | Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => {
+            (fact.at(), None)
         }
     }
-    notifications::hear(license, facts, &mut terms);
-    terms
 }
 
-fn ends_license(status: &EndedStatus) -> bool {
-    status.ends_license() || mutant!(RenewedEnds) && *status == EndedStatus::Renewed
-}
-
-fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    a.into_iter().chain(b).min()
-}
-
-fn status(terms: &BTreeMap<Option<AgreementId>, Term>) -> (Option<AgreementId>, LicenseStatus) {
-    let live = terms
-        .iter()
-        .filter(|(_, term)| term.end.is_none())
-        .filter_map(|(agreement, term)| Some((term.since()?, agreement)));
-    if let Some(since) = live.clone().map(|(since, _)| since).min() {
-        let current = live.max().and_then(|(_, agreement)| agreement.clone());
-        return (current, LicenseStatus::Active { since });
+fn status(terms: &Terms, facts: &[Fact]) -> (Option<AgreementId>, LicenseStatus) {
+    let passed_on =
+        |agreement: &Option<AgreementId>| succession::passed_on(agreement.as_ref(), terms, facts);
+    let goes_on = |(agreement, term): &(&Option<AgreementId>, &Term)| {
+        term.end.is_none() && !passed_on(agreement)
+    };
+    let live = terms.iter().filter(goes_on);
+    let live = live.filter_map(|(agreement, term)| Some((term.since()?, agreement)));
+    // A license that was renewed is active since its first agreement.
+    let before = terms.iter().filter(|(agreement, _)| passed_on(agreement));
+    let before = before.filter_map(|(_, term)| term.since()).min();
+    let current = live.clone().max().map(|(_, agreement)| agreement.clone());
+    if let (Some(agreement), Some((since, _))) = (current, live.min()) {
+        let since = before.map_or(since, |before| before.min(since));
+        return (agreement, LicenseStatus::Active { since });
     }
     let ended = terms
         .iter()
         .filter_map(|(agreement, term)| Some((term.end?, term.since(), agreement)))
         .max_by_key(|(end, _, agreement)| (end.ended_at, (*agreement).clone()));
-    if let Some((end, active_since, agreement)) = ended {
+    if let Some((end, since, agreement)) = ended {
+        let active_since = terms::earliest(since, before.filter(|_| since.is_some()));
         let status = LicenseStatus::Ended { active_since, end };
         return (agreement.clone(), status);
     }
@@ -328,6 +321,8 @@ fn product(fact: &Fact) -> Option<&ProductCode> {
         Told::Resolved(resolved) => Some(&resolved.product),
         Told::Event(event) => event.product.as_ref(),
         Told::Notified(told) => Some(&told.product),
+        Told::Described(told) => Some(&told.product),
+        Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => None,
     }
 }
 
@@ -335,194 +330,18 @@ fn buyer(fact: &Fact) -> Option<&AwsAccountId> {
     match &fact.told {
         Told::Resolved(resolved) => Some(&resolved.buyer),
         Told::Event(event) => event.buyer.as_ref(),
-        Told::Notified(_) => None,
+        Told::Described(told) => Some(&told.buyer),
+        Told::Notified(_) | Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => None,
     }
 }
 
 fn offer(fact: &Fact) -> Option<&OfferId> {
     match &fact.told {
-        Told::Resolved(_) => None,
         Told::Event(event) => event.offer.as_ref(),
         Told::Notified(told) => told.offer.as_ref(),
+        Told::Described(told) => told.offer.as_ref(),
+        Told::Resolved(_) | Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => None,
     }
-}
-
-fn agreement_terms(fact: &Fact) -> Option<&AgreementTerms> {
-    match &fact.told {
-        Told::Event(event) => match &event.kind {
-            EventKind::AgreementCreated(terms) | EventKind::AgreementAmended(terms) => Some(terms),
-            EventKind::AgreementEnded { .. }
-            | EventKind::LicenseUpdated
-            | EventKind::LicenseDeprovisioned
-            | EventKind::AdvisoryIssued
-            | EventKind::AdvisoryResolved
-            | EventKind::AgreementEnding(_)
-            | EventKind::RenewalTermsFinalized
-            | EventKind::RenewalUpcoming
-            | EventKind::CancellationRequest(_)
-            | EventKind::BillingAdjustment
-            | EventKind::Unrecognized => None,
-        },
-        Told::Resolved(_) | Told::Notified(_) => None,
-    }
-}
-
-/// Brings a license to what the facts say, and its account with it: when the
-/// license ended, the account that it paid for expires. `known` is the stored
-/// snapshot; `account` the account that it is linked to.
-///
-/// The link ends when the license ended, not when we learned of it: nothing
-/// after that instant can be charged to it.
-///
-/// # Errors
-/// [`Torn`] when the license is linked but `account` is not so linked to it.
-pub fn decide_license(
-    license: &LicenseId,
-    known: Option<&License>,
-    derived: Derived,
-    account: Option<&Account>,
-    by: &Actor,
-    now: Timestamp,
-) -> Result<Decision<Change>, Torn> {
-    let next = License {
-        id: license.clone(),
-        arn: derived.arn,
-        product: derived.product,
-        buyer: derived.buyer,
-        agreement: derived.agreement,
-        agreements: derived.agreements,
-        offer: derived.offer,
-        agreement_ends_at: derived.agreement_ends_at,
-        status: derived.status,
-        notices: derived.notices,
-        version: known.map_or(0, |known| known.version),
-        linked: known.and_then(|known| known.linked.clone()),
-        former: known.and_then(|known| known.former.clone()),
-    };
-    if known == Some(&next) {
-        return Ok(Decision::AlreadyCommitted);
-    }
-    let mut change = Change::default();
-    audit_license(&mut change, known, &next, by, now);
-    tell_notices(&mut change, known, &next, now);
-    let LicenseStatus::Ended { end, .. } = next.status else {
-        change.licenses.push(next);
-        return Ok(Decision::Commit(change));
-    };
-    let newly_ended = known.is_none_or(|known| !known.has_ended());
-    let last_account = next
-        .linked
-        .as_ref()
-        .or(next.former.as_ref().map(|former| &former.account));
-    if let Some(account) = last_account.filter(|_| newly_ended) {
-        change.outbound.push(OutboundEvent::UsageRequested {
-            license: license.clone(),
-            version: next.version.saturating_add(1),
-            account: account.clone(),
-            hours: final_hours(end.ended_at),
-        });
-    }
-    match (&next.linked, account) {
-        (None, _) => change.licenses.push(next),
-        (Some(linked), Some(account)) if *linked == account.id => {
-            expire(&mut change, account, &next, end, by, now)?;
-        }
-        (Some(_), _) => return Err(Torn),
-    }
-    Ok(Decision::Commit(change))
-}
-
-/// What AWS newly says of the agreement that goes on, for the outside.
-fn tell_notices(change: &mut Change, known: Option<&License>, next: &License, now: Timestamp) {
-    if next.has_ended() {
-        return;
-    }
-    // What was said of another agreement is not taken back: that one is over.
-    let same = known.filter(|known| known.agreement == next.agreement);
-    let before = same.map(|known| known.notices).unwrap_or_default();
-    for notice in next.notices.news_since(&before) {
-        change.outbound.push(OutboundEvent::AgreementNoticed {
-            license: next.id.clone(),
-            version: next.version.saturating_add(1),
-            account: next.linked.clone(),
-            notice,
-            at: now,
-        });
-    }
-}
-
-/// The hours whose usage can still be charged when a license ends: those whose
-/// reports may not have come yet, the running one last.
-fn final_hours(ended_at: Timestamp) -> Vec<Hour> {
-    let running = Hour::of(ended_at);
-    vec![running.previous(), running]
-}
-
-fn audit_license(
-    change: &mut Change,
-    known: Option<&License>,
-    next: &License,
-    by: &Actor,
-    now: Timestamp,
-) {
-    if known.is_none() {
-        let buyer = next.buyer.clone();
-        change.audit_license(&next.id, by, now, AuditAction::LicenseKnown { buyer });
-    }
-    if known.map(|known| &known.status) == Some(&next.status) {
-        return;
-    }
-    match next.status {
-        LicenseStatus::Pending => {}
-        LicenseStatus::Active { since } => {
-            change.audit_license(&next.id, by, now, AuditAction::LicenseActivated { since });
-        }
-        LicenseStatus::Ended { end, .. } => {
-            let ended_at = end.ended_at;
-            change.audit_license(&next.id, by, now, AuditAction::LicenseEnded { ended_at });
-        }
-    }
-}
-
-fn expire(
-    change: &mut Change,
-    account: &Account,
-    license: &License,
-    end: LicenseEnd,
-    by: &Actor,
-    now: Timestamp,
-) -> Result<(), Torn> {
-    let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = &account.state else {
-        return Err(Torn);
-    };
-    if link.license != license.id {
-        return Err(Torn);
-    }
-    let at = account.not_before(end.ended_at.min(now));
-    let cause = ExpiryCause::AgreementEnded {
-        license: license.id.clone(),
-    };
-    change.audit_account(
-        &account.id,
-        by,
-        at,
-        AuditAction::Expired {
-            cause: cause.clone(),
-        },
-    );
-    let expired = AccountState::Expired { since: at, cause };
-    change.put_account(account.moved(expired, at), at);
-    close_link(
-        change,
-        account,
-        link,
-        buyer,
-        license,
-        by,
-        at,
-        UnlinkCause::AgreementEnded,
-    );
-    Ok(())
 }
 
 impl License {
@@ -540,6 +359,42 @@ impl License {
             LicenseStatus::Ended { .. } => true,
             LicenseStatus::Pending | LicenseStatus::Active { .. } => false,
         }
+    }
+
+    /// Whether AWS told of a change of what it is entitled to, or an entitlement
+    /// ended, since AWS was asked last.
+    pub fn entitlements_changed(&self) -> bool {
+        let Some(known) = &self.entitlements else {
+            return true;
+        };
+        let daily = after(known.asked_at, ENTITLEMENTS_LOOKED_AT_EVERY);
+        self.asks.entitlements.is_some_and(|since| since != daily)
+    }
+
+    /// When it is due after an instant, once all that is due by then was asked.
+    pub fn next_due_after(&self, now: Timestamp) -> Timestamp {
+        let Asks {
+            agreement,
+            terms,
+            entitlements,
+        } = self.asks;
+        let succession = self.succession.as_ref().map(|succession| succession.at);
+        let expiry = self
+            .entitlements
+            .as_ref()
+            .and_then(Entitlements::next_expiry);
+        let instants = [
+            agreement.map(|ask| ask.next),
+            terms,
+            entitlements,
+            succession,
+            expiry,
+        ];
+        let later = instants.into_iter().flatten().filter(|at| now < *at);
+        later
+            .chain([after(now, ENTITLEMENTS_LOOKED_AT_EVERY)])
+            .min()
+            .unwrap_or(now)
     }
 
     /// Its activation, if it ever was active: no usage before it can be charged.

@@ -65,6 +65,8 @@ pub enum UnlinkCause {
     Unlinked,
     /// The agreement ended in AWS.
     AgreementEnded,
+    /// Another license goes on in its place, as AWS says.
+    Succeeded,
     /// The account was deleted.
     AccountDeleted,
 }
@@ -485,6 +487,21 @@ pub fn decide_link(
     if let Some(present) = present {
         replace_payer(&mut change, account, present, license, &by, at);
     }
+    open_link(&mut change, account, license, &by, at);
+    if let Some(grounds) = authority.grounds() {
+        tell_of_support(&mut change, situation, grounds, at, policy);
+    }
+    Ok(Decision::Commit(change))
+}
+
+/// Links a license to an account from an instant on, which it pays for from then on.
+pub(crate) fn open_link(
+    change: &mut Change,
+    account: &Account,
+    license: &License,
+    by: &Actor,
+    at: Timestamp,
+) {
     let link = Link {
         license: license.id.clone(),
         account: account.id.clone(),
@@ -499,8 +516,8 @@ pub fn decide_link(
         buyer: license.buyer.clone(),
         agreement: license.agreement.clone(),
     };
-    change.audit_account(&account.id, &by, at, linked.clone());
-    change.audit_license(&license.id, &by, at, linked);
+    change.audit_account(&account.id, by, at, linked.clone());
+    change.audit_license(&license.id, by, at, linked);
     let subscribed = AccountState::Subscribed(Payer::Marketplace {
         link: Box::new(link.clone()),
         buyer: license.buyer.clone(),
@@ -512,10 +529,6 @@ pub fn decide_link(
         ..license.clone()
     });
     change.opened.push(link);
-    if let Some(grounds) = authority.grounds() {
-        tell_of_support(&mut change, situation, grounds, at, policy);
-    }
-    Ok(Decision::Commit(change))
 }
 
 /// Tells the customers what support's linking did.

@@ -1,16 +1,12 @@
 //! What AWS Marketplace tells: its events, in our words, and which of them may
 //! change anything here.
-//!
-//! Every event is kept as a [`Fact`] under its id. Facts are never edited and
-//! never removed; the state of a license follows from the set of them
-//! ([`crate::license::derive`]).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::fact::{Disregarded, Fact, Told};
 use crate::ids::{
-    AgreementId, AwsAccountId, CustomerIdentifier, EventId, LicenseArn, LicenseId, OfferId,
-    ProductCode,
+    AgreementId, AwsAccountId, CustomerIdentifier, EventId, LicenseArn, OfferId, ProductCode,
 };
 use crate::policy::SubscriptionPolicy;
 
@@ -75,6 +71,44 @@ pub enum EventKind {
     BillingAdjustment,
     /// Another detail-type: kept, and to be looked at by a person.
     Unrecognized,
+}
+
+impl EventKind {
+    /// What a created or amended agreement says of itself.
+    pub const fn terms(&self) -> Option<&AgreementTerms> {
+        match self {
+            Self::AgreementCreated(terms) | Self::AgreementAmended(terms) => Some(terms),
+            Self::AgreementEnded { .. }
+            | Self::LicenseUpdated
+            | Self::LicenseDeprovisioned
+            | Self::AdvisoryIssued
+            | Self::AdvisoryResolved
+            | Self::AgreementEnding(_)
+            | Self::RenewalTermsFinalized
+            | Self::RenewalUpcoming
+            | Self::CancellationRequest(_)
+            | Self::BillingAdjustment
+            | Self::Unrecognized => None,
+        }
+    }
+
+    /// Whether it is about a license, not only about an agreement.
+    pub const fn is_about_license(&self) -> bool {
+        match self {
+            Self::LicenseUpdated | Self::LicenseDeprovisioned => true,
+            Self::AgreementCreated(_)
+            | Self::AgreementAmended(_)
+            | Self::AgreementEnded { .. }
+            | Self::AdvisoryIssued
+            | Self::AdvisoryResolved
+            | Self::AgreementEnding(_)
+            | Self::RenewalTermsFinalized
+            | Self::RenewalUpcoming
+            | Self::CancellationRequest(_)
+            | Self::BillingAdjustment
+            | Self::Unrecognized => false,
+        }
+    }
 }
 
 /// What a created or amended agreement says of itself.
@@ -155,6 +189,14 @@ pub enum EndedStatus {
 }
 
 impl EndedStatus {
+    /// Whether another agreement goes on in its place.
+    pub const fn has_successor(&self) -> bool {
+        match self {
+            Self::Renewed | Self::Replaced => true,
+            Self::Cancelled | Self::Expired | Self::Terminated | Self::Unrecognized(_) => false,
+        }
+    }
+
     /// Whether it ends the licenses of the agreement by itself.
     pub const fn ends_license(&self) -> bool {
         match self {
@@ -216,47 +258,6 @@ pub enum NotifiedAction {
     Unrecognized(String),
 }
 
-/// Something AWS told us, kept for ever under its id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fact {
-    /// When we learned it first.
-    pub learned_at: Timestamp,
-    /// What AWS told.
-    pub told: Told,
-    /// Why it changes nothing, if it does not.
-    pub disregarded: Option<Disregarded>,
-}
-
-/// How AWS told it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Told {
-    /// By an event.
-    Event(Box<MarketplaceEvent>),
-    /// By redeeming a registration token, at this instant.
-    Resolved(ResolvedLicense),
-    /// By a message of an older listing.
-    Notified(Box<Notification>),
-}
-
-/// Why an event is kept but changes nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum Disregarded {
-    /// It is of a version of events that came after this program.
-    #[error("the event is of an unknown version")]
-    UnknownVersion,
-    /// It came to another AWS account.
-    #[error("the event is another seller's")]
-    AnotherSeller,
-    /// It is about another product.
-    #[error("the event is about another product")]
-    AnotherProduct,
-    /// It names no agreement, or as a license event no license or product.
-    #[error("the event names no agreement, license or product")]
-    WithoutIds,
-}
-
 impl MarketplaceEvent {
     /// Why the event changes nothing here, if so.
     pub fn disregarded(&self, policy: &SubscriptionPolicy) -> Option<Disregarded> {
@@ -311,72 +312,5 @@ impl Notification {
             disregarded: (!ours).then_some(Disregarded::AnotherProduct),
             told: Told::Notified(Box::new(self)),
         }
-    }
-}
-
-impl ResolvedLicense {
-    /// The answer as a fact learned now.
-    pub fn into_fact(self, now: Timestamp) -> Fact {
-        Fact {
-            learned_at: now,
-            told: Told::Resolved(self),
-            disregarded: None,
-        }
-    }
-}
-
-impl Fact {
-    /// The key under which it is kept: the event's id, or one made of what a
-    /// token resolved to, so that the same answer is the same fact.
-    pub fn key(&self) -> String {
-        match &self.told {
-            Told::Event(event) => event.id.as_str().to_owned(),
-            Told::Resolved(resolved) => {
-                let agreement = resolved.agreement.as_ref().map_or("", AgreementId::as_str);
-                format!("resolved:{}:{agreement}", resolved.license.id())
-            }
-            Told::Notified(notification) => notification.id.as_str().to_owned(),
-        }
-    }
-
-    /// When it happened.
-    pub fn at(&self) -> Timestamp {
-        match &self.told {
-            Told::Event(event) => event.at,
-            Told::Resolved(_) => self.learned_at,
-            Told::Notified(notification) => notification.at,
-        }
-    }
-
-    /// The agreement that it names.
-    pub fn agreement(&self) -> Option<&AgreementId> {
-        match &self.told {
-            Told::Event(event) => event.agreement.as_ref(),
-            Told::Resolved(resolved) => resolved.agreement.as_ref(),
-            Told::Notified(_) => None,
-        }
-    }
-
-    /// The buyer that an older listing's messages name so, and of which product.
-    pub fn customer(&self) -> Option<(&ProductCode, &CustomerIdentifier)> {
-        match &self.told {
-            Told::Event(_) => None,
-            Told::Resolved(resolved) => Some((&resolved.product, resolved.customer.as_ref()?)),
-            Told::Notified(told) => Some((&told.product, &told.customer)),
-        }
-    }
-
-    /// The license that it names.
-    pub fn license(&self) -> Option<&LicenseArn> {
-        match &self.told {
-            Told::Event(event) => event.license.as_ref(),
-            Told::Resolved(resolved) => Some(&resolved.license),
-            Told::Notified(_) => None,
-        }
-    }
-
-    /// The id of the license that it names.
-    pub fn license_id(&self) -> Option<&LicenseId> {
-        self.license().map(LicenseArn::id)
     }
 }

@@ -1,10 +1,10 @@
 //! The numbers and choices of the seller that the rules of subscriptions depend on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use crate::ids::{AwsAccountId, ProductCode};
+use crate::ids::{AwsAccountId, ProductCode, ProductId};
 
 /// How long a former payer's account goes on: exactly 48 hours (FAQ, statement 7).
 pub const GRACE: SignedDuration = SignedDuration::from_hours(48);
@@ -54,6 +54,9 @@ pub struct SubscriptionPolicy {
     pub seller: AwsAccountId,
     /// The products sold here: tokens and events of another one change nothing.
     pub products: BTreeSet<ProductCode>,
+    /// By which ids agreements name these products. One that names no id of
+    /// these is another product's.
+    pub product_ids: BTreeMap<ProductId, ProductCode>,
     /// How long a new account may try the product. 30 days unless set otherwise.
     pub trial: SignedDuration,
     /// What the third grace of an account in 30 days does.
@@ -88,10 +91,18 @@ impl SubscriptionPolicy {
         Self {
             seller,
             products: products.into_iter().collect(),
+            product_ids: BTreeMap::new(),
             trial: SignedDuration::from_hours(30 * 24),
             repeated_grace: RepeatedGrace::default(),
             support_approval: SupportApproval::default(),
         }
+    }
+
+    /// The same, agreements naming a product of it by this id.
+    #[must_use]
+    pub fn naming(mut self, product: ProductCode, id: ProductId) -> Self {
+        self.product_ids.insert(id, product);
+        self
     }
 }
 

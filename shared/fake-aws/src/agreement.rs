@@ -1,54 +1,44 @@
-//! The agreement API: `DescribeAgreement` and `SearchAgreements`.
+//! The agreement API: `DescribeAgreement`, and in the files beside it
+//! `SearchAgreements`, `GetAgreementTerms` and `GetAgreementEntitlements`.
+//!
+//! Where AWS's documents are silent: pay as you go has no end time even once
+//! it has ended, a contract that ended early has that as its end time; every
+//! contract has a renewal term, and one that does not renew itself is the
+//! buyer's choice.
 
+mod entitlements;
+mod search;
+mod terms;
+
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Inner;
 use crate::lock;
-use crate::state::{Agreement, AgreementStatus};
+use crate::offers::decimal;
+use crate::paging::{BadPage, Page};
+use crate::state::{Agreement, AgreementStatus, Intent, Marketplace};
 use crate::wire::{AwsError, Wire};
 
-const LARGEST_PAGE: usize = 100;
-const DEFAULT_PAGE: usize = 50;
-const TOKEN_PREFIX: &str = "page-from-";
+const LARGEST_PAGE: u16 = 50;
 
+/// What the product is to AWS.
+const RESOURCE_TYPE: &str = "SaaSProduct";
+
+const AGREEMENT_TYPE: &str = "PurchaseAgreement";
+
+type Members = Vec<(&'static str, Wire)>;
+
+/// An agreement that is asked for, and which part of what it has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DescribeAgreement {
+struct OfAgreement {
     #[serde(default)]
     agreement_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SearchAgreements {
-    #[serde(default)]
-    filters: Vec<Filter>,
-    #[serde(default)]
-    max_results: Option<usize>,
-    #[serde(default)]
+    max_results: Option<i64>,
     next_token: Option<String>,
 }
-
-#[derive(Deserialize)]
-struct Filter {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    values: Vec<String>,
-}
-
-/// Filters that are served; `LicenseArn` finds the agreement of a license.
-const FILTERS: [&str; 8] = [
-    "PartyType",
-    "AgreementType",
-    "AgreementId",
-    "AcceptorAccountId",
-    "ResourceIdentifier",
-    "OfferId",
-    "Status",
-    "LicenseArn",
-];
 
 fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::refused("ValidationException", message)
@@ -59,108 +49,123 @@ fn read<T: serde::de::DeserializeOwned>(request: Value) -> Result<T, AwsError> {
         .map_err(|error| invalid(format!("{}: {}", error.path(), error.inner())))
 }
 
+fn page(max_results: Option<i64>, next_token: Option<&str>) -> Result<Page, AwsError> {
+    Page::of(max_results, LARGEST_PAGE, next_token).map_err(|bad| match bad {
+        BadPage::Size => invalid(format!("maxResults must be 1 to {LARGEST_PAGE}.")),
+        BadPage::Token => invalid("nextToken is invalid."),
+    })
+}
+
+/// A page's answer.
+fn paged(name: &'static str, (items, next): (Vec<Wire>, Option<String>)) -> Wire {
+    let mut answer = vec![(name, Wire::List(items))];
+    answer.extend(next.map(|next| ("nextToken", Wire::text(next))));
+    Wire::Struct(answer)
+}
+
+fn find<'a>(state: &'a Marketplace, id: &str) -> Result<&'a Agreement, AwsError> {
+    state.agreement(id).ok_or_else(|| {
+        AwsError::refused("ResourceNotFoundException", "The agreement does not exist.")
+    })
+}
+
+/// What becomes of an agreement at its end.
+struct EndBehavior {
+    kind: &'static str,
+    reason: Option<&'static str>,
+    /// The offer that it renews from, or would.
+    renewal_offer: Option<&'static str>,
+}
+
 impl Inner {
     /// `DescribeAgreement`.
     pub(crate) fn describe_agreement(&self, request: Value) -> Result<Wire, AwsError> {
-        let request: DescribeAgreement = read(request)?;
+        let request: OfAgreement = read(request)?;
         let kept = lock(&self.kept);
-        let agreement = kept.state.agreement(&request.agreement_id).ok_or_else(|| {
-            AwsError::refused("ResourceNotFoundException", "The agreement does not exist.")
-        })?;
-        Ok(Wire::Struct(self.agreement_members(agreement)))
+        let agreement = find(&kept.state, &request.agreement_id)?;
+        let mut members = self.agreement_members(agreement);
+        let value: u64 = agreement.terms.instalments().map(|(_, each)| each).sum();
+        let charges = Wire::Struct(vec![
+            ("currencyCode", Wire::text("USD")),
+            ("agreementValue", Wire::text(decimal(value))),
+        ]);
+        members.push(("estimatedCharges", charges));
+        if let Some(behavior) = self.end_behavior(&kept.state, agreement) {
+            let mut end = vec![("type", Wire::text(behavior.kind))];
+            end.extend(behavior.reason.map(|code| ("reasonCode", Wire::text(code))));
+            end.extend(behavior.renewal_offer.map(|offer| {
+                let summary = Wire::Struct(vec![("offerId", Wire::text(offer))]);
+                ("renewalSummary", summary)
+            }));
+            members.push(("endTimeBehavior", Wire::Struct(end)));
+        }
+        if let Some(until) = agreement.terms.free_until() {
+            let trial = Wire::Struct(vec![("trialEndTime", Wire::Time(until))]);
+            members.push(("freeTrialSummary", trial));
+        }
+        Ok(Wire::Struct(members))
     }
 
-    /// `SearchAgreements`: by page, oldest first.
-    pub(crate) fn search_agreements(&self, request: Value) -> Result<Wire, AwsError> {
-        let request: SearchAgreements = read(request)?;
-        if let Some(filter) = request
-            .filters
-            .iter()
-            .find(|f| !FILTERS.contains(&f.name.as_str()))
-        {
-            let known = FILTERS.join(", ");
-            return Err(invalid(format!(
-                "The filter {:?} is not one of {known}.",
-                filter.name
-            )));
-        }
-        let size = request.max_results.unwrap_or(DEFAULT_PAGE);
-        if !(1..=LARGEST_PAGE).contains(&size) {
-            return Err(invalid("maxResults must be 1 to 100."));
-        }
-        let from = match &request.next_token {
-            None => 0,
-            Some(token) => token
-                .strip_prefix(TOKEN_PREFIX)
-                .and_then(|from| from.parse().ok())
-                .ok_or_else(|| invalid("nextToken is invalid."))?,
-        };
-        let kept = lock(&self.kept);
-        let matching: Vec<&Agreement> = kept
-            .state
-            .agreements()
-            .iter()
-            .filter(|agreement| request.filters.iter().all(|f| self.matches(f, agreement)))
-            .collect();
-        let page = matching.iter().skip(from).take(size);
-        let summaries = page.map(|agreement| {
-            let mut members = self.agreement_members(agreement);
-            let license = Wire::Struct(vec![("licenseArn", Wire::text(&agreement.license_arn))]);
-            members.push(("entitlements", Wire::List(vec![license])));
-            Wire::Struct(members)
-        });
-        let mut answer = vec![("agreementViewSummaries", Wire::List(summaries.collect()))];
-        if from + size < matching.len() {
-            let next = format!("{TOKEN_PREFIX}{}", from + size);
-            answer.push(("nextToken", Wire::text(next)));
-        }
-        Ok(Wire::Struct(answer))
-    }
-
-    fn matches(&self, filter: &Filter, agreement: &Agreement) -> bool {
-        let is = |value: &str| filter.values.iter().any(|wanted| wanted == value);
-        match filter.name.as_str() {
-            "PartyType" => is("Proposer"),
-            "AgreementType" => is("PurchaseAgreement"),
-            "AgreementId" => is(&agreement.agreement_id),
-            "AcceptorAccountId" => is(&agreement.buyer_account),
-            "ResourceIdentifier" => is(&self.config.product_id),
-            "OfferId" => is(self.offer(agreement.offer).offer_id),
-            "Status" => is(agreement.status.aws()),
-            "LicenseArn" => is(&agreement.license_arn),
-            _ => false,
-        }
-    }
-
-    fn agreement_members(&self, agreement: &Agreement) -> Vec<(&'static str, Wire)> {
+    /// The members that every answer about an agreement has.
+    fn agreement_members(&self, agreement: &Agreement) -> Members {
         let party = |account: &str| Wire::Struct(vec![("accountId", Wire::text(account))]);
-        let offer = self.offer(agreement.offer);
-        let resource = Wire::Struct(vec![
-            ("id", Wire::text(&self.config.product_id)),
-            ("type", Wire::text("SaaSProduct")),
-        ]);
         let summary = Wire::Struct(vec![
-            ("resources", Wire::List(vec![resource])),
-            ("offerId", Wire::text(offer.offer_id)),
+            ("resources", Wire::List(vec![self.resource()])),
+            ("offerId", Wire::text(self.offer(agreement.offer).offer_id)),
         ]);
-        let ends_at = match agreement.status {
-            AgreementStatus::Active => agreement.ends_at,
-            AgreementStatus::Ended { at, .. } => Some(at),
-        };
         let mut members = vec![
             ("agreementId", Wire::text(&agreement.agreement_id)),
             ("acceptor", party(&agreement.buyer_account)),
             ("proposer", party(&self.config.seller_account)),
             ("acceptanceTime", Wire::Time(agreement.accepted_at)),
-            ("startTime", Wire::Time(agreement.accepted_at)),
-            ("agreementType", Wire::text("PurchaseAgreement")),
+            ("startTime", Wire::Time(agreement.starts_at)),
+            ("agreementType", Wire::text(AGREEMENT_TYPE)),
             ("proposalSummary", summary),
             ("status", Wire::text(agreement.status.aws())),
-            ("initialAgreementId", Wire::text(&agreement.agreement_id)),
+            (
+                "initialAgreementId",
+                Wire::text(&agreement.initial_agreement_id),
+            ),
         ];
-        if let Some(ends_at) = ends_at {
-            members.push(("endTime", Wire::Time(ends_at)));
-        }
+        members.extend(end_time(agreement).map(|at| ("endTime", Wire::Time(at))));
         members
+    }
+
+    /// The product, as every purchase names it.
+    fn resource(&self) -> Wire {
+        Wire::Struct(vec![
+            ("id", Wire::text(&self.config.product_id)),
+            ("type", Wire::text(RESOURCE_TYPE)),
+        ])
+    }
+
+    /// Of an agreement that goes on and has an end.
+    fn end_behavior(&self, state: &Marketplace, agreement: &Agreement) -> Option<EndBehavior> {
+        if !agreement.goes_on() {
+            return None;
+        }
+        agreement.ends_at?;
+        let offer = Some(self.offer(agreement.offer).offer_id);
+        let successor = state.successor(&agreement.agreement_id);
+        let (kind, reason, renewal_offer) = match successor {
+            Some(next) if next.intent == Intent::Replace => ("REPLACE", None, None),
+            Some(next) => ("RENEW", None, Some(self.offer(next.offer).offer_id)),
+            None if agreement.auto_renewal => ("RENEW", None, offer),
+            None => ("EXPIRE", Some("ACCEPTOR_RENEW_OPTED_OUT"), offer),
+        };
+        Some(EndBehavior {
+            kind,
+            reason,
+            renewal_offer,
+        })
+    }
+}
+
+/// When an agreement ends or ended; pay as you go has no end.
+fn end_time(agreement: &Agreement) -> Option<Timestamp> {
+    let ends_at = agreement.ends_at?;
+    match agreement.status {
+        AgreementStatus::Scheduled | AgreementStatus::Active => Some(ends_at),
+        AgreementStatus::Ended { at, .. } => Some(at),
     }
 }

@@ -27,6 +27,8 @@ enum Operation {
     GetEntitlements,
     DescribeAgreement,
     SearchAgreements,
+    GetAgreementTerms,
+    GetAgreementEntitlements,
     ListAgreementInvoiceLineItems,
     GetSecretValue,
 }
@@ -44,6 +46,10 @@ impl Operation {
             ("AWSMPCommerceService_v20200301", "ListAgreementInvoiceLineItems") => {
                 Operation::ListAgreementInvoiceLineItems
             }
+            ("AWSMPCommerceService_v20200301", "GetAgreementTerms") => Operation::GetAgreementTerms,
+            ("AWSMPCommerceService_v20200301", "GetAgreementEntitlements") => {
+                Operation::GetAgreementEntitlements
+            }
             ("secretsmanager", "GetSecretValue") => Operation::GetSecretValue,
             _ => return None,
         })
@@ -56,6 +62,8 @@ impl Operation {
             Operation::GetEntitlements => "GetEntitlements",
             Operation::DescribeAgreement => "DescribeAgreement",
             Operation::SearchAgreements => "SearchAgreements",
+            Operation::GetAgreementTerms => "GetAgreementTerms",
+            Operation::GetAgreementEntitlements => "GetAgreementEntitlements",
             Operation::ListAgreementInvoiceLineItems => "ListAgreementInvoiceLineItems",
             Operation::GetSecretValue => "GetSecretValue",
         }
@@ -70,7 +78,9 @@ impl Operation {
             Operation::GetEntitlements => "com.amazonaws.marketplaceentitlementservice",
             Operation::DescribeAgreement
             | Operation::SearchAgreements
-            | Operation::ListAgreementInvoiceLineItems => "com.amazonaws.marketplaceagreement",
+            | Operation::ListAgreementInvoiceLineItems
+            | Operation::GetAgreementTerms
+            | Operation::GetAgreementEntitlements => "com.amazonaws.marketplaceagreement",
             Operation::GetSecretValue => "com.amazonaws.secretsmanager",
         }
     }
@@ -83,7 +93,9 @@ impl Operation {
             | Operation::GetEntitlements => "InternalServiceErrorException",
             Operation::DescribeAgreement
             | Operation::SearchAgreements
-            | Operation::ListAgreementInvoiceLineItems => "InternalServerException",
+            | Operation::ListAgreementInvoiceLineItems
+            | Operation::GetAgreementTerms
+            | Operation::GetAgreementEntitlements => "InternalServerException",
             Operation::GetSecretValue => "InternalServiceError",
         }
     }
@@ -249,7 +261,9 @@ fn serve(
         Operation::BatchMeterUsage => inner.batch_meter_usage(request, body_length, fault),
         Operation::GetEntitlements => inner.get_entitlements(request, fault),
         Operation::DescribeAgreement => inner.describe_agreement(request),
-        Operation::SearchAgreements => inner.search_agreements(request),
+        Operation::SearchAgreements => inner.search_agreements(request, fault),
+        Operation::GetAgreementTerms => inner.get_agreement_terms(request, fault),
+        Operation::GetAgreementEntitlements => inner.get_agreement_entitlements(request, fault),
         Operation::ListAgreementInvoiceLineItems => {
             inner.list_agreement_invoice_line_items(request, fake.now(), fault)
         }

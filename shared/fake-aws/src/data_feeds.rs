@@ -28,7 +28,7 @@ use sha2::{Digest as _, Sha256};
 use crate::control::ControlError;
 use crate::lock;
 use crate::offers::{MicroUsd, cents};
-use crate::state::{Agreement, AgreementStatus, Change, Marketplace};
+use crate::state::{AcceptedRecord, Agreement, AgreementStatus, Change, Marketplace};
 use crate::{FakeAws, Inner};
 
 use files::{Delivered, csv};
@@ -250,18 +250,14 @@ impl Inner {
     fn revisions(&self, state: &Marketplace, now: Timestamp) -> BTreeMap<UsageKey, Vec<Revision>> {
         let mut added: BTreeMap<UsageKey, BTreeMap<Timestamp, u64>> = BTreeMap::new();
         for record in state.records().iter().filter(|record| record.quantity > 0) {
-            let Some((_, license)) = state.license(&record.license_arn) else {
+            let Some(agreement) = agreement_of(state, record) else {
                 continue;
             };
-            let Some(agreement) = state.agreement(&license.agreement_id) else {
-                continue;
-            };
-            let offer = self.offer(agreement.offer);
             let key = UsageKey {
                 day: day_of(record.timestamp),
                 agreement: agreement.agreement_id.clone(),
                 dimension: record.dimension.to_string(),
-                micro_usd: offer.price(&record.dimension, record.hour, agreement.accepted_at),
+                micro_usd: agreement.price(&record.dimension, record.hour),
             };
             let comes = midnight_after(record.accepted_at.max(record.timestamp));
             *added.entry(key).or_default().entry(comes).or_default() += record.quantity;
@@ -326,14 +322,13 @@ impl Inner {
             return;
         };
         if !corrected && quantity > 0 {
-            let offer = self.offer(agreement.offer);
             let noon = correction.usage_date.at(12, 0, 0, 0);
             let used_at = Offset::UTC.to_timestamp(noon).unwrap_or(at);
             let key = UsageKey {
                 day: correction.usage_date,
                 agreement: correction.agreement_id.clone(),
                 dimension: correction.dimension.clone(),
-                micro_usd: offer.price(&correction.dimension, used_at, agreement.accepted_at),
+                micro_usd: agreement.price(&correction.dimension, used_at),
             };
             let revision = Revision {
                 at,
@@ -413,7 +408,7 @@ impl Inner {
             };
             add(agreement.accepted_at, "Active", agreement.ends_at);
             match agreement.status {
-                AgreementStatus::Active => {}
+                AgreementStatus::Scheduled | AgreementStatus::Active => {}
                 AgreementStatus::Ended { at, how } => add(at, how.aws(), Some(at)),
             }
         }
@@ -438,11 +433,14 @@ impl Inner {
             &guid(&self.config.seller_account),
             &guid(&agreement.buyer_account),
             self.offer(agreement.offer).offer_id,
-            &agreement.accepted_at.to_string(),
+            &agreement.starts_at.to_string(),
             &end.map_or_else(String::new, |end| end.to_string()),
             &agreement.accepted_at.to_string(),
-            "NEW",
-            "",
+            agreement.intent.aws(),
+            agreement
+                .previous_agreement_id
+                .as_deref()
+                .unwrap_or_default(),
         ])
     }
 
@@ -459,6 +457,17 @@ impl Inner {
             "Workload Security",
         ])
     }
+}
+
+/// The agreement that a record was under: of those of its license that had
+/// begun, the last.
+fn agreement_of<'a>(state: &'a Marketplace, record: &AcceptedRecord) -> Option<&'a Agreement> {
+    let (_, license) = state.license(&record.license_arn)?;
+    let begun = state.agreements().iter().filter(|agreement| {
+        agreement.license_arn == license.license_arn && agreement.starts_at <= record.timestamp
+    });
+    let last = begun.max_by_key(|agreement| agreement.starts_at);
+    last.or_else(|| state.agreement(&license.agreement_id))
 }
 
 /// The first midnight after an instant.

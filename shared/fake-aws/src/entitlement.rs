@@ -8,12 +8,12 @@ use serde_json::Value;
 use crate::Inner;
 use crate::faults::CallFault;
 use crate::lock;
-use crate::offers::Entitled;
+use crate::paging::{BadPage, Page};
 use crate::state::{Agreement, AgreementStatus};
+use crate::terms::Entitled;
 use crate::wire::{AwsError, Wire};
 
-const LARGEST_PAGE: i64 = 25;
-const TOKEN_PREFIX: &str = "page-from-";
+const LARGEST_PAGE: u16 = 25;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -33,7 +33,9 @@ fn invalid(message: impl Into<String>) -> AwsError {
 }
 
 impl Inner {
-    /// `GetEntitlements`: what the live contracts entitle to, by page. The
+    /// `GetEntitlements`: what the contracts that go on entitle to, by page:
+    /// nothing before an agreement begins, and of those that follow one another
+    /// under one license that of the one that goes on. The
     /// values of one filter are unioned, the filters intersected.
     pub(crate) fn get_entitlements(
         &self,
@@ -45,15 +47,15 @@ impl Inner {
         if request.product_code != self.config.product_code {
             return Err(invalid("The product code is not one of this seller's."));
         }
-        let size = request.max_results.unwrap_or(LARGEST_PAGE);
-        if !(1..=LARGEST_PAGE).contains(&size) {
-            return Err(invalid("MaxResults must be 1 to 25."));
-        }
-        let size = usize::try_from(size).unwrap_or(1);
-        let from = match &request.next_token {
-            None => 0,
-            Some(token) => page_start(token).ok_or_else(|| invalid("NextToken is invalid."))?,
-        };
+        let page = Page::of(
+            request.max_results,
+            LARGEST_PAGE,
+            request.next_token.as_deref(),
+        );
+        let page = page.map_err(|bad| match bad {
+            BadPage::Size => invalid(format!("MaxResults must be 1 to {LARGEST_PAGE}.")),
+            BadPage::Token => invalid("NextToken is invalid."),
+        })?;
         let filter = request.filter.unwrap_or_default();
         check_filter(&filter)?;
 
@@ -65,7 +67,7 @@ impl Inner {
             .filter(|agreement| agreement.status == AgreementStatus::Active);
         let matching: Vec<(&Agreement, &Entitled)> = live
             .flat_map(|agreement| {
-                let contract = self.offer(agreement.offer).contract.as_ref();
+                let contract = agreement.terms.terms.contract.as_ref();
                 let entitlements = contract.map_or(&[][..], |contract| &contract.entitlements);
                 entitlements
                     .iter()
@@ -73,19 +75,12 @@ impl Inner {
             })
             .filter(|(agreement, entitled)| matches(&filter, agreement, entitled))
             .collect();
-        let (size, next) = match fault {
-            Some(CallFault::EmptyPage) => (0, Some(from)),
-            _ => (
-                size,
-                Some(from + size).filter(|next| *next < matching.len()),
-            ),
-        };
-        let page = matching.iter().skip(from).take(size);
-        let entitlements = page.map(|(agreement, entitled)| self.entitlement(agreement, entitled));
+        let (matching, next) = page.cut(matching, fault);
+        let entitlements = matching
+            .into_iter()
+            .map(|(agreement, entitled)| self.entitlement(agreement, entitled));
         let mut answer = vec![("Entitlements", Wire::List(entitlements.collect()))];
-        if let Some(next) = next {
-            answer.push(("NextToken", Wire::text(format!("{TOKEN_PREFIX}{next}"))));
-        }
+        answer.extend(next.map(|next| ("NextToken", Wire::text(next))));
         Ok(Wire::Struct(answer))
     }
 
@@ -103,10 +98,6 @@ impl Inner {
         }
         Wire::Struct(members)
     }
-}
-
-fn page_start(token: &str) -> Option<usize> {
-    token.strip_prefix(TOKEN_PREFIX)?.parse().ok()
 }
 
 fn check_filter(filter: &BTreeMap<String, Vec<String>>) -> Result<(), AwsError> {

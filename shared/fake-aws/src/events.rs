@@ -26,6 +26,12 @@ pub type Deliver = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), String>> +
 /// Source of every AWS Marketplace agreement and license event.
 const SOURCE: &str = "aws.agreement-marketplace";
 
+/// How long before an agreement's end its renewal can no longer be turned off.
+const LOCKOUT: SignedDuration = SignedDuration::from_hours(24 * LOCKOUT_DAYS);
+
+/// The same in days.
+pub(crate) const LOCKOUT_DAYS: i64 = 30;
+
 /// How long EventBridge goes on trying.
 const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
@@ -48,6 +54,8 @@ pub(crate) struct Targets {
 pub(crate) enum Family {
     /// A buyer accepted an offer.
     AgreementCreated,
+    /// An agreement goes on under other terms.
+    AgreementAmended,
     /// An agreement ended.
     AgreementEnded,
     /// A license became active or changed.
@@ -58,8 +66,9 @@ pub(crate) enum Family {
 
 impl Family {
     /// Every family.
-    pub(crate) const ALL: [Family; 4] = [
+    pub(crate) const ALL: [Family; 5] = [
         Family::AgreementCreated,
+        Family::AgreementAmended,
         Family::AgreementEnded,
         Family::LicenseUpdated,
         Family::LicenseDeprovisioned,
@@ -69,6 +78,7 @@ impl Family {
     pub(crate) fn detail_type(self) -> &'static str {
         match self {
             Family::AgreementCreated => "Purchase Agreement Created - Proposer",
+            Family::AgreementAmended => "Purchase Agreement Amended - Proposer",
             Family::AgreementEnded => "Purchase Agreement Ended - Proposer",
             Family::LicenseUpdated => "License Updated - Manufacturer",
             Family::LicenseDeprovisioned => "License Deprovisioned - Manufacturer",
@@ -105,17 +115,22 @@ impl Inner {
             "arn:aws:aws-marketplace::aws:agreement:{}",
             agreement.agreement_id
         )];
-        let never = || "9999-01-01T00:00:00Z".to_owned();
         match family {
             Family::AgreementCreated => {
-                detail["agreement"] = json!({
-                    "id": agreement.agreement_id,
-                    "intent": "NEW",
-                    "status": "ACTIVE",
-                    "acceptanceTime": agreement.accepted_at.to_string(),
-                    "startTime": agreement.accepted_at.to_string(),
-                    "endTime": agreement.ends_at.map_or_else(never, |at| at.to_string()),
-                });
+                detail["agreement"] = described(agreement, agreement.intent.aws());
+                if let Some(previous) = &agreement.previous_agreement_id {
+                    detail["agreement"]["previousAgreementId"] = json!(previous);
+                    detail["product"] = json!({"id": self.config.product_id});
+                } else {
+                    detail["resaleAuthorization"] = json!({"id": null});
+                }
+                detail["offer"] = offer;
+            }
+            Family::AgreementAmended => {
+                detail["agreement"] = described(agreement, "AMEND");
+                detail["agreement"]["autoRenewalEnabled"] = json!(agreement.auto_renewal);
+                detail["renewalSummary"] = renewal_decision(agreement);
+                detail["product"] = json!({"id": self.config.product_id});
                 detail["resaleAuthorization"] = json!({"id": null});
                 detail["offer"] = offer;
             }
@@ -183,6 +198,31 @@ impl Inner {
         }
         Change::EventsQueued { events: queued }
     }
+}
+
+/// An agreement's dates in the event of its acceptance or amendment.
+fn described(agreement: &Agreement, intent: &str) -> Value {
+    let ends_at = agreement.ends_at.map(|at| at.to_string());
+    json!({
+        "id": agreement.agreement_id,
+        "intent": intent,
+        "status": "ACTIVE",
+        "acceptanceTime": agreement.accepted_at.to_string(),
+        "startTime": agreement.starts_at.to_string(),
+        "endTime": ends_at.unwrap_or_else(|| "9999-01-01T00:00:00Z".to_owned()),
+    })
+}
+
+/// Until when its parties may decide whether an agreement renews itself, and
+/// who decided against it.
+pub(crate) fn renewal_decision(agreement: &Agreement) -> Value {
+    let ends_at = agreement.ends_at;
+    let lockout = ends_at.and_then(|end| end.checked_sub(LOCKOUT).ok());
+    let declined = ends_at.is_some() && !agreement.auto_renewal;
+    json!({
+        "lockoutStartTime": lockout.map(|at| at.to_string()),
+        "disabledBy": declined.then_some("ACCEPTOR"),
+    })
 }
 
 /// Settles the oldest events that would wait beyond the limit, once `changes`

@@ -27,7 +27,7 @@ pub enum FaultKind {
     Unprocessed,
     /// A call is answered late, an event is delivered late.
     Delay,
-    /// A list is answered by an empty page with a token to go on.
+    /// A call that gives pages answers an empty one with a token to go on.
     EmptyPage,
     /// An event is delivered twice.
     DuplicateEvent,
@@ -87,21 +87,26 @@ pub const EVENTS: &str = "events";
 pub const ANY_OPERATION: &str = "*";
 
 /// Operations that are served besides DynamoDB's.
-pub(crate) const OPERATIONS: [&str; 9] = [
+pub(crate) const OPERATIONS: [&str; 11] = [
     "ResolveCustomer",
     "BatchMeterUsage",
     "GetEntitlements",
     "DescribeAgreement",
     "SearchAgreements",
+    "GetAgreementTerms",
+    "GetAgreementEntitlements",
     "GetSecretValue",
     "ListAgreementInvoiceLineItems",
     "ListObjectsV2",
     "GetObject",
 ];
 
-/// Operations that answer by page and may answer an empty one.
-const PAGED: [&str; 3] = [
+/// Those of them that give pages.
+const PAGED: [&str; 6] = [
     "GetEntitlements",
+    "SearchAgreements",
+    "GetAgreementTerms",
+    "GetAgreementEntitlements",
     "ListAgreementInvoiceLineItems",
     "ListObjectsV2",
 ];
@@ -174,7 +179,7 @@ impl Fault {
             FaultKind::ReorderEvents => only(EVENTS),
             FaultKind::Unprocessed => only("BatchMeterUsage"),
             FaultKind::EmptyPage => (!PAGED.contains(&self.operation.as_str()))
-                .then(|| format!("empty_page goes with one of {}", PAGED.join(", "))),
+                .then(|| format!("empty_page goes with {} only", PAGED.join(", "))),
             FaultKind::Throttle | FaultKind::InternalError | FaultKind::LostAnswer => {
                 of_events.then(|| format!("{} goes with an API operation", self.fault.name()))
             }

@@ -115,9 +115,7 @@ impl Inner {
             Some(_) | None => (size, (from + size < invoices.len()).then_some(from + size)),
         };
         let page = invoices.iter().skip(from).take(size);
-        let summaries = page
-            .map(|invoice| self.summary(agreement, invoice))
-            .collect();
+        let summaries = page.map(|invoice| summary(agreement, invoice)).collect();
         let mut answer = vec![(
             "agreementInvoiceLineItemGroupSummaries",
             Wire::List(summaries),
@@ -141,7 +139,7 @@ impl Inner {
                 return invoices;
             };
             let usage = self.usage_amount(state, &of.agreement_id, (month, next), issued_at);
-            let amount = usage + self.instalments(of, month, next);
+            let amount = usage + Self::instalments(of, month, next);
             if cents(amount) > 0 {
                 let id = Sha256::digest(format!("{}/{month}", of.agreement_id).as_bytes());
                 invoices.push(Invoice {
@@ -156,49 +154,48 @@ impl Inner {
     }
 
     /// The instalments of an agreement that fall due in a month.
-    fn instalments(&self, of: &Agreement, month: Date, next: Date) -> MicroUsd {
-        let offer = self.offer(of.offer);
+    fn instalments(of: &Agreement, month: Date, next: Date) -> MicroUsd {
         let due_before = |day: Date| {
             let end = match of.status {
-                AgreementStatus::Active => start_of(day),
+                AgreementStatus::Scheduled | AgreementStatus::Active => start_of(day),
                 AgreementStatus::Ended { at, .. } => at.min(start_of(day)),
             };
             // An instalment of the very instant is the next month's.
             let last = Timestamp::from_second(end.as_second() - 1).unwrap_or(end);
-            offer.instalments_due(of.accepted_at, last)
+            of.instalments_due(last)
         };
         due_before(next).saturating_sub(due_before(month))
     }
+}
 
-    fn summary(&self, agreement: &Agreement, invoice: &Invoice) -> Wire {
-        let amount = format!("{}.{:02}", invoice.cents / 100, invoice.cents % 100);
-        let (year, month) = (invoice.month.year(), invoice.month.month());
-        Wire::Struct(vec![
-            ("agreementId", Wire::text(&agreement.agreement_id)),
-            ("invoiceId", Wire::text(&invoice.id)),
-            (
-                "pricingCurrencyAmount",
-                Wire::Struct(vec![
-                    ("amount", Wire::text(&amount)),
-                    ("maxAdjustmentAmount", Wire::text(&amount)),
-                    ("currencyCode", Wire::text("USD")),
-                ]),
-            ),
-            (
-                "invoiceBillingPeriod",
-                Wire::Struct(vec![
-                    ("month", Wire::Integer(month.into())),
-                    ("year", Wire::Integer(year.into())),
-                ]),
-            ),
-            ("issuedTime", Wire::Time(invoice.issued_at)),
-            ("invoiceType", Wire::text("INVOICE")),
-            (
-                "invoicingEntity",
-                Wire::Struct(vec![("legalName", Wire::text("Amazon Web Services, Inc."))]),
-            ),
-        ])
-    }
+fn summary(agreement: &Agreement, invoice: &Invoice) -> Wire {
+    let amount = format!("{}.{:02}", invoice.cents / 100, invoice.cents % 100);
+    let (year, month) = (invoice.month.year(), invoice.month.month());
+    Wire::Struct(vec![
+        ("agreementId", Wire::text(&agreement.agreement_id)),
+        ("invoiceId", Wire::text(&invoice.id)),
+        (
+            "pricingCurrencyAmount",
+            Wire::Struct(vec![
+                ("amount", Wire::text(&amount)),
+                ("maxAdjustmentAmount", Wire::text(&amount)),
+                ("currencyCode", Wire::text("USD")),
+            ]),
+        ),
+        (
+            "invoiceBillingPeriod",
+            Wire::Struct(vec![
+                ("month", Wire::Integer(month.into())),
+                ("year", Wire::Integer(year.into())),
+            ]),
+        ),
+        ("issuedTime", Wire::Time(invoice.issued_at)),
+        ("invoiceType", Wire::text("INVOICE")),
+        (
+            "invoicingEntity",
+            Wire::Struct(vec![("legalName", Wire::text("Amazon Web Services, Inc."))]),
+        ),
+    ])
 }
 
 /// The first instant of a UTC day.

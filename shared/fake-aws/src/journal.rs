@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::state::{Change, Marketplace};
 
 const FORMAT: &str = "fake-aws";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FILE: &str = "marketplace.jsonl";
 
 /// Why a data directory cannot be used.

@@ -29,7 +29,9 @@
 //! and statuses; which mistakes refuse a whole call and which one record;
 //! limits of records, sizes, tags and allocations; the 24 hours and the
 //! month's cut-off; results in no order to rely on; events in the shapes that
-//! a seller captured, in their order; entitlement filters and pages.
+//! a seller captured, in their order; an agreement's chain of renewals,
+//! amendments and ends; filters, orders and pages of entitlements and
+//! agreements.
 //!
 //! # Readings
 //! Where AWS's documents are silent or disagree, [`Readings`] chooses: the
@@ -38,7 +40,9 @@
 //! setting: `ProductCode` beside a license is refused (the model warns of
 //! duplicate billing, sellers saw a refusal); usage stamped after a license's
 //! end is refused like usage before its activation; the final hour's length
-//! is one hour.
+//! is one hour. Whether a license survives a renewal nobody says: both are
+//! played. What the agreement API leaves open is told in `agreement.rs` and
+//! the files beside it.
 //!
 //! # Deliberately absent
 //! Signatures are not checked. Fractions of a unit
@@ -51,16 +55,17 @@
 //! # Where to look
 //! `api.rs` finds the operation; `metering.rs`, `usage_record.rs`,
 //! `entitlement.rs`, `agreement.rs`, `invoices.rs`, `dynamodb.rs`, `secret.rs`,
-//! `s3.rs` serve it, this one what `data_feeds.rs` makes; `wire.rs` knows
-//! the protocols. `state.rs` is the marketplace's state, `journal.rs` keeps
-//! it. `clock.rs` and `schedule.rs` move time, `events.rs` delivers,
-//! `faults.rs` interferes. `control.rs` is the control API, `buyer_page.rs`
-//! the page for people, `offers.rs` what can be bought. `in_process.rs` (feature
-//! `in-process`) reaches all this without a network.
+//! `s3.rs` serve it, this one what `data_feeds.rs` makes; `wire.rs` knows the protocols. `state.rs` is the marketplace's state,
+//! `journal.rs` keeps it. `offers.rs` is what can be bought, `lifecycle.rs`
+//! what becomes of it, `buyers.rs` who is suspended. `clock.rs` and
+//! `schedule.rs` move time, `events.rs` delivers, `faults.rs` interferes.
+//! `control.rs` is the control API, `buyer_page.rs` the page for people.
+//! `in_process.rs` (feature `in-process`) reaches all this without a network.
 
 mod agreement;
 mod api;
 mod buyer_page;
+mod buyers;
 mod calls;
 mod clock;
 mod config;
@@ -75,14 +80,17 @@ mod ids;
 mod in_process;
 mod invoices;
 mod journal;
+mod lifecycle;
 mod metering;
 mod notices;
 mod offers;
+mod paging;
 mod s3;
 mod schedule;
 mod secret;
 mod state;
 mod template;
+mod terms;
 mod usage_record;
 mod wire;
 
@@ -105,7 +113,7 @@ pub use crate::clock::ClockError;
 pub use crate::config::{
     BeforeActivation, Config, FinalHour, IdenticalRetry, RateLimit, Readings, StartError,
 };
-pub use crate::control::{ControlError, NewAgreement};
+pub use crate::control::ControlError;
 pub use crate::data_feeds::{DATA_FEEDS_BUCKET, UsageCorrection};
 pub use crate::dynamodb::TableError;
 pub use crate::events::Deliver;
@@ -113,11 +121,14 @@ pub use crate::faults::{ANY_OPERATION, EVENTS, Fault, FaultKind};
 #[cfg(feature = "in-process")]
 pub use crate::in_process::InProcess;
 pub use crate::journal::JournalError;
+pub use crate::lifecycle::{
+    Amendment, NewAgreement, Purchase, Renewal, RenewalIntent, RenewedLicense,
+};
 pub use crate::notices::Notice;
 pub use crate::offers::OfferKind;
 pub use crate::schedule::Schedule;
 pub use crate::state::{
-    AcceptedRecord, Agreement, AgreementStatus, Allocation, Ending, License, LicenseState,
+    AcceptedRecord, Agreement, AgreementStatus, Allocation, Ending, Intent, License, LicenseState,
 };
 pub use crate::template::TemplateError;
 
@@ -245,14 +256,21 @@ impl FakeAws {
         Router::new()
             .route("/", get(buyer_page::page).post(api::json))
             .route("/service/{service}/operation/{operation}", post(api::cbor))
-            .route("/buyer/subscribe", post(buyer_page::subscribe))
-            .route("/buyer/cancel", post(buyer_page::cancel))
-            .route("/buyer/notice", post(buyer_page::notice))
-            .route("/buyer/clock", post(buyer_page::clock))
+            .route("/buyer/subscribe", post(buyer_page::actions::subscribe))
+            .route("/buyer/cancel", post(buyer_page::actions::cancel))
+            .route("/buyer/renew", post(buyer_page::actions::renew))
+            .route("/buyer/amend", post(buyer_page::actions::amend))
+            .route("/buyer/terminate", post(buyer_page::actions::terminate))
+            .route("/buyer/standing", post(buyer_page::actions::standing))
+            .route("/buyer/notice", post(buyer_page::actions::notice))
+            .route("/buyer/clock", post(buyer_page::actions::clock))
             .route("/_fake/style.css", get(buyer_page::style))
             .route("/_fake/state", get(control::state))
             .route("/_fake/agreements", post(control::agreements))
             .route("/_fake/agreements/{id}/cancel", post(control::cancel))
+            .route("/_fake/agreements/{id}/terminate", post(control::terminate))
+            .route("/_fake/agreements/{id}/renew", post(control::renew))
+            .route("/_fake/agreements/{id}/amend", post(control::amend))
             .route("/_fake/agreements/{id}/notices", post(control::notices))
             .route("/_fake/buyers/{account}/suspend", post(control::suspend))
             .route("/_fake/buyers/{account}/restore", post(control::restore))
@@ -311,15 +329,24 @@ impl FakeAws {
         &self,
         decide: impl FnOnce(&Marketplace) -> Result<Vec<Change>, ControlError>,
     ) -> Result<u64, ControlError> {
+        let (first, ()) = self.commit_with(|state| Ok((decide(state)?, ())))?;
+        Ok(first)
+    }
+
+    /// The same, and what the decision made.
+    fn commit_with<T>(
+        &self,
+        decide: impl FnOnce(&Marketplace) -> Result<(Vec<Change>, T), ControlError>,
+    ) -> Result<(u64, T), ControlError> {
         let has_target = self.has_target();
         let mut kept = lock(&self.inner.kept);
         let first = kept.state.next_event_sequence();
-        let mut changes = decide(&kept.state)?;
+        let (mut changes, made) = decide(&kept.state)?;
         if !has_target {
             changes.extend(events::forget_oldest(&kept.state, &changes));
         }
         kept.commit(changes).map_err(ControlError::Storage)?;
-        Ok(first)
+        Ok((first, made))
     }
 }
 

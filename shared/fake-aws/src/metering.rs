@@ -198,7 +198,7 @@ impl Inner {
             LicenseState::Ended { ended_at, .. } if record.timestamp > ended_at => {
                 refuse("was not active any more at the record's timestamp")
             }
-            LicenseState::Ended { .. } | LicenseState::Active => Ok(()),
+            LicenseState::Ended { .. } | LicenseState::Active | LicenseState::Scheduled => Ok(()),
         }
     }
 

@@ -5,16 +5,15 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::control::{ControlError, going_on};
-use crate::events::whole_seconds;
-use crate::state::Agreement;
+use crate::control::ControlError;
+use crate::events::{LOCKOUT_DAYS, renewal_decision, whole_seconds};
+use crate::lifecycle::going_on;
+use crate::offers::{MicroUsd, decimal};
+use crate::state::{Agreement, Change};
 use crate::{FakeAws, Inner};
 
 /// How many days before an agreement's end AWS says so.
 pub(crate) const ENDING_DAYS: [u16; 5] = [180, 120, 90, 60, 30];
-
-/// How long before an agreement's end its renewal can no longer be turned off.
-const LOCKOUT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Something that AWS says of an agreement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,13 +132,14 @@ impl Notice {
 
 /// The instants at which AWS says that an agreement ends, and in how many days.
 pub(crate) fn endings(agreement: &Agreement) -> impl Iterator<Item = (Timestamp, u16)> + use<> {
-    let (ends_at, accepted_at) = (agreement.ends_at, agreement.accepted_at);
+    let ends_at = agreement.ends_at;
+    let since = agreement.starts_at.max(agreement.updated_at);
     let told = move |days| {
         let before = SignedDuration::from_hours(24 * i64::from(days));
         ends_at?.checked_sub(before).ok().map(|at| (at, days))
     };
     let told = ENDING_DAYS.into_iter().filter_map(told);
-    told.filter(move |(at, _)| *at > accepted_at)
+    told.filter(move |(at, _)| *at > since)
 }
 
 impl FakeAws {
@@ -154,26 +154,53 @@ impl FakeAws {
         Ok(())
     }
 
-    /// Queues the event; its number.
-    pub(crate) fn queue_notice(&self, id: &str, notice: Notice) -> Result<u64, ControlError> {
+    fn queue_notice(&self, id: &str, notice: Notice) -> Result<u64, ControlError> {
         let now = self.now();
         self.commit(|state| {
             let agreement = going_on(state, id)?;
             let event = self.inner.notice_event(notice, agreement, now);
             let mut changes = vec![self.inner.queue(vec![(now, event)])];
             if let Notice::Ending(days) = notice {
-                changes.push(crate::state::Change::EndingTold {
-                    agreement_id: id.to_owned(),
-                    days,
-                });
+                changes.push(told(id, days));
             }
             Ok(changes)
         })
     }
+
+    /// AWS says by itself that an agreement ends in so many days and, once
+    /// nobody can turn its renewal off any more, that it will renew. Queues
+    /// the events; the number of the first.
+    pub(crate) fn tell_ending(&self, id: &str, days: u16) -> Result<u64, ControlError> {
+        let now = self.now();
+        self.commit(|state| {
+            let agreement = going_on(state, id)?;
+            let mut notices = vec![Notice::Ending(days)];
+            if agreement.auto_renewal && i64::from(days) == LOCKOUT_DAYS {
+                notices.push(Notice::RenewalUpcoming);
+            }
+            let events = notices
+                .into_iter()
+                .map(|notice| (now, self.inner.notice_event(notice, agreement, now)));
+            Ok(vec![self.inner.queue(events.collect()), told(id, days)])
+        })
+    }
+}
+
+fn told(id: &str, days: u16) -> Change {
+    Change::EndingTold {
+        agreement_id: id.to_owned(),
+        days,
+    }
 }
 
 impl Inner {
-    fn notice_event(&self, notice: Notice, agreement: &Agreement, at: Timestamp) -> Value {
+    /// The event of `notice` about `agreement`, at `at`.
+    pub(crate) fn notice_event(
+        &self,
+        notice: Notice,
+        agreement: &Agreement,
+        at: Timestamp,
+    ) -> Value {
         let at = whole_seconds(at);
         let offer = &self.offer(agreement.offer).offer_id;
         let mut detail = json!({
@@ -222,28 +249,24 @@ impl Inner {
         detail["proposer"] = json!({"accountId": self.config.seller_account});
         detail["offer"] = json!({"id": self.offer(agreement.offer).offer_id});
         if let Some(ends_at) = agreement.ends_at {
-            detail["agreement"]["startTime"] = json!(agreement.accepted_at.to_string());
+            detail["agreement"]["startTime"] = json!(agreement.starts_at.to_string());
             detail["agreement"]["endTime"] = json!(ends_at.to_string());
         }
-        let lockout = agreement
-            .ends_at
-            .and_then(|end| end.checked_sub(LOCKOUT).ok());
         match notice {
             Notice::AdvisoryIssued => detail["advisory"] = json!({"issuedAt": at.to_string()}),
             Notice::AdvisoryResolved => detail["advisory"] = json!({"resolvedAt": at.to_string()}),
             Notice::Ending(days) => {
                 detail["agreement"]["status"] = json!("ACTIVE");
                 detail["agreement"]["daysBeforeEndTime"] = json!(days);
-                detail["agreement"]["autoRenewalEnabled"] = json!(false);
-                detail["renewalSummary"] = json!({
-                    "lockoutStartTime": lockout.map(|at| at.to_string()),
-                    "disabledBy": null,
-                });
+                detail["agreement"]["autoRenewalEnabled"] = json!(agreement.auto_renewal);
+                detail["renewalSummary"] = renewal_decision(agreement);
             }
             Notice::RenewalTermsFinalized | Notice::RenewalUpcoming => {
+                let instalments = agreement.terms.instalments();
+                let total: MicroUsd = instalments.map(|(_, micro_usd)| micro_usd).sum();
                 detail["renewalSummary"] = json!({
                     "lockoutReached": notice == Notice::RenewalUpcoming,
-                    "tcv": "0.00",
+                    "tcv": decimal(total),
                     "currency": "USD",
                 });
             }

@@ -4,8 +4,9 @@
 //! `_hours` added (in AWS a dimension is either entitled or metered, never
 //! both); their value counts hours of use per agreement term.
 
-use jiff::{Span, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+
+use crate::terms::{Contract, Entitled, Rate, Terms};
 
 /// Millionths of a US dollar.
 pub(crate) type MicroUsd = u64;
@@ -60,7 +61,7 @@ impl OfferKind {
     }
 }
 
-/// An offer's terms.
+/// An offer and its terms.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Offer {
     /// Name in the control API.
@@ -72,43 +73,9 @@ pub(crate) struct Offer {
     pub(crate) title: &'static str,
     /// For a person.
     pub(crate) summary: &'static str,
-    /// Price of one unit of each metered dimension.
-    pub(crate) rates: Vec<Rate>,
-    /// What is paid for in advance.
-    pub(crate) contract: Option<Contract>,
-    /// Days at the start in which metered usage costs nothing.
-    pub(crate) free_days: i64,
-}
-
-/// Price of a metered dimension.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Rate {
-    /// API name.
-    pub(crate) dimension: String,
-    /// Price of one unit, in millionths of a US dollar.
-    pub(crate) micro_usd: MicroUsd,
-}
-
-/// The prepaid part of an offer.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Contract {
-    /// Length of the term.
-    pub(crate) months: i32,
-    /// What the buyer is entitled to.
-    pub(crate) entitlements: Vec<Entitled>,
-    /// How many equal instalments, a month apart, the first at the start.
-    pub(crate) instalments: u32,
-    /// Each instalment, in millionths of a US dollar.
-    pub(crate) instalment_micro_usd: MicroUsd,
-}
-
-/// An entitlement of a contract.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Entitled {
-    /// API name of the contract's dimension.
-    pub(crate) dimension: String,
-    /// Its value.
-    pub(crate) value: i64,
+    /// What it proposes.
+    #[serde(flatten)]
+    pub(crate) terms: Terms,
 }
 
 /// The five offers, in the order they are shown.
@@ -144,7 +111,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             })
             .collect()
     };
-    let contract = |hours: i64, instalments: u32, dollars: u64| {
+    let contract = |hours: i64, instalments: u32, dollars: u64, by_unit: bool| {
         Some(Contract {
             months: 12,
             entitlements: dimensions
@@ -156,6 +123,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
                 .collect(),
             instalments,
             instalment_micro_usd: dollars * MICROS_PER_USD,
+            by_unit,
         })
     };
     let offer = |kind, offer_id, title, summary, rates, contract, free_days| Offer {
@@ -163,9 +131,11 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
         offer_id,
         title,
         summary,
-        rates,
-        contract,
-        free_days,
+        terms: Terms {
+            rates,
+            contract,
+            free_days,
+        },
     };
     Catalog([
         offer(
@@ -192,7 +162,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             "Private offer, prepaid yearly",
             "12 months paid at once; use beyond the contract at a reduced rate.",
             rates(80),
-            contract(87_600, 1, 9_600),
+            contract(87_600, 1, 9_600, false),
             0,
         ),
         offer(
@@ -201,7 +171,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             "Private offer, prepaid monthly",
             "12 months in monthly instalments; use beyond the contract at a reduced rate.",
             rates(85),
-            contract(87_600, 12, 850),
+            contract(87_600, 12, 850, false),
             0,
         ),
         offer(
@@ -210,7 +180,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             "Contract with consumption",
             "A small 12-month contract; use beyond it is metered.",
             rates(90),
-            contract(1_000, 1, 120),
+            contract(1_000, 1, 120, true),
             0,
         ),
     ])
@@ -227,58 +197,23 @@ fn list_price(dimension: &str) -> MicroUsd {
     }
 }
 
-impl Offer {
-    /// When an agreement accepted at `from` ends by itself, if it does.
-    pub(crate) fn end(&self, from: Timestamp) -> Option<Timestamp> {
-        months_after(from, self.contract.as_ref()?.months)
-    }
-
-    /// Until when metered usage is free, in an agreement accepted at `from`;
-    /// `None`: it never is.
-    pub(crate) fn free_until(&self, from: Timestamp) -> Option<Timestamp> {
-        if self.free_days == 0 {
-            return None;
-        }
-        from.checked_add(Span::new().hours(self.free_days * 24))
-            .ok()
-    }
-
-    /// Price of one unit of `dimension` used at `used_at`, in an agreement
-    /// accepted at `from`.
-    pub(crate) fn price(&self, dimension: &str, used_at: Timestamp, from: Timestamp) -> MicroUsd {
-        if self.free_until(from).is_some_and(|until| used_at < until) {
-            return 0;
-        }
-        let rate = self.rates.iter().find(|rate| rate.dimension == dimension);
-        rate.map_or(0, |rate| rate.micro_usd)
-    }
-
-    /// Instalments that have fallen due: of an agreement accepted at `from`,
-    /// by `now`, or by its end if that came first.
-    pub(crate) fn instalments_due(&self, from: Timestamp, until: Timestamp) -> MicroUsd {
-        let Some(contract) = &self.contract else {
-            return 0;
-        };
-        let due = (0..contract.instalments)
-            .filter_map(|month| months_after(from, i32::try_from(month).ok()?))
-            .filter(|at| *at <= until)
-            .count();
-        contract.instalment_micro_usd * u64::try_from(due).unwrap_or(u64::MAX)
-    }
-}
-
-fn months_after(from: Timestamp, months: i32) -> Option<Timestamp> {
-    let from = from.to_zoned_datetime(TimeZone::UTC);
-    let after = from.checked_add(Span::new().months(months)).ok()?;
-    Some(after.timestamp())
+/// A price as AWS writes it: `0.011`, `9600.00`.
+pub(crate) fn decimal(micro_usd: MicroUsd) -> String {
+    let whole = micro_usd / MICROS_PER_USD;
+    format!("{whole}.{}", cents_and_fractions(micro_usd))
 }
 
 /// A price as it is: `$0.011`, `$9,600.00`; fractions of a cent are shown
 /// where there are any.
 pub(crate) fn rate(micro_usd: MicroUsd) -> String {
+    let dollars = whole_dollars(micro_usd / MICROS_PER_USD);
+    format!("{dollars}.{}", cents_and_fractions(micro_usd))
+}
+
+/// At least two digits, more where there are any.
+fn cents_and_fractions(micro_usd: MicroUsd) -> String {
     let micros = format!("{:06}", micro_usd % MICROS_PER_USD);
-    let cents = micros.trim_end_matches('0');
-    format!("{}.{cents:0<2}", whole_dollars(micro_usd / MICROS_PER_USD))
+    format!("{:0<2}", micros.trim_end_matches('0'))
 }
 
 /// A sum to pay, to the cent, half a cent rounded up: `$1,234.56`.
@@ -308,10 +243,6 @@ fn whole_dollars(dollars: u64) -> String {
 mod tests {
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
     fn offer(kind: OfferKind) -> Offer {
         let dimensions = ["medium", "datacenter"].map(str::to_owned);
         catalog(&dimensions).get(kind).clone()
@@ -327,47 +258,13 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_is_free_for_fourteen_days_to_the_second() {
-        let (trial, from) = (offer(OfferKind::FreeTrial), at("2026-11-01T10:17:00Z"));
-        let price = |used_at| trial.price("medium", at(used_at), from);
-        assert_eq!(price("2026-11-01T10:17:00Z"), 0);
-        assert_eq!(price("2026-11-15T10:16:59Z"), 0);
-        assert_eq!(price("2026-11-15T10:17:00Z"), 11_000);
-    }
-
-    #[test]
-    fn other_offers_charge_from_the_first_hour_on() {
-        let from = at("2026-11-01T10:17:00Z");
-        for (kind, micro_usd) in [
-            (OfferKind::Public, 11_000),
-            (OfferKind::PrivateYearly, 8_800),
-            (OfferKind::PrivateMonthly, 9_350),
-            (OfferKind::Consumption, 9_900),
-        ] {
-            for used_at in ["2026-11-01T10:00:00Z", "2026-11-01T10:59:59Z"] {
-                assert_eq!(offer(kind).price("medium", at(used_at), from), micro_usd);
-            }
-        }
-    }
-
-    #[test]
-    fn instalments_fall_due_a_month_apart() {
-        let (monthly, from) = (offer(OfferKind::PrivateMonthly), at("2026-01-31T10:00:00Z"));
-        let due = |until| monthly.instalments_due(from, at(until)) / MICROS_PER_USD;
-        assert_eq!(due("2026-01-31T10:00:00Z"), 850);
-        assert_eq!(due("2026-02-28T09:59:59Z"), 850);
-        assert_eq!(due("2026-02-28T10:00:00Z"), 1_700);
-        assert_eq!(due("2030-01-01T00:00:00Z"), 12 * 850);
-        assert_eq!(monthly.end(from), Some(at("2027-01-31T10:00:00Z")));
-        assert_eq!(offer(OfferKind::Public).end(from), None);
-    }
-
-    #[test]
     fn a_price_is_shown_to_the_last_fraction_it_has() {
         assert_eq!(rate(0), "$0.00");
         assert_eq!(rate(11_000), "$0.011");
         assert_eq!(rate(9_350), "$0.00935");
         assert_eq!(rate(9_600_000_000), "$9,600.00");
+        assert_eq!(decimal(9_600_000_000), "9600.00");
+        assert_eq!(decimal(9_350), "0.00935");
     }
 
     #[test]

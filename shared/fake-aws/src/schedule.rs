@@ -1,11 +1,12 @@
 //! Moving the clock: whatever falls due on the way runs, in order, at the
 //! instant it was due.
 //!
-//! Four things fall due: events waiting for delivery, what AWS says before an
-//! agreement's end, ends of agreements' terms, and the schedules that were added. At one instant they run in that
-//! order, schedules in the order they were added. What has nothing due costs
-//! nothing: the clock jumps from instant to instant. Events do not fall due
-//! while there is no target to deliver them to.
+//! Five things fall due: events waiting for delivery, what AWS says before an
+//! agreement's end, starts of agreements, ends of their terms, and the
+//! schedules that were added. At one instant they run in that order, schedules
+//! in the order they were added. What has nothing due costs nothing: the clock
+//! jumps from instant to instant. Events do not fall due while there is no
+//! target to deliver them to.
 
 use std::sync::Arc;
 
@@ -14,8 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::ClockError;
 use crate::lock;
-use crate::notices::Notice;
-use crate::state::{Change, Ending};
+use crate::state::Change;
 use crate::{ControlError, FakeAws};
 
 /// How often one schedule may run without the clock moving.
@@ -46,7 +46,8 @@ impl std::fmt::Debug for Schedule {
 enum Due {
     Event(u64),
     Ending(String, u16),
-    Expiry(String),
+    Start(String),
+    End(String),
     Schedule(usize),
 }
 
@@ -77,7 +78,10 @@ fn settled(done: Result<u64, ControlError>) -> Result<(), ClockError> {
         Err(ControlError::Storage(source)) => Err(ClockError::Storage(source)),
         Ok(_)
         | Err(
-            ControlError::NotFound { .. } | ControlError::Ended { .. } | ControlError::Field { .. },
+            ControlError::NotFound { .. }
+            | ControlError::Ended { .. }
+            | ControlError::NotNow { .. }
+            | ControlError::Field { .. },
         ) => Ok(()),
     }
 }
@@ -171,17 +175,19 @@ impl FakeAws {
     fn earliest_due(&self, now: Timestamp, until: Timestamp) -> Option<(Timestamp, Due)> {
         let schedules = Arc::clone(&lock(&self.inner.schedules));
         let has_target = self.has_target();
-        let (event, ending, expiry) = {
+        let (event, ending, start, end) = {
             let kept = lock(&self.inner.kept);
             let event = has_target.then(|| kept.state.next_event()).flatten();
-            let expiry = kept.state.next_expiry();
+            let start = kept.state.next_start();
+            let end = kept.state.next_expiry();
             let ending = kept.state.next_ending();
             (
                 event.map(|(sequence, at)| (at, Due::Event(sequence))),
                 ending.map(|(at, agreement, days)| {
                     (at, Due::Ending(agreement.agreement_id.clone(), days))
                 }),
-                expiry.map(|(at, agreement)| (at, Due::Expiry(agreement.agreement_id.clone()))),
+                start.map(|(at, agreement)| (at, Due::Start(agreement.agreement_id.clone()))),
+                end.map(|(at, agreement)| (at, Due::End(agreement.agreement_id.clone()))),
             )
         };
         let scheduled = schedules
@@ -191,7 +197,8 @@ impl FakeAws {
         event
             .into_iter()
             .chain(ending)
-            .chain(expiry)
+            .chain(start)
+            .chain(end)
             .chain(scheduled)
             .map(|(at, due)| (at.max(now), due))
             .filter(|(at, _)| *at <= until)
@@ -201,8 +208,9 @@ impl FakeAws {
     async fn run_due(&self, due: Due, budget: &mut Budget) -> Result<(), ClockError> {
         match due {
             Due::Event(sequence) => self.deliver(sequence).await,
-            Due::Ending(id, days) => settled(self.queue_notice(&id, Notice::Ending(days)))?,
-            Due::Expiry(id) => settled(self.end_agreement(&id, Ending::Expired))?,
+            Due::Ending(id, days) => settled(self.tell_ending(&id, days))?,
+            Due::Start(id) => settled(self.begin(&id))?,
+            Due::End(id) => settled(self.reach_end(&id))?,
             Due::Schedule(index) => {
                 let schedules = Arc::clone(&lock(&self.inner.schedules));
                 let Some(schedule) = schedules.get(index) else {

@@ -11,133 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::config::FinalHour;
+mod agreement;
+mod license;
+
+pub use self::agreement::{Agreement, AgreementStatus, Ending, Intent};
+pub use self::license::{License, LicenseState};
+
 use crate::data_feeds::{ByHand, UsageCorrection};
 use crate::notices::endings;
-use crate::offers::OfferKind;
-
-/// A buyer's agreement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Agreement {
-    /// `agmt-…`.
-    pub agreement_id: String,
-    /// What was bought.
-    pub offer: OfferKind,
-    /// The buyer's AWS account.
-    pub buyer_account: String,
-    /// When it was accepted and began, to the second.
-    pub accepted_at: Timestamp,
-    /// When it ends by itself; `None`: it does not.
-    pub ends_at: Option<Timestamp>,
-    /// The license it grants.
-    pub license_arn: String,
-    /// Whether it goes on; in JSON its members stand beside the others.
-    #[serde(flatten)]
-    pub status: AgreementStatus,
-}
-
-/// Whether an agreement goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "status")]
-pub enum AgreementStatus {
-    /// It goes on.
-    Active,
-    /// It ended.
-    Ended {
-        /// When.
-        #[serde(rename = "ended_at")]
-        at: Timestamp,
-        /// How.
-        how: Ending,
-    },
-}
-
-/// How an agreement ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Ending {
-    /// By the buyer.
-    Cancelled,
-    /// At the end of its term.
-    Expired,
-}
-
-impl Ending {
-    /// As AWS writes it.
-    pub(crate) fn aws(self) -> &'static str {
-        match self {
-            Ending::Cancelled => "CANCELLED",
-            Ending::Expired => "EXPIRED",
-        }
-    }
-}
-
-impl AgreementStatus {
-    /// As AWS writes it.
-    pub(crate) fn aws(self) -> &'static str {
-        match self {
-            AgreementStatus::Active => "ACTIVE",
-            AgreementStatus::Ended { how, .. } => how.aws(),
-        }
-    }
-}
-
-/// A license: what usage is metered to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct License {
-    /// `arn:aws:license-manager::…:license:l-…`.
-    pub license_arn: String,
-    /// The agreement that grants it.
-    pub agreement_id: String,
-    /// The buyer's AWS account.
-    pub buyer_account: String,
-    /// Usage before this instant is refused.
-    pub activated_at: Timestamp,
-    /// Whether it is live; in JSON its members stand beside the others.
-    #[serde(flatten)]
-    pub state: LicenseState,
-}
-
-/// Whether a license is live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum LicenseState {
-    /// Its agreement goes on.
-    Active,
-    /// Its agreement ended.
-    Ended {
-        /// When the agreement ended.
-        ended_at: Timestamp,
-        /// When the license is deprovisioned; usage is accepted for a while
-        /// after (see [`Readings::final_hour`](crate::Readings::final_hour)).
-        deprovisioned_at: Timestamp,
-    },
-}
-
-impl License {
-    /// Whether usage sent at `now` is still accepted.
-    pub(crate) fn accepts_usage(&self, now: Timestamp, reading: FinalHour) -> bool {
-        match (self.state, reading) {
-            (LicenseState::Active, _) => true,
-            (
-                LicenseState::Ended {
-                    deprovisioned_at, ..
-                },
-                FinalHour::FromDeprovisioned,
-            ) => {
-                now < deprovisioned_at
-                    .saturating_add(SignedDuration::from_hours(1))
-                    .unwrap_or(now)
-            }
-            (
-                LicenseState::Ended {
-                    deprovisioned_at, ..
-                },
-                FinalHour::UntilDeprovisioned,
-            ) => now < deprovisioned_at,
-        }
-    }
-}
 
 /// A usage record that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,13 +73,18 @@ pub(crate) struct QueuedEvent {
 #[serde(rename_all = "snake_case", tag = "change")]
 pub(crate) enum Change {
     /// A buyer accepted an offer.
-    AgreementAccepted { agreement: Agreement },
-    /// An agreement ended, and its license with it.
+    AgreementAccepted { agreement: Box<Agreement> },
+    /// An agreement that was accepted for later began.
+    AgreementStarted { agreement_id: String },
+    /// An agreement goes on under other terms.
+    AgreementAmended { agreement: Box<Agreement> },
+    /// An agreement ended, and its license with it, unless another agreement
+    /// grants that.
     AgreementEnded {
         agreement_id: String,
         at: Timestamp,
         how: Ending,
-        deprovisioned_at: Timestamp,
+        deprovisioned_at: Option<Timestamp>,
     },
     /// AWS said that an agreement ends in so many days.
     EndingTold { agreement_id: String, days: u16 },
@@ -259,6 +145,9 @@ pub(crate) struct Marketplace {
     events: BTreeMap<u64, QueuedEvent>,
     next_event: u64,
     suspended: BTreeSet<String>,
+    /// Which agreement renews or replaces which, unless it ended before it began.
+    successors: HashMap<String, String>,
+    starts: BTreeSet<(Timestamp, usize)>,
     expiries: BTreeSet<(Timestamp, usize)>,
     /// When it is said of which agreement that it ends, and in how many days.
     endings: BTreeSet<(Timestamp, usize, u16)>,
@@ -270,7 +159,9 @@ impl Marketplace {
     /// Takes one step.
     pub(crate) fn apply(&mut self, change: Change) {
         match change {
-            Change::AgreementAccepted { agreement } => self.accept(agreement),
+            Change::AgreementAccepted { agreement } => self.accept(*agreement),
+            Change::AgreementStarted { agreement_id } => self.start(&agreement_id),
+            Change::AgreementAmended { agreement } => self.amend(*agreement),
             Change::AgreementEnded {
                 agreement_id,
                 at,
@@ -335,47 +226,115 @@ impl Marketplace {
 
     fn accept(&mut self, agreement: Agreement) {
         let number = self.agreements.len();
-        if let Some(ends_at) = agreement.ends_at {
-            self.expiries.insert((ends_at, number));
+        let scheduled = agreement.status == AgreementStatus::Scheduled;
+        if scheduled {
+            self.starts.insert((agreement.starts_at, number));
         }
-        for (at, days) in endings(&agreement) {
-            self.endings.insert((at, number, days));
+        if let Some(previous) = &agreement.previous_agreement_id {
+            let successor = agreement.agreement_id.clone();
+            self.successors.insert(previous.clone(), successor);
         }
-        let license = self.licenses.len();
-        self.license_index
-            .insert(license_key(&agreement.license_arn).to_owned(), license);
-        self.licenses.push(License {
-            license_arn: agreement.license_arn.clone(),
-            agreement_id: agreement.agreement_id.clone(),
-            buyer_account: agreement.buyer_account.clone(),
-            activated_at: agreement.accepted_at,
-            state: LicenseState::Active,
-        });
-        self.slots.push(HashMap::new());
+        match self.license_number(&agreement.license_arn) {
+            Some(_) if scheduled => {}
+            Some(license) => self.grant(license, &agreement.agreement_id),
+            None => {
+                let key = license_key(&agreement.license_arn).to_owned();
+                self.license_index.insert(key, self.licenses.len());
+                self.licenses.push(License {
+                    license_arn: agreement.license_arn.clone(),
+                    agreement_id: agreement.agreement_id.clone(),
+                    buyer_account: agreement.buyer_account.clone(),
+                    activated_at: agreement.starts_at,
+                    state: if scheduled {
+                        LicenseState::Scheduled
+                    } else {
+                        LicenseState::Active
+                    },
+                });
+                self.slots.push(HashMap::new());
+            }
+        }
+        self.expect_end(number, &agreement);
         self.agreement_index
             .insert(agreement.agreement_id.clone(), number);
         self.agreements.push(agreement);
     }
 
-    fn end(&mut self, id: &str, at: Timestamp, how: Ending, deprovisioned_at: Timestamp) {
+    fn start(&mut self, id: &str) {
         let Some(number) = self.agreement_index.get(id).copied() else {
             return;
         };
         let Some(agreement) = self.agreements.get_mut(number) else {
             return;
         };
-        agreement.status = AgreementStatus::Ended { at, how };
-        if let Some(ends_at) = agreement.ends_at {
-            self.expiries.remove(&(ends_at, number));
+        agreement.status = AgreementStatus::Active;
+        self.starts.remove(&(agreement.starts_at, number));
+        let license_arn = agreement.license_arn.clone();
+        if let Some(license) = self.license_number(&license_arn) {
+            self.grant(license, id);
         }
-        self.endings.retain(|told| told.1 != number);
+    }
+
+    /// The license is of this agreement from now on.
+    fn grant(&mut self, license: usize, agreement_id: &str) {
+        if let Some(license) = self.licenses.get_mut(license) {
+            agreement_id.clone_into(&mut license.agreement_id);
+            license.state = LicenseState::Active;
+        }
+    }
+
+    fn amend(&mut self, amended: Agreement) {
+        let Some(number) = self.agreement_index.get(&amended.agreement_id).copied() else {
+            return;
+        };
+        self.forget_end(number);
+        self.expect_end(number, &amended);
+        if let Some(agreement) = self.agreements.get_mut(number) {
+            *agreement = amended;
+        }
+    }
+
+    fn end(&mut self, id: &str, at: Timestamp, how: Ending, deprovisioned_at: Option<Timestamp>) {
+        let Some(number) = self.agreement_index.get(id).copied() else {
+            return;
+        };
+        self.forget_end(number);
+        let Some(agreement) = self.agreements.get_mut(number) else {
+            return;
+        };
+        if self.starts.remove(&(agreement.starts_at, number))
+            && let Some(previous) = &agreement.previous_agreement_id
+        {
+            self.successors.remove(previous);
+        }
+        agreement.status = AgreementStatus::Ended { at, how };
+        agreement.updated_at = at;
         let license = self.license_index.get(license_key(&agreement.license_arn));
-        if let Some(license) = license.and_then(|index| self.licenses.get_mut(*index)) {
+        let license = license.and_then(|index| self.licenses.get_mut(*index));
+        if let (Some(license), Some(deprovisioned_at)) = (license, deprovisioned_at) {
             license.state = LicenseState::Ended {
                 ended_at: at,
                 deprovisioned_at,
             };
         }
+    }
+
+    /// What falls due because the agreement of that number ends.
+    fn expect_end(&mut self, number: usize, agreement: &Agreement) {
+        if let Some(ends_at) = agreement.ends_at {
+            self.expiries.insert((ends_at, number));
+        }
+        for (at, days) in endings(agreement) {
+            self.endings.insert((at, number, days));
+        }
+    }
+
+    fn forget_end(&mut self, number: usize) {
+        let agreement = self.agreements.get(number);
+        if let Some(ends_at) = agreement.and_then(|agreement| agreement.ends_at) {
+            self.expiries.remove(&(ends_at, number));
+        }
+        self.endings.retain(|told| told.1 != number);
     }
 
     fn meter(&mut self, record: AcceptedRecord) {
@@ -453,6 +412,17 @@ impl Marketplace {
     /// Suspended AWS accounts.
     pub(crate) fn suspended(&self) -> &BTreeSet<String> {
         &self.suspended
+    }
+
+    /// The agreement that renews or replaces the one of that id.
+    pub(crate) fn successor(&self, id: &str) -> Option<&Agreement> {
+        self.agreement(self.successors.get(id)?)
+    }
+
+    /// The earliest start still to come, and its agreement.
+    pub(crate) fn next_start(&self) -> Option<(Timestamp, &Agreement)> {
+        let (at, number) = self.starts.first()?;
+        Some((*at, self.agreements.get(*number)?))
     }
 
     /// The earliest end of a term still to come, and its agreement.

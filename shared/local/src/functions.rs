@@ -82,6 +82,9 @@ impl Functions {
                     .await
                     .map_err(|error| error.to_string())
             }
+            Scheduled::CatchingUp => catching_up::handle(&self.app, &event, deadline)
+                .await
+                .map_err(|error| error.to_string()),
             Scheduled::GraceExpiry => grace_expiry::handle(&self.app, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
@@ -105,6 +108,7 @@ impl Functions {
 pub(crate) enum Scheduled {
     UsagePosting,
     UsageSubmission,
+    CatchingUp,
     GraceExpiry,
     LedgerCheck,
     Reconciliation,

@@ -11,8 +11,8 @@ use axum::extract::{Request, State as Extracted};
 use axum::http::Method;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use domain::catalog::Catalog;
-use domain::ids::{AccountId, AwsAccountId, InvalidId, ProductCode};
+use domain::catalog::{Catalog, InvalidCatalog};
+use domain::ids::{AccountId, AwsAccountId, InvalidId, ProductCode, ProductId};
 use domain::policy::{SubscriptionPolicy, SupportApproval};
 use fake_aws::{DATA_FEEDS_BUCKET, FakeAws};
 use jiff::Timestamp;
@@ -72,6 +72,9 @@ pub enum StartError {
     /// A built-in identifier breaks a rule.
     #[error(transparent)]
     Invalid(#[from] InvalidId),
+    /// The built-in catalog breaks a rule.
+    #[error(transparent)]
+    Catalog(#[from] InvalidCatalog),
     /// The address of the pages is none.
     #[error(transparent)]
     PublicUrl(#[from] web::InvalidPublicUrl),
@@ -234,6 +237,7 @@ fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<(App, Sources),
     let clients = Clients::new(&settings);
     let sources = clients.sources(&settings, Some(DATA_FEEDS_BUCKET.to_owned()));
     let defaults = fake_aws::Config::default();
+    let product = ProductCode::parse(defaults.product_code)?;
     let app = App {
         store: Store::new(
             clients.dynamodb.clone(),
@@ -249,10 +253,11 @@ fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<(App, Sources),
                 support_approval: config.support_approval,
                 ..SubscriptionPolicy::new(
                     AwsAccountId::parse(defaults.seller_account)?,
-                    [ProductCode::parse(defaults.product_code)?],
+                    [product.clone()],
                 )
+                .naming(product, ProductId::parse(defaults.product_id)?)
             }),
-            rules: Rules::new(Arc::new(Catalog::workload_security())),
+            rules: Rules::new(Arc::new(crate::product::catalog()?)),
         },
     };
     Ok((app, sources))

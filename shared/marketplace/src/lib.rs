@@ -15,6 +15,8 @@
 //! - Registration tokens, AWS account ids and bodies are neither logged nor part
 //!   of an error.
 
+mod agreement_terms;
+mod agreements;
 mod batch_meter_usage;
 mod convert;
 mod data_feeds;
@@ -24,9 +26,11 @@ mod resolve_customer;
 #[cfg(test)]
 mod testing;
 
+use aws_sdk_marketplaceagreement::Client as AgreementClient;
 use aws_sdk_marketplaceentitlement::Client as EntitlementClient;
 use aws_sdk_marketplacemetering::Client as MeteringClient;
 
+pub use agreements::{AgreementError, AgreementPage, FoundAgreement};
 pub use data_feeds::{DataFeeds, FeedError, UsageFeed};
 pub use get_entitlements::{Entitlement, EntitlementError, EntitlementValue};
 pub use invoices::{InvoiceError, Invoices};
@@ -37,16 +41,22 @@ pub use resolve_customer::{ResolveError, ResolvedCustomer};
 pub struct Marketplace {
     metering: MeteringClient,
     entitlement: EntitlementClient,
+    agreement: AgreementClient,
 }
 
 impl Marketplace {
     /// The APIs behind these clients. Does no I/O.
     ///
     /// The metering client must have the SDK's retries disabled.
-    pub fn new(metering: MeteringClient, entitlement: EntitlementClient) -> Self {
+    pub fn new(
+        metering: MeteringClient,
+        entitlement: EntitlementClient,
+        agreement: AgreementClient,
+    ) -> Self {
         Self {
             metering,
             entitlement,
+            agreement,
         }
     }
 }

@@ -32,6 +32,30 @@ pub(crate) fn json(status: u16, body: &str) -> Answer {
     Answer::Http(status, body.as_bytes().to_vec())
 }
 
+/// CBOR, as AWS answers some clients: a map of text keys to prepared values.
+pub(crate) fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = vec![0xa0 | u8::try_from(entries.len()).unwrap()];
+    for (key, value) in entries {
+        bytes.extend(text(key));
+        bytes.extend(value);
+    }
+    bytes
+}
+
+/// A text in CBOR.
+pub(crate) fn text(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0x78, u8::try_from(text.len()).unwrap()];
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+/// A list in CBOR.
+pub(crate) fn list(items: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = vec![0x80 | u8::try_from(items.len()).unwrap()];
+    bytes.extend(items.concat());
+    bytes
+}
+
 /// A request as it would have left the machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
@@ -88,9 +112,19 @@ impl Aws {
             .retry_config(RetryConfig::disabled())
             .allow_no_auth()
             .build();
+        let agreement = aws_sdk_marketplaceagreement::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_marketplaceagreement::config::Region::new(
+                "us-east-1",
+            ))
+            .http_client(self.clone())
+            .retry_config(RetryConfig::disabled())
+            .allow_no_auth()
+            .build();
         Marketplace::new(
             aws_sdk_marketplacemetering::Client::from_conf(metering),
             aws_sdk_marketplaceentitlement::Client::from_conf(entitlement),
+            aws_sdk_marketplaceagreement::Client::from_conf(agreement),
         )
     }
 

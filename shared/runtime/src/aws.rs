@@ -25,8 +25,8 @@ macro_rules! unsigned_if {
         }
     };
 }
-/// Where AWS Marketplace's metering and entitlements are called, whatever the
-/// function's own Region: entitlements exist nowhere else, and metering
+/// Where AWS Marketplace's APIs are called, whatever the
+/// function's own Region: entitlements and agreements exist nowhere else, and metering
 /// deduplicates per Region, so a second one would bill twice.
 pub const MARKETPLACE_REGION: &str = "us-east-1";
 
@@ -39,6 +39,8 @@ pub struct Clients {
     pub metering: aws_sdk_marketplacemetering::Client,
     /// Entitlements, with the SDK's retries.
     pub entitlement: aws_sdk_marketplaceentitlement::Client,
+    /// Agreements, with the SDK's retries.
+    pub agreement: aws_sdk_marketplaceagreement::Client,
     /// Secrets Manager, with the SDK's retries.
     pub secrets: aws_sdk_secretsmanager::Client,
 }
@@ -104,6 +106,10 @@ impl Clients {
                 settings,
                 aws_sdk_marketplaceentitlement::config::Builder::from(&marketplace)
             )),
+            agreement: aws_sdk_marketplaceagreement::Client::from_conf(unsigned_if!(
+                settings,
+                aws_sdk_marketplaceagreement::config::Builder::from(&marketplace)
+            )),
             secrets: aws_sdk_secretsmanager::Client::from_conf(unsigned_if!(
                 settings,
                 aws_sdk_secretsmanager::config::Builder::from(&config)
@@ -113,7 +119,11 @@ impl Clients {
 
     /// AWS Marketplace through these clients.
     pub fn marketplace(&self) -> Marketplace {
-        Marketplace::new(self.metering.clone(), self.entitlement.clone())
+        Marketplace::new(
+            self.metering.clone(),
+            self.entitlement.clone(),
+            self.agreement.clone(),
+        )
     }
 
     /// The text of a secret.

@@ -3,14 +3,14 @@
 //! [`ALL`] is the list that documents them, that an error quotes, and that a
 //! test holds against `template.yaml`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use app::{Rules, ZeroRecords};
 use domain::catalog::Catalog;
-use domain::ids::{AwsAccountId, ProductCode};
+use domain::ids::{AwsAccountId, ProductCode, ProductId};
 use domain::ledger::deadline::CarryRules;
 use domain::ledger::slot::AllocationLimit;
 use domain::policy::{RepeatedGrace, SubscriptionPolicy, SupportApproval};
@@ -86,6 +86,9 @@ settings! {
     PRODUCT_CODES: Every, Template, None,
         "the products sold here: tokens and events of another one change nothing",
         "product codes as AWS Marketplace knows them, separated by commas";
+    PRODUCT_IDS: Every, Template, None,
+        "by which ids AWS Marketplace's agreements name these products",
+        "product ids (prod-…), separated by commas, one for each of PRODUCT_CODES and in its order";
     TRIAL_DAYS: Every, Operator, Some("30"),
         "how long a new account may try the product", "a whole number of days from 0 to 365";
     REPEATED_GRACE: Every, Operator, Some("granted"),
@@ -278,6 +281,8 @@ impl<'a> Reader<'a> {
         let usage = self.read(USAGE_TABLE, table_name);
         let seller = self.read(SELLER_ACCOUNT, |text| AwsAccountId::parse(text).ok());
         let products = self.read(PRODUCT_CODES, product_codes);
+        let codes = (self.variable)(PRODUCT_CODES.name);
+        let product_ids = self.read(PRODUCT_IDS, |text| product_ids(codes.as_deref(), text));
         let trial = self.read(TRIAL_DAYS, days);
         let repeated_grace = self.read(REPEATED_GRACE, repeated_grace);
         let support_approval = self.read(SUPPORT_APPROVAL, support_approval);
@@ -307,6 +312,7 @@ impl<'a> Reader<'a> {
                     trial: trial?,
                     repeated_grace: repeated_grace?,
                     support_approval: support_approval?,
+                    product_ids: product_ids?,
                     ..SubscriptionPolicy::new(seller?, products?)
                 }),
                 rules: Rules {
@@ -408,6 +414,23 @@ fn product_codes(text: &str) -> Option<BTreeSet<ProductCode>> {
     text.split(',')
         .map(|code| ProductCode::parse(code.trim()).ok())
         .collect()
+}
+
+/// The products by id, each the code at the same place of another list.
+fn product_ids(codes: Option<&str>, ids: &str) -> Option<BTreeMap<ProductId, ProductCode>> {
+    let codes: Vec<_> = codes?.split(',').collect();
+    let ids: Vec<_> = ids.split(',').collect();
+    let by_id: BTreeMap<_, _> = ids
+        .iter()
+        .zip(&codes)
+        .map(|(id, code)| {
+            Some((
+                ProductId::parse(id.trim()).ok()?,
+                ProductCode::parse(code.trim()).ok()?,
+            ))
+        })
+        .collect::<Option<_>>()?;
+    (ids.len() == codes.len() && by_id.len() == ids.len()).then_some(by_id)
 }
 
 fn days(text: &str) -> Option<SignedDuration> {

@@ -12,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Our crates, as they appear in a log record's target.
 const OURS: &[&str] = &[
     "app",
+    "catching_up",
     "console",
     "domain",
     "fake_aws",

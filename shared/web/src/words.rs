@@ -218,6 +218,7 @@ pub(crate) fn unlink_cause(cause: UnlinkCause) -> &'static str {
         UnlinkCause::PayerChanged => "Another subscription pays since",
         UnlinkCause::Unlinked => "Unlinked",
         UnlinkCause::AgreementEnded => "The agreement ended in AWS",
+        UnlinkCause::Succeeded => "Renewed or replaced by another license",
         UnlinkCause::AccountDeleted => "The account was deleted",
     }
 }
@@ -228,6 +229,7 @@ pub(crate) fn actor(actor: &Actor) -> String {
         Actor::User { email } => email.to_string(),
         Actor::Support { grounds, .. } => format!("support (ticket {})", grounds.ticket.as_str()),
         Actor::Aws { .. } => "AWS Marketplace".to_owned(),
+        Actor::Asked => "AWS Marketplace, which was asked".to_owned(),
         Actor::Buyer => "the buyer, from AWS Marketplace".to_owned(),
         Actor::Product => "the product".to_owned(),
         Actor::Clock => "the passing of time".to_owned(),
@@ -249,9 +251,12 @@ pub(crate) fn actor_to_support(by: &Actor) -> String {
                 grounds.ticket.as_str()
             )
         }
-        Actor::User { .. } | Actor::Aws { .. } | Actor::Buyer | Actor::Product | Actor::Clock => {
-            actor(by)
-        }
+        Actor::User { .. }
+        | Actor::Aws { .. }
+        | Actor::Asked
+        | Actor::Buyer
+        | Actor::Product
+        | Actor::Clock => actor(by),
     }
 }
 
@@ -259,9 +264,12 @@ pub(crate) fn actor_to_support(by: &Actor) -> String {
 pub(crate) fn given_reason(actor: &Actor) -> String {
     match actor {
         Actor::Support { grounds, .. } => format!(": {}", grounds.reason.as_str()),
-        Actor::User { .. } | Actor::Aws { .. } | Actor::Buyer | Actor::Product | Actor::Clock => {
-            String::new()
-        }
+        Actor::User { .. }
+        | Actor::Aws { .. }
+        | Actor::Asked
+        | Actor::Buyer
+        | Actor::Product
+        | Actor::Clock => String::new(),
     }
 }
 

@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use domain::account::AccountName;
 use domain::audit::Actor;
 use domain::catalog::Catalog;
-use domain::ids::{AccountId, AwsAccountId, ProductCode, UserEmail};
+use domain::ids::{AccountId, AwsAccountId, ProductCode, ProductId, UserEmail};
 use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
@@ -60,10 +60,12 @@ impl World {
             start: Some(start),
             ..Config::default()
         };
+        let product = ProductCode::parse(config.product_code.clone())?;
         let policy = SubscriptionPolicy::new(
             AwsAccountId::parse(config.seller_account.clone())?,
-            [ProductCode::parse(config.product_code.clone())?],
-        );
+            [product.clone()],
+        )
+        .naming(product, ProductId::parse(config.product_id.clone())?);
         let aws = FakeAws::start(config).await?;
         let counting = Counting::new(aws.in_process());
         let clients = clients(&counting);

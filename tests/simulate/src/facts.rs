@@ -1,11 +1,10 @@
 //! What AWS tells of a renewal, in every order, as far as it has come.
 
+use domain::fact::{Fact, Told};
 use domain::hour::{Hour, after};
 use domain::ids::{AgreementId, AwsAccountId, EventId};
 use domain::license::{LicenseStatus, derive};
-use domain::marketplace_event::{
-    AgreementTerms, EndedStatus, EventKind, Fact, Intent, MarketplaceEvent, Told,
-};
+use domain::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Intent, MarketplaceEvent};
 use jiff::SignedDuration;
 use simulator::cast;
 use simulator::check::Violation;

@@ -12,7 +12,7 @@ use domain::ids::{
     AccountId, AgentId, AwsAccountId, CloudAccountId, InstanceId, LicenseArn, LicenseId,
     ProductCode, ReportId,
 };
-use domain::license::{License, LicenseEnd, LicenseStatus, Notices};
+use domain::license::{Asks, License, LicenseEnd, LicenseStatus, Notices};
 use domain::linking::{Link, UnlinkCause, Unlinked};
 use domain::tiers::{Connector, ConnectorKind, Size};
 use domain::usage::UsageReport;
@@ -367,7 +367,13 @@ fn new_license(number: u8, now: Timestamp) -> License {
         agreement: None,
         agreements: std::collections::BTreeSet::new(),
         offer: None,
+        agreement_since: None,
         agreement_ends_at: None,
+        succession: None,
+        pricing: Vec::new(),
+        entitlements: None,
+        asks: Asks::default(),
+        due_at: None,
         notices: Notices::default(),
         status: LicenseStatus::Active { since: now },
         version: 0,

@@ -3,8 +3,8 @@
 Usage: check_fake.py http://127.0.0.1:8090
 
 Talks to a running fake through boto3 and through plain HTTP, prints a line
-for everything it checked, and exits 1 at the first difference. It makes one
-agreement for each run and one table of its own, and moves the clock by two
+for everything it checked, and exits 1 at the first difference. It makes two
+agreements for each run and one table of its own, and moves the clock by two
 hours, so the fake should be one that was started for it.
 """
 
@@ -168,15 +168,71 @@ def check_agreement(endpoint, made):
     check("its buyer", described["acceptor"], {"accountId": BUYER})
     code = error_code(agreement.describe_agreement, agreementId="agmt-none")
     check("an unknown agreement", code, "ResourceNotFoundException")
-    found = agreement.search_agreements(
-        catalog="AWSMarketplace",
-        filters=[
-            {"name": "PartyType", "values": ["Proposer"]},
-            {"name": "LicenseArn", "values": [made["license_arn"]]},
-        ],
+    check("its chain begins with it", described["initialAgreementId"], made["agreement_id"])
+    check("its end", described["endTime"].timestamp(), end_of(endpoint, made).timestamp())
+    check("and what becomes of it then", described["endTimeBehavior"]["type"], "EXPIRE")
+    check_search(agreement, endpoint, made)
+    check_terms(agreement, made)
+
+
+def check_search(agreement, endpoint, made):
+    filters = {"AgreementType": "PurchaseAgreement", "PartyType": "Proposer"}
+    body = {"license": "new", "intent": "REPLACE"}
+    renewed = post(endpoint, f"/_fake/agreements/{made['agreement_id']}/renew", body)
+    for what, more, expected in [
+        ("by license", {"LicenseArn": made["license_arn"]}, [made["agreement_id"]]),
+        ("by status", {"Status": "REPLACED"}, [made["agreement_id"]]),
+        (
+            "by chain, page by page",
+            {"InitialAgreementId": made["agreement_id"]},
+            [made["agreement_id"], renewed["agreement_id"]],
+        ),
+        ("by end", {"AfterEndTime": "9000-01-01T00:00:00Z"}, []),
+    ]:
+        pages = agreement.get_paginator("search_agreements").paginate(
+            catalog="AWSMarketplace",
+            filters=[{"name": name, "values": [value]} for name, value in (filters | more).items()],
+            PaginationConfig={"PageSize": 1},
+        )
+        found = [summary for page in pages for summary in page["agreementViewSummaries"]]
+        ids = [summary["agreementId"] for summary in found]
+        check(f"marketplace-agreement search_agreements {what}", ids, expected)
+    code = error_code(agreement.search_agreements, filters=[{"name": "Color", "values": ["red"]}])
+    check("an unknown filter", code, "ValidationException")
+    for one, status, reason in [
+        (made, "DEPROVISIONED", "AGREEMENT_INACTIVE"),
+        (renewed, "PROVISIONED", None),
+    ]:
+        pages = agreement.get_paginator("get_agreement_entitlements").paginate(agreementId=one["agreement_id"])
+        found = [entitlement for page in pages for entitlement in page["agreementEntitlements"]]
+        told = [(e["licenseArn"], e["status"], e.get("statusReasonCode")) for e in found]
+        check("marketplace-agreement get_agreement_entitlements", told, [(one["license_arn"], status, reason)])
+
+
+def check_terms(agreement, made):
+    pages = agreement.get_paginator("get_agreement_terms").paginate(
+        agreementId=made["agreement_id"], PaginationConfig={"PageSize": 2}
     )
-    ids = [summary["agreementId"] for summary in found["agreementViewSummaries"]]
-    check("marketplace-agreement search_agreements by license", ids, [made["agreement_id"]])
+    terms = {}
+    for page in pages:
+        for term in page["acceptedTerms"]:
+            terms |= term
+    check(
+        "marketplace-agreement get_agreement_terms",
+        sorted(terms),
+        ["configurableUpfrontPricingTerm", "legalTerm", "renewalTerm", "usageBasedPricingTerm", "validityTerm"],
+    )
+    rates = {item["dimensionKey"]: item["price"] for item in terms["usageBasedPricingTerm"]["rateCards"][0]["rateCard"]}
+    check("its rate of a large computer", rates["large"], "0.0288")
+    chosen = terms["configurableUpfrontPricingTerm"]["configuration"]
+    check("what the buyer chose", chosen["dimensions"][0], {"dimensionKey": "medium_hours", "dimensionValue": 1000})
+    check("that it does not renew itself", terms["renewalTerm"]["configuration"], {"enableAutoRenew": False})
+
+
+def end_of(endpoint, made):
+    agreements = get_state(endpoint)["agreements"]
+    ends_at = next(a["ends_at"] for a in agreements if a["agreement_id"] == made["agreement_id"])
+    return datetime.datetime.fromisoformat(ends_at.replace("Z", "+00:00"))
 
 
 def check_dynamodb(endpoint):

@@ -13,7 +13,9 @@ use domain::account::AccountName;
 use domain::audit::Actor;
 use domain::catalog::Catalog;
 use domain::hour::Hour;
-use domain::ids::{AccountId, AwsAccountId, LicenseArn, LicenseId, ProductCode, UserEmail};
+use domain::ids::{
+    AccountId, AwsAccountId, LicenseArn, LicenseId, ProductCode, ProductId, UserEmail,
+};
 use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
@@ -66,9 +68,14 @@ impl World {
             start: Some("2026-11-22T10:00:00Z".parse().unwrap()),
             ..Config::default()
         };
+        let product = ProductCode::parse(config.product_code.clone()).unwrap();
         let policy = SubscriptionPolicy::new(
             AwsAccountId::parse(config.seller_account.clone()).unwrap(),
-            [ProductCode::parse(config.product_code.clone()).unwrap()],
+            [product.clone()],
+        )
+        .naming(
+            product,
+            ProductId::parse(config.product_id.clone()).unwrap(),
         );
         let aws = FakeAws::start(config).await.unwrap();
         let settings = AwsSettings {

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::catalog::Catalog;
 use domain::hour::{HOURS_A_DAY, Hour};
 use domain::ids::{AccountId, LicenseId};
 use domain::ledger::account_hour::{AccountHour, Target};
@@ -16,6 +15,7 @@ use super::lines::{Grain, Lines};
 use super::outcomes::Outcomes;
 use super::{MeteringStatus, UsageHour, UsageLine};
 use crate::App;
+use crate::prices::Prices;
 
 /// What is known of days that follow one another: their summaries, and of those
 /// without one what the ledger holds.
@@ -29,15 +29,20 @@ impl Days {
     /// Every hour that was posted, as far as it is wanted.
     pub(super) fn usage(
         &self,
-        catalog: &Catalog,
+        prices: Prices<'_>,
         grain: Grain,
         wanted: impl Fn(Hour) -> bool,
     ) -> Vec<UsageHour> {
-        let mut lines = Lines::new(catalog, grain);
+        let mut lines = Lines::new(prices, grain);
         for day in self.summed_up.iter().filter(|day| wanted(day.day)) {
             match grain {
-                Grain::Hour => day.by_hour().for_each(|hour| lines.add_summed_up(hour)),
-                Grain::Day => day.in_all().for_each(|hour| lines.add_summed_up(hour)),
+                // Of a day on which a price changes each hour has its own.
+                Grain::Day if !prices_change(prices, day) => {
+                    day.in_all().for_each(|hour| lines.add_summed_up(hour));
+                }
+                Grain::Hour | Grain::Day => {
+                    day.by_hour().for_each(|hour| lines.add_summed_up(hour));
+                }
             }
         }
         let others = self.others.iter();
@@ -46,6 +51,13 @@ impl Days {
         }
         lines.by_hour()
     }
+}
+
+/// Whether the price of anything that was used on a day changes within it.
+fn prices_change(prices: Prices<'_>, day: &SummedDay) -> bool {
+    let until = day.day.plus(HOURS_A_DAY);
+    day.licenses()
+        .any(|license| prices.change_between(license, day.day, until))
 }
 
 impl App {
@@ -86,7 +98,9 @@ impl App {
         let until = day.plus(HOURS_A_DAY);
         let hours = self.store.account_hours(account, part, day, until).await?;
         let outcomes = self.outcomes_of(&hours).await?;
-        let mut lines = Lines::new(&self.settings.rules.catalog, Grain::Hour);
+        let unpriced = BTreeMap::new();
+        let prices = Prices::new(&self.settings.rules.catalog, &unpriced);
+        let mut lines = Lines::new(prices, Grain::Hour);
         hours
             .iter()
             .for_each(|hour| lines.add_hour(hour, &outcomes));

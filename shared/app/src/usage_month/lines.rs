@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use domain::catalog::Catalog;
 use domain::hour::Hour;
 use domain::ids::{CloudAccountId, Dimension};
 use domain::ledger::account_hour::{AccountHour, Line, Target};
@@ -10,7 +9,7 @@ use domain::ledger::day::{SummedHour, SummedLine};
 
 use super::outcomes::{EntryName, Outcomes};
 use super::{MeteringStatus, UsageHour, UsageLine};
-use crate::prices::unit_price;
+use crate::prices::Prices;
 
 /// By what lines are added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +22,15 @@ pub(super) enum Grain {
 
 /// Lines added up by hour or by day of use.
 pub(super) struct Lines<'a> {
-    catalog: &'a Catalog,
+    prices: Prices<'a>,
     grain: Grain,
     hours: BTreeMap<Hour, UsageHour>,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) const fn new(catalog: &'a Catalog, grain: Grain) -> Self {
+    pub(super) const fn new(prices: Prices<'a>, grain: Grain) -> Self {
         Self {
-            catalog,
+            prices,
             grain,
             hours: BTreeMap::new(),
         }
@@ -53,7 +52,9 @@ impl<'a> Lines<'a> {
                 }
                 Target::WrittenOff(reason) => {
                     let status = MeteringStatus::WrittenOff(reason);
-                    let unit_price = unit_price(self.catalog, &line.dimension);
+                    let unit_price =
+                        self.prices
+                            .unit_price(&line.license, &line.dimension, hour.hour);
                     self.hour(hour.hour, None).lines.push(UsageLine {
                         license: line.license.clone(),
                         dimension: line.dimension.clone(),
@@ -71,24 +72,27 @@ impl<'a> Lines<'a> {
     /// Adds everything of an hour, or of a whole day, that is summed up.
     pub(super) fn add_summed_up(&mut self, summed: SummedHour) {
         let used = summed.hour;
-        let catalog = self.catalog;
-        let usage = self.hours.entry(used).or_insert_with(|| nothing(used));
+        let usage = self.hour(used, None);
         for (reason, count) in summed.unbillable {
             *usage.unbillable.entry(reason).or_default() += count;
         }
-        usage.lines.extend(summed.lines.into_iter().map(|line| {
-            let SummedLine { kind, count } = line;
+        for SummedLine { kind, count } in summed.lines {
             let carried = i32::from(kind.carried_hours);
-            UsageLine {
-                billed_in: (carried > 0).then(|| used.plus(carried)),
+            let billed_in = (carried > 0).then(|| used.plus(carried));
+            let billing_hour = billed_in.unwrap_or(used);
+            let line = UsageLine {
+                billed_in,
                 status: kind.end.into(),
-                unit_price: unit_price(catalog, &kind.dimension),
+                unit_price: self
+                    .prices
+                    .unit_price(&kind.license, &kind.dimension, billing_hour),
                 license: kind.license,
                 dimension: kind.dimension,
                 cloud_account: kind.cloud_account,
                 count,
-            }
-        }));
+            };
+            self.hour(used, billed_in).lines.push(line);
+        }
     }
 
     fn add(
@@ -98,9 +102,9 @@ impl<'a> Lines<'a> {
         outcomes: &Outcomes,
     ) {
         let (license, _, _, used, _) = name;
-        let unit_price = unit_price(self.catalog, dimension);
         for outcome in outcomes.of(name, dimension, cloud_account, count) {
             let billed_in = (outcome.slot != *used).then_some(outcome.slot);
+            let unit_price = self.prices.unit_price(license, dimension, outcome.slot);
             self.hour(*used, billed_in).lines.push(UsageLine {
                 license: license.clone(),
                 dimension: dimension.clone(),
@@ -125,7 +129,7 @@ impl<'a> Lines<'a> {
     /// The hours, ascending, each with its lines by license, tier and cloud
     /// account. The parts of an account are counted together.
     pub(super) fn by_hour(mut self) -> Vec<UsageHour> {
-        let rates = self.catalog.rates();
+        let rates = self.prices.catalog().rates();
         let tier = |line: &UsageLine| rates.iter().position(|r| r.dimension == line.dimension);
         for usage in self.hours.values_mut() {
             usage.lines.sort_by(|a, b| {

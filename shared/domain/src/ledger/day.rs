@@ -119,6 +119,11 @@ impl SummedDay {
         })
     }
 
+    /// The licenses that pay for something of it.
+    pub fn licenses(&self) -> impl Iterator<Item = &LicenseId> {
+        self.kinds.iter().map(|kind| &kind.license)
+    }
+
     /// The whole day in its first hour, if any was posted; but for what was
     /// carried, which keeps its hour of use.
     pub fn in_all(&self) -> impl Iterator<Item = SummedHour> {

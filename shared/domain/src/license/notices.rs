@@ -5,10 +5,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::order;
+use crate::fact::Fact;
 use crate::ids::AgreementId;
-use crate::marketplace_event::{
-    AgreementEnding, CancellationRequest, EventKind, Fact, MarketplaceEvent, Told,
-};
+use crate::marketplace_event::{AgreementEnding, CancellationRequest, EventKind, MarketplaceEvent};
 use crate::outbound::AgreementNotice;
 
 /// What holds of the agreement that a license is under.
@@ -31,12 +30,8 @@ impl Notices {
     pub(super) fn of(agreement: Option<&AgreementId>, facts: &[&Fact]) -> Self {
         let mut events: Vec<(&Fact, &MarketplaceEvent)> = facts
             .iter()
-            .filter_map(|fact| match &fact.told {
-                Told::Event(event) if event.agreement.as_ref() == agreement => {
-                    Some((*fact, &**event))
-                }
-                Told::Event(_) | Told::Resolved(_) | Told::Notified(_) => None,
-            })
+            .filter_map(|fact| Some((*fact, fact.event()?)))
+            .filter(|(_, event)| event.agreement.as_ref() == agreement)
             .collect();
         events.sort_by_key(|(fact, _)| order(fact));
         let mut notices = Self::default();

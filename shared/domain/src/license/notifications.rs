@@ -2,13 +2,13 @@
 //! buyer; which license they are about follows from the registration tokens
 //! that resolved to that buyer, the latest of which is the one that goes on.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
-use super::{LicenseEnd, Term, earliest, named, regarded};
+use super::terms::{Term, Terms, earliest, joined};
+use super::{names, regarded};
+use crate::fact::Fact;
 use crate::ids::{AgreementId, LicenseId};
-use crate::marketplace_event::{Fact, Notification, NotifiedAction, Told};
+use crate::marketplace_event::{Notification, NotifiedAction};
 
 /// When a buyer's token resolved to a license first, and when to the next one.
 struct Turn {
@@ -20,12 +20,8 @@ struct Turn {
 }
 
 /// Adds what a license's buyer was said to do to its terms.
-pub(super) fn hear(
-    license: &LicenseId,
-    facts: &[Fact],
-    terms: &mut BTreeMap<Option<AgreementId>, Term>,
-) {
-    let resolved = regarded(facts).filter(|fact| named(fact) == Some(license));
+pub(super) fn hear(license: &LicenseId, facts: &[Fact], terms: &mut Terms) {
+    let resolved = regarded(facts).filter(|fact| names(fact, license));
     let own = resolved.filter(|fact| fact.customer().is_some());
     let Some(own) = own.max_by_key(|fact| (fact.learned_at, fact.agreement().cloned())) else {
         return;
@@ -36,10 +32,7 @@ pub(super) fn hear(
     };
     let mut heard: Vec<(&Fact, &Notification)> = regarded(facts)
         .filter(|fact| fact.customer() == own.customer())
-        .filter_map(|fact| match &fact.told {
-            Told::Notified(told) => Some((fact, &**told)),
-            Told::Event(_) | Told::Resolved(_) => None,
-        })
+        .filter_map(|fact| Some((fact, fact.notification()?)))
         .filter(|(_, told)| turn.after.is_none_or(|after| after < told.at))
         .filter(|(_, told)| turn.until.is_none_or(|until| told.at < until))
         .collect();
@@ -71,14 +64,9 @@ pub(super) fn hear(
     }
     // What events say of the agreement stands beside it.
     term.updated_at = earliest(term.updated_at, said.updated_at);
-    term.end = match (term.end, said.end) {
-        (Some(one), Some(other)) => Some(LicenseEnd {
-            ended_at: one.ended_at.min(other.ended_at),
-            last_event_at: one.last_event_at.max(other.last_event_at),
-            learned_at: one.learned_at.min(other.learned_at),
-        }),
-        (one, other) => one.or(other),
-    };
+    if let Some(end) = said.end {
+        term.end = Some(joined(term.end, end));
+    }
 }
 
 /// When the messages of a buyer are about the license that `own` resolved to.
@@ -86,7 +74,7 @@ fn turn(license: &LicenseId, own: &Fact, facts: &[Fact]) -> Turn {
     let resolved = || {
         regarded(facts)
             .filter(|fact| fact.customer() == own.customer())
-            .filter_map(|fact| Some((fact.learned_at, named(fact)?)))
+            .filter_map(|fact| Some((fact.learned_at, fact.license_ids().next()?)))
     };
     let first = resolved().filter(|(_, of)| *of == license).min();
     let others = || resolved().filter(|(_, of)| *of != license);

@@ -10,10 +10,11 @@ use crate::account::{
 };
 use crate::change::MemberChange;
 use crate::expiry::decide_due;
+use crate::fact::Fact;
 use crate::hour::after;
 use crate::ids::{AgreementId, EventId, LicenseArn, ProductCode, UserEmail};
-use crate::license::{decide_license, derive};
-use crate::marketplace_event::{EndedStatus, EventKind, Fact, MarketplaceEvent};
+use crate::license::{Situation, decide_license, derive};
+use crate::marketplace_event::{EndedStatus, EventKind, MarketplaceEvent};
 use crate::policy::RepeatedGrace;
 use crate::sign_in::{SignInMethod, Subject};
 
@@ -156,7 +157,12 @@ impl World {
             .and_then(|known| known.linked.as_ref())
             .and_then(|id| self.accounts.get(id));
         let derived = derive(&id, &self.facts[&id]).unwrap();
-        let decision = decide_license(&id, known, derived, account, &Actor::Clock, now);
+        let situation = Situation {
+            known,
+            account,
+            heir: None,
+        };
+        let decision = decide_license(&id, situation, derived, &Actor::Clock, now);
         self.commit(decision.unwrap());
     }
 

@@ -170,3 +170,115 @@ async fn the_page_is_strict_small_and_escapes_what_it_shows() {
             .contains("Nothing was changed")
     );
 }
+
+/// A form as a browser sends it; where it leads to.
+async fn send(fake: &FakeAws, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    let fields = fields.iter().map(|(name, value)| format!("{name}={value}"));
+    let body = fields.collect::<Vec<String>>().join("&");
+    let (status, _, page) = request(fake, "POST", path, &[FORM], body).await;
+    (status, String::from_utf8(page).unwrap())
+}
+
+#[tokio::test]
+async fn a_person_plays_an_agreements_whole_life() {
+    let fake = fake().await;
+    let buy = [
+        ("offer", "private-yearly"),
+        ("buyer_account", BUYER),
+        ("starts_on", "2026-12-01"),
+        ("auto_renewal", "yes"),
+    ];
+    assert_eq!(send(&fake, "/buyer/subscribe", &buy).await.0, 303);
+    let first = fake.agreements()[0].agreement_id.clone();
+    let shown = page(&fake).await;
+    assert!(shown.contains("Begins 2026-12-01 00:00") && shown.contains("Renews itself"));
+    assert!(
+        !shown.contains(r#"action="/buyer/renew""#),
+        "not before it begins"
+    );
+    fake.advance_to(at("2026-12-02T00:00:00Z")).await.unwrap();
+
+    let amend = [
+        ("agreement_id", first.as_str()),
+        ("offer", ""),
+        ("ends_on", "2028-01-01"),
+        ("hours", "5000"),
+    ];
+    assert_eq!(send(&fake, "/buyer/amend", &amend).await.0, 303);
+    let shown = page(&fake).await;
+    assert!(shown.contains("5000 hours of each dimension") && shown.contains("2028-01-01 00:00"));
+
+    let renew = [
+        ("agreement_id", first.as_str()),
+        ("license", "new"),
+        ("intent", "REPLACE"),
+        ("offer", "consumption"),
+        ("starts_on", ""),
+    ];
+    assert_eq!(send(&fake, "/buyer/renew", &renew).await.0, 303);
+    let shown = page(&fake).await;
+    assert!(shown.contains("Replaced 2026-12-02") && shown.contains(&format!("#{first}")));
+    let second = fake.agreements()[1].agreement_id.clone();
+    assert_ne!(
+        fake.agreements()[0].license_arn,
+        fake.agreements()[1].license_arn
+    );
+
+    let of = ("agreement_id", second.as_str());
+    let suspend = [of, ("standing", "suspended")];
+    assert_eq!(send(&fake, "/buyer/standing", &suspend).await.0, 303);
+    assert!(page(&fake).await.contains("AWS account suspended"));
+    let restore = [of, ("standing", "good")];
+    assert_eq!(send(&fake, "/buyer/standing", &restore).await.0, 303);
+    assert!(!page(&fake).await.contains("AWS account suspended"));
+    assert_eq!(send(&fake, "/buyer/terminate", &[of]).await.0, 303);
+    assert!(page(&fake).await.contains("Terminated 2026-12-02"));
+
+    for (path, fields) in [
+        ("/buyer/terminate", vec![of]),
+        ("/buyer/amend", vec![of, ("hours", "many")]),
+        ("/buyer/amend", vec![of, ("ends_on", "soon")]),
+    ] {
+        let (status, told) = send(&fake, path, &fields).await;
+        assert!(
+            status >= 400 && told.contains("Nothing was changed"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn usage_is_billed_to_the_agreement_that_its_license_was_of_then() {
+    let fake = fake().await;
+    let made = subscribe(&fake, OfferKind::Public).await;
+    let at_list_price = usage(&made.license_arn, "datacenter", "2026-11-22T10:00:00Z", 100);
+    meter(&fake, &[at_list_price]).await;
+    fake.advance_to(at("2026-11-23T00:00:00Z")).await.unwrap();
+    let of = ("agreement_id", made.agreement_id.as_str());
+    let renew = [
+        of,
+        ("license", "same"),
+        ("intent", "REPLACE"),
+        ("offer", "consumption"),
+    ];
+    assert_eq!(send(&fake, "/buyer/renew", &renew).await.0, 303);
+    let reduced = usage(&made.license_arn, "datacenter", "2026-11-23T00:00:00Z", 100);
+    meter(&fake, &[reduced]).await;
+    let shown = page(&fake).await;
+    for amount in ["$6.00", "$5.40", "$125.40"] {
+        assert!(shown.contains(amount), "{amount}");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_fifty_subscriptions_are_shown_and_how_many_more_there_are() {
+    let fake = fake().await;
+    for _ in 0..53 {
+        subscribe(&fake, OfferKind::Public).await;
+    }
+    let shown = page(&fake).await;
+    assert!(shown.contains("The latest 50 are shown; there are 3 older ones."));
+    let agreements = fake.agreements();
+    assert!(!shown.contains(&agreements[2].agreement_id));
+    assert!(shown.contains(&agreements[3].agreement_id));
+}

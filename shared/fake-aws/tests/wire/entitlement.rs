@@ -1,8 +1,8 @@
-//! `GetEntitlements` in both protocols, and the agreement API.
+//! `GetEntitlements` in both protocols.
 
 use aws_sdk_marketplaceentitlement::types::{Entitlement, GetEntitlementFilterName};
 use fake_aws::{Config, Fault, FaultKind, OfferKind};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{
     BUYER, OTHER_BUYER, at, aws, entitlement_client, fake, kind, request, serve, subscribe,
@@ -158,45 +158,4 @@ async fn a_cbor_request_without_its_protocol_header_is_refused() {
     let path = "/service/AWSMPEntitlementService/operation/GetEntitlements";
     let (status, content_type, _) = request(&fake, "POST", path, &[], vec![0xa0]).await;
     assert_eq!((status, content_type.as_str()), (400, "application/cbor"));
-}
-
-#[tokio::test]
-async fn agreements_are_described_and_found_by_license() {
-    let fake = fake().await;
-    let made = subscribe(&fake, OfferKind::PrivateYearly).await;
-    fake.create_agreement(OfferKind::Public, OTHER_BUYER)
-        .await
-        .unwrap();
-    let target = "AWSMPCommerceService_v20200301.DescribeAgreement";
-    let (status, described) = aws(&fake, target, &json!({"agreementId": made.agreement_id})).await;
-    assert_eq!((status, &described["status"]), (200, &json!("ACTIVE")));
-    assert_eq!(described["acceptor"]["accountId"], BUYER);
-    let (_, missing) = aws(&fake, target, &json!({"agreementId": "agmt-none"})).await;
-    assert_eq!(kind(&missing), "ResourceNotFoundException");
-
-    let search = |filters: Value, more: Value| {
-        let mut body = json!({"catalog": "AWSMarketplace", "filters": filters});
-        for (name, value) in more.as_object().unwrap() {
-            body[name] = value.clone();
-        }
-        body
-    };
-    let target = "AWSMPCommerceService_v20200301.SearchAgreements";
-    let by_license = json!([{"name": "LicenseArn", "values": [made.license_arn]}]);
-    let (_, found) = aws(&fake, target, &search(by_license, json!({}))).await;
-    let summaries = found["agreementViewSummaries"].as_array().unwrap();
-    assert_eq!(summaries.len(), 1);
-    assert_eq!(summaries[0]["agreementId"], made.agreement_id);
-    assert_eq!(
-        summaries[0]["entitlements"][0]["licenseArn"],
-        made.license_arn
-    );
-    let (_, page) = aws(&fake, target, &search(json!([]), json!({"maxResults": 1}))).await;
-    let rest = json!({"maxResults": 1, "nextToken": page["nextToken"]});
-    let (_, rest) = aws(&fake, target, &search(json!([]), rest)).await;
-    assert_ne!(
-        rest["agreementViewSummaries"],
-        page["agreementViewSummaries"]
-    );
-    assert_eq!(rest.get("nextToken"), None);
 }

@@ -1,6 +1,6 @@
 //! EventBridge: shapes, order, delivery, faults.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use fake_aws::{
     AgreementStatus, Config, ControlError, EVENTS, FakeAws, Fault, FaultKind, Notice, OfferKind,
@@ -8,43 +8,12 @@ use fake_aws::{
 };
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{BUYER, at, config, control, fake, subscribe};
-
-type Received = Arc<Mutex<Vec<Value>>>;
-
-/// A target that fails its first `failures` deliveries.
-fn listen(fake: &FakeAws, failures: usize) -> Received {
-    let received = Received::default();
-    let (seen, left) = (Arc::clone(&received), Arc::new(Mutex::new(failures)));
-    fake.on_event(Arc::new(move |event| {
-        let mut left = left.lock().unwrap();
-        let answer = if *left > 0 {
-            *left -= 1;
-            Err("not now".to_owned())
-        } else {
-            seen.lock().unwrap().push(event);
-            Ok(())
-        };
-        async move { answer }.boxed()
-    }));
-    received
-}
-
-fn kinds(received: &Received) -> Vec<String> {
-    let received = received.lock().unwrap();
-    received
-        .iter()
-        .map(|event| event["detail-type"].as_str().unwrap().to_owned())
-        .collect()
-}
-
-const CREATED: &str = "Purchase Agreement Created - Proposer";
-const UPDATED: &str = "License Updated - Manufacturer";
-const ENDED: &str = "Purchase Agreement Ended - Proposer";
-const DEPROVISIONED: &str = "License Deprovisioned - Manufacturer";
-const ENDING: &str = "Purchase Agreement Ending - Proposer";
+use crate::support::{
+    BUYER, CREATED, DEPROVISIONED, ENDED, ENDING, Received, UPDATED, at, config, control, fake,
+    kinds, listen, subscribe,
+};
 
 #[tokio::test]
 async fn a_purchase_and_its_end_send_the_captured_events_before_the_answer() {

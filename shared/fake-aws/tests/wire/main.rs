@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod agreement;
 mod buyer_page;
 mod clock;
 mod control;
@@ -11,6 +12,7 @@ mod dynamodb;
 mod entitlement;
 mod events;
 mod invoices;
+mod lifecycle;
 mod metering;
 mod persistence;
 mod secret;

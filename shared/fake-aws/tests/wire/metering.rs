@@ -351,12 +351,12 @@ async fn a_suspended_buyer_is_not_subscribed_until_restored() {
     let fake = fake().await;
     let license = subscribe(&fake, OfferKind::Public).await.license_arn;
     let record = usage(&license, "medium", "2026-11-22T10:00:00Z", 1);
-    fake.suspend_buyer(BUYER).unwrap();
+    fake.suspend_buyer(BUYER).await.unwrap();
     assert_eq!(
         only(&meter(&fake, std::slice::from_ref(&record)).await.1).0,
         "CustomerNotSubscribed"
     );
-    fake.restore_buyer(BUYER).unwrap();
+    fake.restore_buyer(BUYER).await.unwrap();
     assert_eq!(only(&meter(&fake, &[record]).await.1).0, "Success");
 }
 

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fake_aws::{Config, FakeAws, OfferKind, StartError};
+use fake_aws::{
+    Amendment, Config, FakeAws, OfferKind, Renewal, RenewalIntent, RenewedLicense, StartError,
+};
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::support::{BUYER, aws, config, meter, subscribe, usage};
+use crate::support::{BUYER, at, aws, config, meter, subscribe, usage};
 
 /// A directory that is removed with the test.
 struct Scratch(PathBuf);
@@ -68,7 +70,7 @@ async fn agreements_usage_tokens_the_clock_and_items_survive() {
         .await;
         let other = subscribe(&fake, OfferKind::Public).await;
         fake.cancel_agreement(&other.agreement_id).await.unwrap();
-        fake.suspend_buyer("123412341234").unwrap();
+        fake.suspend_buyer("123412341234").await.unwrap();
         assert_eq!(put(&fake).await, 200);
         (made, fake.state())
     };
@@ -97,6 +99,55 @@ async fn agreements_usage_tokens_the_clock_and_items_survive() {
         made,
         "ids are not given twice"
     );
+}
+
+#[tokio::test]
+async fn the_life_of_agreements_survives_and_goes_on_after_the_restart() {
+    let scratch = Scratch::new("lifecycle");
+    let state = {
+        let fake = FakeAws::start(scratch.config()).await.unwrap();
+        let renewed = subscribe(&fake, OfferKind::PrivateYearly).await;
+        let renewal = Renewal {
+            license: RenewedLicense::Same,
+            intent: RenewalIntent::Replace,
+            offer: Some(OfferKind::Consumption),
+            starts_at: None,
+        };
+        fake.renew_agreement(&renewed.agreement_id, renewal)
+            .await
+            .unwrap();
+        let later = subscribe(&fake, OfferKind::PrivateMonthly).await;
+        let renewal = Renewal {
+            license: RenewedLicense::New,
+            starts_at: Some(at("2026-12-01T00:00:00Z")),
+            ..renewal
+        };
+        fake.renew_agreement(&later.agreement_id, renewal)
+            .await
+            .unwrap();
+        let amendment = Amendment {
+            offer: Some(OfferKind::PrivateYearly),
+            hours: Some(7),
+            ..Amendment::default()
+        };
+        fake.amend_agreement(&later.agreement_id, amendment)
+            .await
+            .unwrap();
+        let terminated = subscribe(&fake, OfferKind::Public).await;
+        fake.terminate_agreement(&terminated.agreement_id)
+            .await
+            .unwrap();
+        fake.state()
+    };
+    let fake = FakeAws::start(scratch.config()).await.unwrap();
+    for key in ["agreements", "licenses"] {
+        assert_eq!(fake.state()[key], state[key], "{key}");
+    }
+    fake.advance_to(at("2026-12-01T00:00:00Z")).await.unwrap();
+    let agreements = &fake.state()["agreements"];
+    let how = |number: usize| agreements[number]["how"].clone();
+    assert_eq!((how(0), how(2)), (json!("REPLACED"), json!("REPLACED")));
+    assert_eq!(agreements[3]["status"], "active");
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! A fake on a loopback port, clients for it, and a few requests.
 
+use std::sync::{Arc, Mutex};
+
 use aws_sdk_dynamodb as dynamodb;
 use aws_sdk_marketplaceagreement as agreement;
 use aws_sdk_marketplaceentitlement as entitlement;
 use aws_sdk_marketplacemetering as metering;
 use axum::body::Body;
 use fake_aws::{Config, FakeAws, NewAgreement, OfferKind};
+use futures_util::FutureExt as _;
 use http::Request;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -165,4 +168,42 @@ pub(crate) fn usage(license_arn: &str, dimension: &str, timestamp: &str, quantit
 pub(crate) fn kind(answer: &Value) -> &str {
     let kind = answer["__type"].as_str().unwrap();
     kind.rsplit('#').next().unwrap()
+}
+
+pub(crate) const CREATED: &str = "Purchase Agreement Created - Proposer";
+pub(crate) const UPDATED: &str = "License Updated - Manufacturer";
+pub(crate) const ENDED: &str = "Purchase Agreement Ended - Proposer";
+pub(crate) const DEPROVISIONED: &str = "License Deprovisioned - Manufacturer";
+pub(crate) const ENDING: &str = "Purchase Agreement Ending - Proposer";
+pub(crate) const AMENDED: &str = "Purchase Agreement Amended - Proposer";
+pub(crate) const ISSUED: &str = "Purchase Agreement Advisory Issued - Manufacturer";
+pub(crate) const RESOLVED: &str = "Purchase Agreement Advisory Resolved - Manufacturer";
+
+/// What a target was given.
+pub(crate) type Received = Arc<Mutex<Vec<Value>>>;
+
+/// A target that fails its first `failures` deliveries.
+pub(crate) fn listen(fake: &FakeAws, failures: usize) -> Received {
+    let received = Received::default();
+    let (seen, left) = (Arc::clone(&received), Arc::new(Mutex::new(failures)));
+    fake.on_event(Arc::new(move |event| {
+        let mut left = left.lock().unwrap();
+        let answer = if *left > 0 {
+            *left -= 1;
+            Err("not now".to_owned())
+        } else {
+            seen.lock().unwrap().push(event);
+            Ok(())
+        };
+        async move { answer }.boxed()
+    }));
+    received
+}
+
+pub(crate) fn kinds(received: &Received) -> Vec<String> {
+    let received = received.lock().unwrap();
+    received
+        .iter()
+        .map(|event| event["detail-type"].as_str().unwrap().to_owned())
+        .collect()
 }

@@ -9,3 +9,20 @@ pub use seed::{ACME_PRODUCTION, ACME_STAGING, GLOBEX, Person, Proof, SeedError, 
 
 pub(crate) use reporting::Reporting;
 pub(crate) use seed::{open_accounts, users};
+
+use domain::catalog::{Catalog, ContractDimension, InvalidCatalog};
+use domain::ids::Dimension;
+
+/// What is sold: by the hour, and by contracts whose dimensions the fake names
+/// after the metered ones.
+pub(crate) fn catalog() -> Result<Catalog, InvalidCatalog> {
+    let catalog = Catalog::workload_security();
+    let contracts = catalog.rates().iter().filter_map(|rate| {
+        Some(ContractDimension {
+            contract: Dimension::parse(format!("{}_hours", rate.dimension)).ok()?,
+            metered: rate.dimension.clone(),
+        })
+    });
+    let contracts = contracts.collect();
+    catalog.with_contracts(contracts)
+}

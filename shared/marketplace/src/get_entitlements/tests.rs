@@ -1,30 +1,8 @@
 use super::*;
-use crate::testing::{Answer, Aws, json};
+use crate::testing::{Answer, Aws, json, list, map, text};
 
 const ARN: &str =
     "arn:aws:license-manager::123456789012:license:l-0123456789abcdef0123456789abcdef";
-
-/// CBOR, as AWS answers this client: a map of text keys to prepared values.
-fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let mut bytes = vec![0xa0 | u8::try_from(entries.len()).unwrap()];
-    for (key, value) in entries {
-        bytes.extend(text(key));
-        bytes.extend(value);
-    }
-    bytes
-}
-
-fn text(text: &str) -> Vec<u8> {
-    let mut bytes = vec![0x78, u8::try_from(text.len()).unwrap()];
-    bytes.extend(text.as_bytes());
-    bytes
-}
-
-fn list(items: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = vec![0x80 | u8::try_from(items.len()).unwrap()];
-    bytes.extend(items.concat());
-    bytes
-}
 
 fn entitlement(dimension: &str, arn: &str, value: (&str, Vec<u8>)) -> Vec<u8> {
     map(&[

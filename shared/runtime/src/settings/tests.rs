@@ -5,6 +5,7 @@ const GOOD: &[(&str, &str)] = &[
     ("USAGE_TABLE", "stack-Usage-1ABC"),
     ("SELLER_ACCOUNT", "123456789012"),
     ("PRODUCT_CODES", "prodcode, other"),
+    ("PRODUCT_IDS", "prod-1, prod-2"),
     ("AWS_REGION", "us-east-1"),
     ("PUBLIC_URL", "https://marketplace.example.com"),
     (
@@ -79,6 +80,9 @@ fn every_wrong_value_is_refused_by_its_name() {
         ("SELLER_ACCOUNT", "1234"),
         ("PRODUCT_CODES", "a,,b"),
         ("PRODUCT_CODES", "a/b"),
+        ("PRODUCT_IDS", "prod-1"),
+        ("PRODUCT_IDS", "prod-1,prod-1"),
+        ("PRODUCT_IDS", "prod-1,"),
         ("TRIAL_DAYS", "-1"),
         ("TRIAL_DAYS", "366"),
         ("TRIAL_DAYS", "a month"),

@@ -60,6 +60,20 @@ impl Store {
         item.map(mapping::body).transpose()
     }
 
+    /// Puts an item, whatever was under its key.
+    pub(super) async fn replace_subscription_item<T: Serialize>(
+        &self,
+        row: &Row<T>,
+    ) -> Result<(), StoreError> {
+        self.client
+            .put_item()
+            .table_name(&self.tables.subscriptions)
+            .set_item(Some(mapping::item(row)?))
+            .send()
+            .await?;
+        Ok(())
+    }
+
     /// Puts an item, unless there is one under its key; whether there was none.
     ///
     /// When the SDK tries again after a lost answer, its own first attempt may

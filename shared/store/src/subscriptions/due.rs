@@ -1,10 +1,11 @@
-//! The index of what falls due. It only suggests: an account that it names is
-//! read again before anything is decided.
+//! The index of what falls due. It only suggests: what it names is read again
+//! before anything is decided.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::ids::AccountId;
+use domain::ids::{AccountId, LicenseId};
+use domain::license::License;
 use jiff::Timestamp;
 
 use super::keys;
@@ -13,14 +14,23 @@ use crate::{Store, StoreError};
 /// The partitions of the index, so that no one holds all customers.
 pub const DUE_SHARDS: u8 = 4;
 
-/// The accounts read at once.
+/// The entries read at once.
 const PAGE: i32 = 100;
 
-/// A page of accounts that may be due.
+/// Something that may be due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// An account, which the clock changes.
+    Account(AccountId),
+    /// A license, of which AWS is to be asked something.
+    License(LicenseId),
+}
+
+/// A page of what may be due.
 #[derive(Debug, Clone, Default)]
 pub struct DuePage {
-    /// The accounts.
-    pub accounts: Vec<AccountId>,
+    /// What may be due, the earliest first.
+    pub entries: Vec<Due>,
     /// Where the next page begins, if there is one.
     pub next: Option<DueCursor>,
 }
@@ -29,22 +39,20 @@ pub struct DuePage {
 #[derive(Debug, Clone)]
 pub struct DueCursor(HashMap<String, AttributeValue>);
 
-/// The partition of the index in which an account is.
-pub(super) fn shard_of(account: &AccountId) -> u8 {
-    let sum = account
-        .as_str()
+/// The partition of the index in which what has this id is.
+pub(super) fn shard_of(id: &str) -> u8 {
+    let sum = id
         .bytes()
         .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
     sum % DUE_SHARDS
 }
 
 impl Store {
-    /// Accounts of a partition, below [`DUE_SHARDS`], that may be due at `now`,
-    /// the earliest first.
+    /// What may be due at `now` in a partition, below [`DUE_SHARDS`], the earliest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn due_accounts(
+    pub async fn due_entries(
         &self,
         shard: u8,
         now: Timestamp,
@@ -63,23 +71,58 @@ impl Store {
             .send()
             .await?;
         let items = page.items.unwrap_or_default();
-        let accounts = items.iter().filter_map(|item| {
-            let account = match item.get("pk") {
-                Some(AttributeValue::S(pk)) => keys::account_of(pk),
+        let entries = items.iter().filter_map(|item| {
+            let due = match item.get("pk") {
+                Some(AttributeValue::S(pk)) => {
+                    let account = keys::account_of(pk).map(Due::Account);
+                    account.or_else(|| keys::license_of(pk).map(Due::License))
+                }
                 Some(_) | None => None,
             };
-            if account.is_none() {
-                tracing::error!("an entry of the index `due` names no account");
+            if due.is_none() {
+                tracing::error!("an entry of the index `due` names no account and no license");
             }
-            account
+            due
         });
         Ok(DuePage {
-            accounts: accounts.collect(),
+            entries: entries.collect(),
             next: page
                 .last_evaluated_key
                 .filter(|key| !key.is_empty())
                 .map(DueCursor),
         })
+    }
+
+    /// Has a license looked at again at an instant, and not before, unless it is
+    /// changed meanwhile: then its own instant counts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_off_license(
+        &self,
+        license: &License,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let put_off = self
+            .client
+            .update_item()
+            .table_name(&self.tables.subscriptions)
+            .key("pk", AttributeValue::S(keys::license(&license.id)))
+            .key("sk", AttributeValue::S(keys::LICENSE.to_owned()))
+            .update_expression("SET due_at = :until")
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":until", AttributeValue::S(keys::instant(until)))
+            .expression_attribute_values(":version", AttributeValue::N(license.version.to_string()))
+            .send()
+            .await;
+        match put_off {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(()),
+                Some(_) | None => Err(error.into()),
+            },
+        }
     }
 
     /// The earliest instant at which anything falls due, or fell due and was

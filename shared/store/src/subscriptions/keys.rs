@@ -22,6 +22,8 @@ pub(super) const BOUGHT: &str = "license#";
 pub(super) const REQUEST: &str = "request#";
 pub(super) const OUTBOX: &str = "outbox#";
 pub(super) const RECONCILIATION: &str = "reconciliation";
+pub(super) const CATCHING_UP: &str = "catching-up";
+pub(super) const RUN: &str = "run";
 
 const ACCOUNT_PREFIX: &str = "account#";
 
@@ -36,6 +38,11 @@ pub(super) fn account_of(pk: &str) -> Option<AccountId> {
 
 pub(super) fn license(id: &LicenseId) -> String {
     format!("license#{id}")
+}
+
+/// The license of a partition key that [`license`] made.
+pub(super) fn license_of(pk: &str) -> Option<LicenseId> {
+    LicenseId::parse(pk.strip_prefix("license#")?).ok()
 }
 
 pub(super) fn agreement(id: &AgreementId) -> String {
@@ -185,5 +192,8 @@ mod tests {
         let id = AccountId::parse("north:office").unwrap();
         assert_eq!(account_of(&account(&id)), Some(id));
         assert_eq!(account_of("license#north"), None);
+        let id = LicenseId::parse(format!("l-{:032x}", 1)).unwrap();
+        assert_eq!(license_of(&license(&id)), Some(id));
+        assert_eq!(license_of("account#north"), None);
     }
 }

@@ -1,8 +1,8 @@
 //! Licenses, and the facts that they follow from.
 
+use domain::fact::Fact;
 use domain::ids::{AgreementId, AwsAccountId, CustomerIdentifier, LicenseId, ProductCode};
 use domain::license::License;
-use domain::marketplace_event::Fact;
 
 use super::keys;
 use super::mapping::{self, Row};
@@ -52,23 +52,27 @@ impl Store {
     }
 
     /// Keeps a fact, unless it is kept already. One that names an agreement is
-    /// kept under it, else under its license; one that names a buyer as an older
-    /// listing's messages do under that too; one that names nothing under its day.
+    /// kept under it, and under the one that it follows, else under its license;
+    /// one that names a buyer as an older listing's messages do under that too;
+    /// one that names nothing under its day.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn put_fact(&self, fact: &Fact) -> Result<(), StoreError> {
-        let named = match (fact.agreement(), fact.license_id()) {
-            (Some(agreement), _) => Some(keys::agreement(agreement)),
-            (None, Some(license)) => Some(keys::license(license)),
-            (None, None) => None,
-        };
-        let customer = fact.customer().map(keys::customer);
-        let places = match (customer, named) {
-            (None, None) => [Some(keys::unjoined(fact.at())), None],
-            (customer, named) => [customer, named],
-        };
-        for pk in places.into_iter().flatten() {
+        let agreements = [fact.agreement(), fact.follows()];
+        let mut places: Vec<String> = agreements
+            .into_iter()
+            .flatten()
+            .map(keys::agreement)
+            .collect();
+        if fact.agreement().is_none() {
+            places.extend(fact.license_ids().map(keys::license));
+        }
+        places.extend(fact.customer().map(keys::customer));
+        if places.is_empty() {
+            places.push(keys::unjoined(fact.at()));
+        }
+        for pk in places {
             let row = Row::new(pk, keys::fact(&fact.key()), fact);
             self.create_subscription_item(&row).await?;
         }
@@ -86,7 +90,7 @@ impl Store {
         self.facts(keys::customer(customer)).await
     }
 
-    /// Every fact that names the agreement.
+    /// Every fact that names the agreement, also as the one that another follows.
     ///
     /// # Errors
     /// [`StoreError`].

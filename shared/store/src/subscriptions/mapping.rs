@@ -64,7 +64,7 @@ pub(super) fn account_row(account: &Account) -> Row<&Account> {
     let mut row = Row::new(keys::account(&account.id), keys::ACCOUNT, account);
     row.version = Some(account.version.saturating_add(1));
     if let Some(due_at) = account.due_at() {
-        row.due_shard = Some(super::due::shard_of(&account.id).to_string());
+        row.due_shard = Some(super::due::shard_of(account.id.as_str()).to_string());
         row.due_at = Some(keys::instant(due_at));
     }
     row
@@ -73,6 +73,10 @@ pub(super) fn account_row(account: &Account) -> Row<&Account> {
 pub(super) fn license_row(license: &License) -> Row<&License> {
     let mut row = Row::new(keys::license(&license.id), keys::LICENSE, license);
     row.version = Some(license.version.saturating_add(1));
+    if let Some(due_at) = license.due_at {
+        row.due_shard = Some(super::due::shard_of(license.id.as_str()).to_string());
+        row.due_at = Some(keys::instant(due_at));
+    }
     row
 }
 
@@ -209,7 +213,36 @@ mod tests {
         let license: License = survives(json!({
             "id": LICENSE, "arn": format!("arn:aws:license-manager::111122223333:license:{LICENSE}"),
             "product": "product", "buyer": "999988887777", "agreement": "agmt-1",
-            "agreements": ["agmt-1"], "offer": null, "agreement_ends_at": null,
+            "agreements": ["agmt-1"], "offer": null,
+            "agreement_since": "2026-11-22T10:00:00Z", "agreement_ends_at": null,
+            "succession": {
+                "license": "l-0123456789abcdef0123456789abcdee", "at": "2026-11-22T12:00:00Z",
+                "learned_at": "2026-11-22T12:00:05Z",
+            },
+            "pricing": [{
+                "from": "2026-11-22T10:00:00Z", "free_until": null,
+                "terms": {
+                    "agreement": "agmt-1", "currency": "USD", "rates": {"medium": 11_000},
+                    "prepaid": {"micros": 9_600_000_000_u64, "payments": 1}, "free_days": null,
+                    "asked_at": "2026-11-22T10:01:00Z",
+                },
+            }],
+            "entitlements": {
+                "license": format!("arn:aws:license-manager::111122223333:license:{LICENSE}"),
+                "grants": [{
+                    "dimension": "medium_hours", "units": 1_000,
+                    "expires_at": "2027-11-22T10:00:00Z",
+                }],
+                "asked_at": "2026-11-22T10:01:00Z",
+            },
+            "asks": {
+                "agreement": {
+                    "since": "2027-11-22T10:00:00Z", "next": "2027-11-22T10:00:00Z",
+                    "gives_up_at": "2027-11-23T10:00:00Z",
+                },
+                "terms": null, "entitlements": "2026-11-23T10:01:00Z",
+            },
+            "due_at": "2026-11-23T10:01:00Z",
             "status": {"ended": {"active_since": "2026-11-22T10:00:00Z", "end": {
                 "ended_at": "2026-11-22T12:00:00Z", "last_event_at": "2026-11-22T12:00:31Z",
                 "learned_at": "2026-11-22T12:00:02Z",

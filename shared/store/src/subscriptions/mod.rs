@@ -9,7 +9,7 @@
 //! | link, by license | `license#L` | `link#from#A#number` |
 //! | license, by the AWS account that bought it | `buyer#B` | `license#L` |
 //! | license, among all | `licenses#partition` | `license#L` |
-//! | fact of an agreement | `agreement#X` | `fact#id` |
+//! | fact of an agreement, or of one that follows it | `agreement#X` | `fact#id` |
 //! | fact that names a license only | `license#L` | `fact#id` |
 //! | fact that names a buyer by an older listing's identifier | `customer#P#C` | `fact#id` |
 //! | fact that names neither | `unjoined#date` | `fact#id` |
@@ -19,6 +19,7 @@
 //! | member, by user | `user#E` | `member#A` |
 //! | request of support's (TTL) | `support-requests#date` | `request#id` |
 //! | day compared with AWS's feeds (TTL) | `reconciliation#date` | `reconciliation` |
+//! | how far AWS's agreements were looked at | `catching-up` | `run` |
 //! | registration session (TTL) | `registration#hash` | `session` |
 //! | sign-in under way (TTL) | `sign-in-state#hash` | `pending` |
 //! | sign-in session (TTL) | `sign-in#hash` | `session` |
@@ -27,11 +28,12 @@
 //! Every item has `format`, the version of its form, and its content in `body`.
 //! Accounts, licenses and requests have `version`, raised by every commit. The sparse
 //! index `due` (`due_shard`, `due_at`) names the accounts that the clock will
-//! change. TTL (`expires_at`, seconds since 1970) only cleans up: whether a
+//! change and the licenses of which AWS will be asked something. TTL (`expires_at`, seconds since 1970) only cleans up: whether a
 //! session still counts is decided by our clock.
 
 mod accounts;
 mod audit;
+mod catching_up;
 mod commit;
 mod due;
 mod keys;
@@ -45,7 +47,8 @@ mod registrations;
 mod sign_ins;
 mod support_requests;
 
+pub use catching_up::CaughtUp;
 pub use commit::CommitOutcome;
-pub use due::{DUE_SHARDS, DueCursor, DuePage};
+pub use due::{DUE_SHARDS, Due, DueCursor, DuePage};
 pub use members::Pinned;
 pub use sign_ins::SignInSession;

@@ -133,7 +133,7 @@ fn grace(_site: &Site) -> Markup {
 
 fn bill(_site: &Site) -> Markup {
     html! {
-        p { "The estimate is computer-hours times the list price. AWS’s invoice is what counts; AWS issues it on the 2nd or 3rd of the next month. It also has a private offer’s rates, contracts, taxes, credits and currency." }
+        p { "The estimate is computer-hours times the rate that was agreed on in AWS Marketplace, or the list price until AWS has told it; nothing within a free trial, and nothing for what a contract includes. AWS’s invoice is what counts; AWS issues it on the 2nd or 3rd of the next month. It also has what is prepaid, taxes, credits and currency." }
         p { "All months, days and hours here are UTC, as they are in AWS’s usage. Usage that could not be sent for its own hour is billed in a later one: “Billing & usage” lists it as carried, and its month’s total is by the hour billed in." }
     }
 }

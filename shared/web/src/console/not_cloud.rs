@@ -3,7 +3,7 @@
 
 use app::accounts::AccountView;
 use app::not_cloud::{NotCloud, Saving};
-use app::prices::unit_price;
+use app::prices::list_price;
 use axum::extract::{Path, State as Extract};
 use domain::catalog::Catalog;
 use domain::money::Usd;
@@ -154,7 +154,7 @@ fn instead(computer: &NotCloudComputer, catalog: &Catalog) -> Markup {
         @if let Some(tier) = computer.under_connector {
             @let rate = catalog.rate(tier);
             ", as " (rate.label)
-            @if let Some(price) = unit_price(catalog, &rate.dimension) { " at " (price) }
+            @if let Some(price) = list_price(catalog, &rate.dimension) { " at " (price) }
         }
     }
 }

@@ -18,7 +18,7 @@ use domain::ids::{
 use domain::ledger::account_hour::AccountHour;
 use domain::ledger::deadline::CLOSED_AFTER;
 use domain::ledger::slot::{Amount, SlotEntry};
-use domain::license::{License, LicenseStatus, Notices};
+use domain::license::{Asks, License, LicenseStatus, Notices};
 use domain::linking::Link;
 use domain::usage::{Part, Shard};
 use jiff::{SignedDuration, Timestamp};
@@ -162,7 +162,13 @@ impl Backlog {
             agreement: None,
             agreements: std::collections::BTreeSet::new(),
             offer: None,
+            agreement_since: None,
             agreement_ends_at: None,
+            succession: None,
+            pricing: Vec::new(),
+            entitlements: None,
+            asks: Asks::default(),
+            due_at: None,
             notices: Notices::default(),
             status: LicenseStatus::Active {
                 since: self.since(),

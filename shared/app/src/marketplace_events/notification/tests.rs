@@ -1,3 +1,4 @@
+use domain::fact::{Fact, Told};
 use domain::license::LicenseStatus;
 use domain::marketplace_event::ResolvedLicense;
 use jiff::SignedDuration;
@@ -79,7 +80,7 @@ async fn resolve(world: &World, license: &domain::ids::LicenseArn) {
         agreement: None,
         customer: Some(CustomerIdentifier::parse(CUSTOMER).unwrap()),
     };
-    let fact = resolved.into_fact(world.now());
+    let fact = Fact::learned(Told::Resolved(resolved), world.now());
     world.app.learn(fact, world.now()).await.unwrap();
 }
 

@@ -15,7 +15,7 @@ async fn on_hold(world: &World) -> (Customer, Hour) {
     let hour = Hour::of(world.now());
     world.report(&customer.account, hour, "r", 3).await;
     world.post_after(hour).await;
-    world.aws.suspend_buyer(&buyer(0)).unwrap();
+    world.aws.suspend_buyer(&buyer(0)).await.unwrap();
     let run = world.submit().await;
     assert_eq!((run.frozen, run.calls, run.billed), (1, 1, 0));
     assert!(is_held(world, &customer).await);
@@ -65,7 +65,7 @@ async fn a_hold_ends_when_aws_accepts_a_record() {
     let world = World::new().await;
     let (customer, hour) = on_hold(&world).await;
     next_hour(&world, &customer, hour).await;
-    world.aws.restore_buyer(&buyer(0)).unwrap();
+    world.aws.restore_buyer(&buyer(0)).await.unwrap();
     let run = world.submit().await;
     assert_eq!((run.calls, run.billed), (1, 1));
     assert!(!is_held(&world, &customer).await);
@@ -92,7 +92,7 @@ async fn a_hold_ends_when_aws_says_that_the_advisory_is_resolved() {
         world.record(&event).await;
         assert!(!is_held(&world, &customer).await);
     }
-    world.aws.restore_buyer(&buyer(0)).unwrap();
+    world.aws.restore_buyer(&buyer(0)).await.unwrap();
     world.advance(minutes(15)).await;
     assert_eq!(world.submit().await.billed, 1);
 }

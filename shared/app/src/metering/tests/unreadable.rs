@@ -236,13 +236,13 @@ async fn a_license_s_last_hour_is_billed_beside_a_slot_that_cannot_be_read() {
 #[tokio::test]
 async fn a_hold_ends_beside_a_slot_that_cannot_be_read() {
     let (world, customer, hour) = posted().await;
-    world.aws.suspend_buyer(&buyer(0)).unwrap();
+    world.aws.suspend_buyer(&buyer(0)).await.unwrap();
     world.submit().await;
     world.report(&customer.account, hour.next(), "r", 2).await;
     world.post_after(hour.next()).await;
     let slot = format!("{hour}#head");
     change(&world, &slot, "format", newer()).await;
-    world.aws.restore_buyer(&buyer(0)).unwrap();
+    world.aws.restore_buyer(&buyer(0)).await.unwrap();
     world.advance(minutes(15)).await;
     world.told().await;
     let hold = world.app.store.hold(&customer.license).await.unwrap();

@@ -174,8 +174,13 @@ impl<'a> Charge<'a> {
     }
 
     fn price_id(self) -> Field<'a> {
+        let line = self.row.line;
         let version = self.export.catalog.version();
-        Field::text(format!("{}:{version}", self.row.line.dimension))
+        let listed = format!("{}:{version}", line.dimension);
+        Field::text(match line.unit_price {
+            Some(agreed) if Some(agreed) != self.list_price() => format!("{listed}:{agreed}"),
+            Some(_) | None => listed,
+        })
     }
 
     /// The tag of AWS Marketplace's usage allocations.

@@ -38,7 +38,7 @@ impl Grain {
     }
 }
 
-/// Lines of a span that are alike but for their hour of use.
+/// Lines of a span that are alike but for their hour of use: of one price.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Row<'a> {
     pub(super) used: Span,
@@ -56,6 +56,7 @@ type Kind<'a> = (
     Option<&'a CloudAccountId>,
     Option<Hour>,
     MeteringStatus,
+    Option<Usd>,
 );
 
 /// Lines added up by span of use.
@@ -75,6 +76,7 @@ pub(super) fn rows<'a>(
             of_license.2,
             line.billed_in,
             line.status,
+            line.unit_price,
         );
         let row = rows.entry(kind).or_insert(Row {
             used,

@@ -1,5 +1,6 @@
 //! Billing and usage of a month: the page, and which month it is of.
 
+mod agreed;
 mod carried;
 mod charts;
 mod page;
@@ -66,11 +67,13 @@ pub(super) async fn month(
     let chosen = period.day.map(|day| first_hour_of(month, day));
     let usage = state.app.usage_by_day(&view.account, month, chosen);
     let usage = usage.await?;
+    let included = state.app.included_in(&usage.month).await?;
     let body = page::page(&page::Page {
         view: &view,
         usage: &usage.month,
         day: usage.day,
         hours: &usage.hours,
+        included: &included,
         catalog: &state.app.settings.rules.catalog,
         months: &months(view.as_of),
     });

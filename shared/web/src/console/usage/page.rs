@@ -1,7 +1,7 @@
 //! The billing and usage page: a month's total, why some is not charged, and
 //! the month by cloud account, by day and, a day at a time, by hour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use app::accounts::AccountView;
 use app::month::Month;
@@ -9,9 +9,12 @@ use app::usage_month::{MeteringStatus, UsageHour, UsageMonth};
 use domain::catalog::Catalog;
 use domain::hour::{HOURS_A_DAY, Hour};
 use domain::ids::Dimension;
+use domain::ledger::included::Included;
+use domain::money::Usd;
 use domain::tiers::Tier::DataCenter;
 use maud::{Markup, html};
 
+use super::agreed::agreed;
 use super::carried::carried;
 use super::charts::{day_chart, hour_chart};
 use super::sums::{Sums, Tier, tiers};
@@ -32,6 +35,8 @@ pub(super) struct Page<'a> {
     pub(super) day: Option<Hour>,
     /// That day by hour.
     pub(super) hours: &'a [UsageHour],
+    /// What contracts cover before anything is metered.
+    pub(super) included: &'a [Included],
 }
 
 /// What is known of a month by day, 1 to 31.
@@ -55,6 +60,7 @@ pub(super) fn page(page: &Page<'_>) -> Markup {
                 (totals(page, &tiers))
                 (uncharged(page))
             }
+            (agreed(page))
             (day_chart(page.usage.month, &tiers, &days))
             (day_table(page.usage.month, &tiers, &days))
             @if let Some(first) = page.day {
@@ -119,8 +125,23 @@ fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
                     tfoot { tr { th scope="row" { "Total" } td.num #billed { (grouped(sums.billed())) } td.roomy {} td.num { (dollars(sums.cost())) } } }
                 }
             }
-            p.small.muted { "Estimated at list prices, before a private offer’s, contracts and taxes. AWS’s invoice is what counts; AWS issues it on the 2nd or 3rd of the next month. " a href="/help#bill" { "Why it may differ" } }
+            p.small.muted {
+                @if page.usage.agreed.values().all(Vec::is_empty) { "Estimated at list prices: AWS has not told yet at which rates the agreement bills. " }
+                @else { "Estimated at the rates agreed on in AWS Marketplace, before taxes and credits. " }
+                "AWS’s invoice is what counts; AWS issues it on the 2nd or 3rd of the next month. " a href="/help#bill" { "Why it may differ" }
+            }
             (reconciliation(page.usage, &sums))
+        }
+    }
+}
+
+/// A tier's rate, or its lowest and highest in the month.
+fn rates(prices: &BTreeSet<Usd>) -> Markup {
+    html! {
+        @match (prices.first(), prices.last()) {
+            (Some(lowest), Some(highest)) if lowest == highest => { (lowest) }
+            (Some(lowest), Some(highest)) => { (lowest) " to " (highest) }
+            (None, _) | (_, None) => { "no longer sold" }
         }
     }
 }
@@ -135,7 +156,7 @@ fn tier_row(page: &Page<'_>, tier: &Tier, sums: &Sums) -> Markup {
                 @if not_cloud && charge.count > 0 { a.below.small href={ "/accounts/" (page.view.account) "/not-cloud" } { "Which computers?" } }
             }
             td.num { (grouped(charge.count)) }
-            td.num.roomy { @match tier.price { Some(price) => { (price) } None => { "no longer sold" } } }
+            td.num.roomy { (rates(&tier.prices)) }
             td.num { (dollars(charge.cost)) }
         }
     }
@@ -239,6 +260,7 @@ mod tests {
             hours: vec![hour("2026-11-01T00:00:00Z"), hour("2026-11-30T23:00:00Z")],
             carried_in: Vec::new(),
             payers: BTreeMap::new(),
+            agreed: BTreeMap::new(),
         };
         assert_eq!(by_day(&usage).into_keys().collect::<Vec<_>>(), [1, 30]);
     }

@@ -1,8 +1,8 @@
 //! Computer-hours added up, for tables and charts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use app::prices::unit_price;
+use app::prices::list_price;
 use app::usage_month::{MeteringStatus, UsageHour, UsageLine, UsageMonth};
 use domain::catalog::Catalog;
 use domain::ids::Dimension;
@@ -95,20 +95,29 @@ impl Sums {
 pub(super) struct Tier {
     pub(super) dimension: Dimension,
     pub(super) label: String,
-    pub(super) price: Option<Usd>,
+    /// What a computer-hour of it costs, ascending: more than one when the price
+    /// changed; none for what is no longer sold.
+    pub(super) prices: BTreeSet<Usd>,
 }
 
 /// The tiers that are sold, and then those of the month's usage that no longer are.
 pub(super) fn tiers(catalog: &Catalog, usage: &UsageMonth) -> Vec<Tier> {
+    let lines = || usage.used().chain(usage.carried_in()).map(|(_, line)| line);
+    let prices_of = |dimension: &Dimension| -> BTreeSet<Usd> {
+        let of_tier = lines().filter(|line| line.dimension == *dimension);
+        of_tier.filter_map(|line| line.unit_price).collect()
+    };
     let tier = |dimension: &Dimension, label: &str| Tier {
         dimension: dimension.clone(),
         label: label.to_owned(),
-        price: unit_price(catalog, dimension),
+        prices: match prices_of(dimension) {
+            unused if unused.is_empty() => list_price(catalog, dimension).into_iter().collect(),
+            used => used,
+        },
     };
     let sold = catalog.rates().iter();
     let mut tiers: Vec<Tier> = sold.map(|r| tier(&r.dimension, &r.label)).collect();
-    let lines = usage.used().chain(usage.carried_in());
-    for (_, line) in lines {
+    for line in lines() {
         if !tiers.iter().any(|tier| tier.dimension == line.dimension) {
             tiers.push(tier(&line.dimension, line.dimension.as_str()));
         }
@@ -138,7 +147,7 @@ mod tests {
         let dimension = Dimension::parse(dimension).unwrap();
         UsageLine {
             license: LicenseId::parse("l-0123456789abcdef0123456789abcdef").unwrap(),
-            unit_price: unit_price(&Catalog::workload_security(), &dimension),
+            unit_price: list_price(&Catalog::workload_security(), &dimension),
             dimension,
             cloud_account: None,
             count,
@@ -176,10 +185,12 @@ mod tests {
             hours: vec![hour(vec![line("retired", 3, MeteringStatus::Accepted)])],
             carried_in: Vec::new(),
             payers: BTreeMap::new(),
+            agreed: BTreeMap::new(),
         };
         let tiers = tiers(&Catalog::workload_security(), &usage);
         let last = tiers.last().unwrap();
-        assert_eq!((last.label.as_str(), last.price), ("retired", None));
+        assert_eq!(last.label, "retired");
+        assert!(last.prices.is_empty());
         assert_eq!(Sums::of(&usage.hours).cost(), Usd::ZERO);
         assert_eq!(Sums::of(&usage.hours).billed(), 3);
     }

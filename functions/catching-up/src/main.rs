@@ -1,0 +1,11 @@
+//! Wires the `catching-up` function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let runtime::Started { app, .. } = runtime::start()?;
+    runtime::invocation::serve(&*app.clock, async |payload, deadline| {
+        catching_up::handle(&app, &payload, deadline).await
+    })
+    .await
+    .map_err(anyhow::Error::from_boxed)
+}

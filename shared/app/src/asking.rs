@@ -1,0 +1,311 @@
+//! Asking AWS about a license: whether its agreement goes on, at which rates,
+//! and to what it is entitled. What it answers is learned like an event; what it
+//! does not answer changes nothing, but that a license of which nothing is known
+//! for too long counts as ended.
+
+use domain::answers::{DescribedAgreement, Entitlements, Grant, Unanswered};
+use domain::audit::Actor;
+use domain::fact::{Fact, Told};
+use domain::hour::after;
+use domain::ids::{AgreementId, Dimension, LicenseId, ProductCode};
+use domain::license::{Ask, License};
+use jiff::{SignedDuration, Timestamp};
+use marketplace::{
+    AgreementError, Entitlement, EntitlementError, EntitlementValue, FoundAgreement,
+};
+
+use crate::marketplace_events::DeriveError;
+use crate::{App, Chain, OperationError};
+
+/// How long after it failed an unanswered question is asked again at the latest.
+const ASKED_AGAIN_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Why AWS's answer was not learned: the next run asks again.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error("AWS did not tell of the agreement")]
+    Agreement(#[from] AgreementError),
+    #[error("AWS did not tell of the entitlements")]
+    Entitlements(#[from] EntitlementError),
+    #[error("AWS's answer was not recorded")]
+    NotRecorded(#[from] DeriveError),
+}
+
+impl App {
+    /// Asks AWS what is to be asked about a license by now, and records what
+    /// follows from it and from the clock. A question that fails is asked again
+    /// within 15 minutes, and holds up no other.
+    ///
+    /// # Errors
+    /// [`DeriveError`]: the next run tries again.
+    pub(crate) async fn ask_about(&self, license: &LicenseId) -> Result<(), DeriveError> {
+        let now = self.clock.now();
+        let Some(known) = self.store.license(license).await? else {
+            return Ok(());
+        };
+        self.bring_up_to_date(license, None, &Actor::Clock, now)
+            .await?;
+        let is_due = |at: Timestamp| at <= now;
+        let mut unanswered_since = None;
+        if let (Some(ask), Some(agreement)) = (known.asks.agreement, &known.agreement)
+            && is_due(ask.next)
+            && let Err(error) = self.ask_of_agreement(agreement, now).await
+        {
+            self.wait_for_answer(license, agreement, ask, &error, now)
+                .await?;
+            unanswered_since = Some(ask.since);
+        }
+        if let (Some(since), Some(agreement)) = (known.asks.terms, &known.agreement)
+            && is_due(since)
+            && let Err(error) = self.ask_for_terms(agreement, now).await
+        {
+            report(license, "the rates of its agreement", &error);
+            unanswered_since = unanswered_since.max(Some(since));
+        }
+        if let Some(since) = known.asks.entitlements
+            && is_due(since)
+            && let Err(error) = self.ask_for_entitlements(&known, now).await
+        {
+            report(license, "its entitlements", &error);
+            unanswered_since = unanswered_since.max(Some(since));
+        }
+        self.put_off_unanswered(license, unanswered_since, now)
+            .await
+    }
+
+    /// A license of which a question is still open is looked at again later: the
+    /// longer there is no answer the less often. One whose daily look found
+    /// nothing new has its turn again the next day.
+    async fn put_off_unanswered(
+        &self,
+        license: &LicenseId,
+        unanswered_since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), DeriveError> {
+        let Some(known) = self.store.license(license).await? else {
+            return Ok(());
+        };
+        if known.due_at.is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        let until = match unanswered_since {
+            Some(since) => {
+                let waited = now.duration_since(since);
+                after(
+                    now,
+                    waited.clamp(SignedDuration::from_mins(1), ASKED_AGAIN_WITHIN),
+                )
+            }
+            None => known.next_due_after(now),
+        };
+        self.store.put_off_license(&known, until).await?;
+        Ok(())
+    }
+
+    /// Learns how an agreement stands, and every other one of its chain.
+    async fn ask_of_agreement(
+        &self,
+        agreement: &AgreementId,
+        now: Timestamp,
+    ) -> Result<(), AskError> {
+        for found in self.marketplace.chain_of_agreement(agreement).await? {
+            if let Some(described) = self.described(found, now) {
+                let told = Told::Described(Box::new(described));
+                self.learn(Fact::learned(told, now), now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A license goes on while AWS does not say whether it does, with an alarm,
+    /// but not for ever.
+    async fn wait_for_answer(
+        &self,
+        license: &LicenseId,
+        agreement: &AgreementId,
+        ask: Ask,
+        error: &AskError,
+        now: Timestamp,
+    ) -> Result<(), DeriveError> {
+        let Some(at) = ask.gives_up_at else {
+            report(license, "how its agreement stands", error);
+            return Ok(());
+        };
+        if now < at {
+            tracing::error!(
+                license.id = %license,
+                agreement.id = %agreement,
+                agreement.unknown_since = %ask.since,
+                agreement.ends_unless_answered_by = %at,
+                error = %Chain(error),
+                "it is not known whether an agreement goes on; its license is taken to until AWS answers"
+            );
+            return Ok(());
+        }
+        tracing::error!(
+            license.id = %license,
+            agreement.id = %agreement,
+            agreement.unknown_since = %ask.since,
+            error = %Chain(error),
+            "AWS did not say whether an agreement goes on; its license counts as ended"
+        );
+        let told = Told::Unanswered(Unanswered {
+            agreement: agreement.clone(),
+            at,
+        });
+        self.learn(Fact::learned(told, now), now).await?;
+        Ok(())
+    }
+
+    async fn ask_for_terms(&self, agreement: &AgreementId, now: Timestamp) -> Result<(), AskError> {
+        let terms = self.marketplace.agreement_terms(agreement, now).await?;
+        let told = Told::Terms(Box::new(terms));
+        self.learn(Fact::learned(told, now), now).await?;
+        Ok(())
+    }
+
+    /// Learns to what a license is entitled, if that is news. A failure says
+    /// nothing: what is stored stays.
+    async fn ask_for_entitlements(
+        &self,
+        license: &License,
+        now: Timestamp,
+    ) -> Result<(), AskError> {
+        let answer = self
+            .marketplace
+            .get_entitlements(&license.product, &license.arn)
+            .await?;
+        let grants: Vec<Grant> = answer.iter().map(grant).collect();
+        let known = license.entitlements.as_ref();
+        if known.is_some_and(|known| known.grants == grants && !license.entitlements_changed()) {
+            return Ok(());
+        }
+        let told = Told::Entitled(Box::new(Entitlements {
+            license: license.arn.clone(),
+            grants,
+            asked_at: now,
+        }));
+        self.learn(Fact::learned(told, now), now).await?;
+        Ok(())
+    }
+
+    /// Has the ledger use up what a license is entitled to before anything is
+    /// metered: each dimension of a contract for the time from the agreement's
+    /// start to the entitlement's end. What an answer names no more is covered
+    /// no more; what was used stays used.
+    pub(crate) async fn grant_entitlements(&self, license: &LicenseId) -> Result<(), DeriveError> {
+        let catalog = &self.settings.rules.catalog;
+        if !catalog.has_contracts() {
+            return Ok(());
+        }
+        let Some(license) = self.store.license(license).await? else {
+            return Ok(());
+        };
+        let (Some(told), Some(from)) = (&license.entitlements, license.agreement_since) else {
+            return Ok(());
+        };
+        if told.asked_at < from {
+            return Ok(());
+        }
+        let covered = told.grants.iter().filter_map(|grant| {
+            let metered = catalog.covered_by(&grant.dimension)?;
+            let until = grant.expires_at.or(license.agreement_ends_at);
+            Some((metered.clone(), until.unwrap_or(NO_END), grant.units?))
+        });
+        let covered: Vec<_> = covered.collect();
+        for (dimension, until, units) in &covered {
+            self.grant(&license, dimension, (from, *until), u64::from(*units))
+                .await?;
+        }
+        for period in self.included(&license.id).await? {
+            let runs = period.from <= told.asked_at && told.asked_at < period.until;
+            let named = covered
+                .iter()
+                .any(|(dimension, ..)| *dimension == period.dimension && from == period.from);
+            if runs && !named {
+                // The period of an agreement that another one follows ends where that begins.
+                let (until, units) = if period.from < from {
+                    (from, period.granted)
+                } else {
+                    (period.until, 0)
+                };
+                self.grant(&license, &period.dimension, (period.from, until), units)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn grant(
+        &self,
+        license: &License,
+        dimension: &Dimension,
+        period: (Timestamp, Timestamp),
+        units: u64,
+    ) -> Result<(), DeriveError> {
+        match self
+            .grant_included(&license.id, dimension, period, units)
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(OperationError::Store(error)) => Err(error.into()),
+            Err(refused) => {
+                tracing::error!(
+                    license.id = %license.id,
+                    error = %Chain(&refused),
+                    "what a license is entitled to cannot be used up first"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    /// AWS's description of an agreement, if it is of one of our products.
+    pub(crate) fn described(
+        &self,
+        found: FoundAgreement,
+        asked_at: Timestamp,
+    ) -> Option<DescribedAgreement> {
+        let ids = &self.settings.subscriptions.product_ids;
+        let product: &ProductCode = found.products.iter().find_map(|id| ids.get(id))?;
+        Some(DescribedAgreement {
+            agreement: found.agreement,
+            initial: found.initial,
+            buyer: found.buyer,
+            product: product.clone(),
+            offer: found.offer,
+            ended: found.ended,
+            starts_at: found.starts_at,
+            ends_at: found.ends_at,
+            auto_renewal: found.auto_renewal,
+            licenses: found.licenses,
+            asked_at,
+        })
+    }
+}
+
+/// For an entitlement of an agreement that has no end.
+const NO_END: Timestamp = Timestamp::constant(253_370_764_800, 0);
+
+fn grant(entitlement: &Entitlement) -> Grant {
+    let units = match &entitlement.value {
+        EntitlementValue::Units(units) => Some(*units),
+        EntitlementValue::Decimal(_)
+        | EntitlementValue::Enabled(_)
+        | EntitlementValue::Text(_)
+        | EntitlementValue::Unrecognized => None,
+    };
+    Grant {
+        dimension: entitlement.dimension.clone(),
+        units,
+        expires_at: entitlement.expires_at,
+    }
+}
+
+fn report(license: &LicenseId, what: &str, error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(
+        license.id = %license,
+        error = %Chain(error),
+        "AWS did not tell of a license {what}; what is known stays, and it is asked again"
+    );
+}

@@ -1,0 +1,187 @@
+//! Catching up: AWS's list of agreements against what its events told, for
+//! events that are given up after a day are not sent again.
+//!
+//! What AWS lists is learned like an event, if a license would be in another
+//! state with it; so a run that finds nothing changes nothing, and after any
+//! number of lost events the state is right within one run.
+
+use domain::answers::DescribedAgreement;
+use domain::fact::{Fact, Told};
+use domain::hour::before;
+use domain::ids::LicenseArn;
+use domain::license::derive;
+use jiff::{SignedDuration, Timestamp};
+use marketplace::AgreementError;
+use store::StoreError;
+use store::subscriptions::CaughtUp;
+
+use crate::marketplace_events::DeriveError;
+use crate::{App, Chain};
+
+/// How often all agreements are looked at, not only those that changed: daily.
+const ALL_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long before the last run's start a change is looked for again.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+
+/// How young a change may be that is left to its event.
+const LEFT_TO_EVENTS: SignedDuration = SignedDuration::from_mins(10);
+
+/// The most pages of one run.
+const MAX_PAGES: usize = 10_000;
+
+/// Which agreements a run looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those that changed since the last run, and once a day all; changes of
+    /// the last 10 minutes are left to their events.
+    Scheduled,
+    /// All, now.
+    All,
+}
+
+/// What a run of [`App::catch_up`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CatchingUp {
+    /// Agreements of our products that AWS listed.
+    pub listed: usize,
+    /// Those of which something was learned that no event had told.
+    pub repaired: usize,
+    /// Those whose repair failed; the next run tries again.
+    pub failed: usize,
+    /// Agreements that lack what identifies them.
+    pub unreadable: usize,
+    /// Whether the list was looked at to its end.
+    pub finished: bool,
+}
+
+/// Why a run came to no end. What it repaired stays repaired.
+#[derive(Debug, thiserror::Error)]
+pub enum CatchUpError {
+    /// AWS did not list its agreements.
+    #[error("AWS did not list its agreements")]
+    Agreements(#[from] AgreementError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Looks at the agreements that AWS lists, and repairs what undelivered
+    /// events left wrong, as far as it gets before the deadline.
+    ///
+    /// # Errors
+    /// [`CatchUpError`]: the next run looks at the same again.
+    pub async fn catch_up(
+        &self,
+        scope: Scope,
+        deadline: Timestamp,
+    ) -> Result<CatchingUp, CatchUpError> {
+        let began_at = self.clock.now();
+        let last = self.store.caught_up().await?;
+        let since = match (scope, last) {
+            (Scope::Scheduled, Some(last)) if began_at.duration_since(last.all_at) < ALL_EVERY => {
+                Some(last)
+            }
+            (Scope::Scheduled | Scope::All, _) => None,
+        };
+        let changed_after = since.map(|last| before(last.changed_at, OVERLAP));
+        let settled_by = match scope {
+            Scope::Scheduled => before(began_at, LEFT_TO_EVENTS),
+            Scope::All => Timestamp::MAX,
+        };
+        let mut run = CatchingUp::default();
+        let mut next = None;
+        for _ in 0..MAX_PAGES {
+            let page = self
+                .marketplace
+                .search_agreements(changed_after, next)
+                .await?;
+            report_unreadable(&page.incomplete);
+            run.unreadable += page.incomplete.len();
+            for found in page.agreements {
+                if self.clock.now() >= deadline {
+                    return Ok(run);
+                }
+                let is_settled = found.changed_at.is_none_or(|at| at <= settled_by);
+                let described = self.described(found, began_at).filter(|_| is_settled);
+                if let Some(described) = described {
+                    self.compare(described, &mut run).await;
+                }
+            }
+            next = page.next;
+            if next.is_none() {
+                run.finished = true;
+                break;
+            }
+        }
+        if run.finished && run.failed == 0 {
+            let all_at = since.map_or(began_at, |last| last.all_at);
+            let caught_up = CaughtUp {
+                changed_at: began_at,
+                all_at,
+            };
+            self.store.put_caught_up(&caught_up).await?;
+        }
+        Ok(run)
+    }
+
+    async fn compare(&self, described: DescribedAgreement, run: &mut CatchingUp) {
+        run.listed += 1;
+        let agreement = described.agreement.clone();
+        match self.repair(described).await {
+            Ok(false) => {}
+            Ok(true) => {
+                run.repaired += 1;
+                tracing::warn!(
+                    agreement.id = %agreement,
+                    "an agreement stood otherwise than its events told; it is right again"
+                );
+            }
+            Err(error) => {
+                run.failed += 1;
+                tracing::error!(
+                    agreement.id = %agreement,
+                    error = %Chain(&error),
+                    "an agreement that AWS lists could not be compared; the next run tries again"
+                );
+            }
+        }
+    }
+
+    /// Learns how an agreement stands, if a license would be in another state
+    /// with it than without; whether that was so.
+    async fn repair(&self, described: DescribedAgreement) -> Result<bool, DeriveError> {
+        let now = described.asked_at;
+        let licenses: Vec<LicenseArn> = described.licenses.iter().cloned().collect();
+        let fact = Fact::learned(Told::Described(Box::new(described)), now);
+        let mut is_news = false;
+        for license in licenses {
+            let known = self.store.license(license.id()).await?;
+            let mut facts = self
+                .facts_about(license.id(), known.as_ref(), Some(&fact))
+                .await?;
+            let without = derive(license.id(), &facts);
+            facts.push(fact.clone());
+            let with = derive(license.id(), &facts);
+            is_news |= match (&without, &with) {
+                (Some(without), Some(with)) => !without.stands_as(with),
+                (None, None) => false,
+                (None, Some(_)) | (Some(_), None) => true,
+            };
+        }
+        if is_news {
+            self.learn(fact, now).await?;
+        }
+        Ok(is_news)
+    }
+}
+
+fn report_unreadable(missing: &[&'static str]) {
+    for what in missing {
+        tracing::error!("an agreement that AWS lists has no usable {what}; it is passed over");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! What follows from a license's derived state, for it and for its account.
+
+use jiff::Timestamp;
+
+use super::{Derived, License, LicenseEnd, LicenseStatus, Succession, end_at};
+use crate::account::{Account, AccountState, ExpiryCause, Payer};
+use crate::audit::{Actor, AuditAction};
+use crate::change::{Change, Decision};
+use crate::hour::Hour;
+use crate::ids::{AgreementId, LicenseId};
+use crate::linking::{Torn, UnlinkCause, close_link, open_link};
+use crate::outbound::OutboundEvent;
+
+/// The snapshots that a license's state is decided on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Situation<'a> {
+    /// The license, if it is stored.
+    pub known: Option<&'a License>,
+    /// The account that it is linked to, or was last.
+    pub account: Option<&'a Account>,
+    /// The license that goes on in its place ([`Derived::heir`]), if it is stored.
+    pub heir: Option<&'a License>,
+}
+
+/// Brings a license to what the facts say, and its account with it: when the
+/// license ended, the account that it paid for expires, unless another license
+/// goes on in its place, or the same one again.
+///
+/// The link ends when the license ended, not when we learned of it: nothing
+/// after that instant can be charged to it.
+///
+/// # Errors
+/// [`Torn`] when the snapshots do not belong together: read them again.
+pub fn decide_license(
+    license: &LicenseId,
+    situation: Situation<'_>,
+    derived: Derived,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<Decision<Change>, Torn> {
+    let known = situation.known;
+    let before = known.and_then(|known| known.agreement.clone());
+    let continues = |agreement: &AgreementId| derived.chain.contains(agreement);
+    let same_chain = before.as_ref().is_some_and(continues);
+    let next = next(license, known, derived, now);
+    let mut change = Change::default();
+    audit_license(&mut change, known, &next, by, now);
+    tell_notices(&mut change, known, &next, now);
+    let newly_ended = next.has_ended() && known.is_none_or(|known| !known.has_ended());
+    if newly_ended {
+        request_usage(&mut change, &next);
+    }
+    let former = next.former.as_ref().map(|former| &former.account);
+    let account = situation
+        .account
+        .filter(|account| next.linked.as_ref().or(former) == Some(&account.id));
+    let Some(account) = account else {
+        if next.linked.is_some() {
+            return Err(Torn);
+        }
+        return Ok(committed(change, known, next));
+    };
+    if next.linked.is_some() && account.license() != Some(license) {
+        return Err(Torn);
+    }
+    let heir = situation.heir.filter(|heir| takes_over(&next, heir, now));
+    if let Some(heir) = heir
+        && let Some(from) = may_go_on(account, &next, now)
+    {
+        hand_over(&mut change, account, next, heir, from, by);
+        return Ok(Decision::Commit(change));
+    }
+    if next.is_active(now) && next.linked.is_none() && same_chain && is_expired_by(account, license)
+    {
+        let at = account.not_before(next.active_since().unwrap_or(now));
+        open_link(&mut change, account, &next, by, at);
+        return Ok(Decision::Commit(change));
+    }
+    match (&next.status, &next.linked) {
+        (LicenseStatus::Ended { end, .. }, Some(_)) => {
+            expire(&mut change, account, &next, *end, by, now)?;
+            Ok(Decision::Commit(change))
+        }
+        (
+            LicenseStatus::Ended { .. } | LicenseStatus::Active { .. } | LicenseStatus::Pending,
+            _,
+        ) => Ok(committed(change, known, next)),
+    }
+}
+
+/// The snapshot as the facts and the clock say.
+fn next(license: &LicenseId, known: Option<&License>, derived: Derived, now: Timestamp) -> License {
+    let due = derived.succession.as_ref().map(|succession| succession.at);
+    let status = ended_by(derived.succession.as_ref(), derived.status, now);
+    let has_ended = matches!(status, LicenseStatus::Ended { .. });
+    let asks = if has_ended {
+        super::Asks::default()
+    } else {
+        derived.asks
+    };
+    License {
+        id: license.clone(),
+        arn: derived.arn,
+        product: derived.product,
+        buyer: derived.buyer,
+        agreement: derived.agreement,
+        agreements: derived.agreements,
+        offer: derived.offer,
+        agreement_since: derived.agreement_since,
+        agreement_ends_at: derived.agreement_ends_at,
+        status,
+        succession: derived.succession,
+        notices: derived.notices,
+        pricing: derived.pricing,
+        entitlements: derived.entitlements,
+        due_at: asks
+            .due_at()
+            .into_iter()
+            .chain(due.filter(|at| now < *at))
+            .min(),
+        asks,
+        version: known.map_or(0, |known| known.version),
+        linked: known.and_then(|known| known.linked.clone()),
+        former: known.and_then(|known| known.former.clone()),
+    }
+}
+
+/// An active license ends when the one that goes on in its place takes over.
+fn ended_by(
+    succession: Option<&Succession>,
+    status: LicenseStatus,
+    now: Timestamp,
+) -> LicenseStatus {
+    match (status, succession) {
+        (LicenseStatus::Active { since }, Some(succession)) if succession.at <= now => {
+            LicenseStatus::Ended {
+                active_since: Some(since),
+                end: end_at(succession.at, succession.learned_at),
+            }
+        }
+        (
+            status @ (LicenseStatus::Active { .. }
+            | LicenseStatus::Pending
+            | LicenseStatus::Ended { .. }),
+            _,
+        ) => status,
+    }
+}
+
+/// The license's own part, if anything of it changed.
+fn committed(mut change: Change, known: Option<&License>, next: License) -> Decision<Change> {
+    if known == Some(&next) {
+        return Decision::AlreadyCommitted;
+    }
+    change.licenses.push(next);
+    Decision::Commit(change)
+}
+
+/// Whether the license that goes on in the place of one that ended may be
+/// linked in its place: nobody has decided anything about it yet.
+fn takes_over(next: &License, heir: &License, now: Timestamp) -> bool {
+    let succession = next.succession.as_ref();
+    next.has_ended()
+        && succession.is_some_and(|one| one.license == heir.id && one.at <= now)
+        && heir.is_active(now)
+        && heir.linked.is_none()
+        && heir.former.is_none()
+}
+
+/// From when on an account may go on with another license: it is linked to the
+/// one that ended, or expired because of it.
+fn may_go_on(account: &Account, next: &License, now: Timestamp) -> Option<Timestamp> {
+    let linked = next.linked.as_ref() == Some(&account.id);
+    let at = next.succession.as_ref().map_or(now, |one| one.at.min(now));
+    (linked || is_expired_by(account, &next.id)).then(|| account.not_before(at))
+}
+
+fn is_expired_by(account: &Account, license: &LicenseId) -> bool {
+    match &account.state {
+        AccountState::Expired { cause, .. } => match cause {
+            ExpiryCause::AgreementEnded { license: ended } => ended == license,
+            ExpiryCause::TrialEnded
+            | ExpiryCause::GraceEnded
+            | ExpiryCause::GraceRefused
+            | ExpiryCause::AnnualEnded
+            | ExpiryCause::Deleted => false,
+        },
+        AccountState::Trial { .. }
+        | AccountState::Subscribed(_)
+        | AccountState::Grace { .. }
+        | AccountState::Suspended { .. }
+        | AccountState::Purged { .. } => false,
+    }
+}
+
+/// Links the license that goes on to the account in the place of the one that
+/// ended, without a gap.
+fn hand_over(
+    change: &mut Change,
+    account: &Account,
+    ended: License,
+    heir: &License,
+    at: Timestamp,
+    by: &Actor,
+) {
+    if let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = &account.state {
+        let cause = UnlinkCause::Succeeded;
+        close_link(change, account, link, buyer, &ended, by, at, cause);
+    } else {
+        change.licenses.push(ended);
+    }
+    open_link(change, account, heir, by, at);
+}
+
+/// The product is to report now, for the license's last hours.
+fn request_usage(change: &mut Change, ended: &License) {
+    let LicenseStatus::Ended { end, .. } = ended.status else {
+        return;
+    };
+    let former = ended.former.as_ref().map(|former| &former.account);
+    if let Some(account) = ended.linked.as_ref().or(former) {
+        change.outbound.push(OutboundEvent::UsageRequested {
+            license: ended.id.clone(),
+            version: ended.version.saturating_add(1),
+            account: account.clone(),
+            hours: final_hours(end.ended_at),
+        });
+    }
+}
+
+/// What AWS newly says of the agreement that goes on, for the outside.
+fn tell_notices(change: &mut Change, known: Option<&License>, next: &License, now: Timestamp) {
+    if next.has_ended() {
+        return;
+    }
+    // What was said of another agreement is not taken back: that one is over.
+    let same = known.filter(|known| known.agreement == next.agreement);
+    let before = same.map(|known| known.notices).unwrap_or_default();
+    for notice in next.notices.news_since(&before) {
+        change.outbound.push(OutboundEvent::AgreementNoticed {
+            license: next.id.clone(),
+            version: next.version.saturating_add(1),
+            account: next.linked.clone(),
+            notice,
+            at: now,
+        });
+    }
+}
+
+/// The hours whose usage can still be charged when a license ends: those whose
+/// reports may not have come yet, the running one last.
+fn final_hours(ended_at: Timestamp) -> Vec<Hour> {
+    let running = Hour::of(ended_at);
+    vec![running.previous(), running]
+}
+
+fn audit_license(
+    change: &mut Change,
+    known: Option<&License>,
+    next: &License,
+    by: &Actor,
+    now: Timestamp,
+) {
+    if known.is_none() {
+        let buyer = next.buyer.clone();
+        change.audit_license(&next.id, by, now, AuditAction::LicenseKnown { buyer });
+    }
+    if known.map(|known| &known.status) == Some(&next.status) {
+        return;
+    }
+    match next.status {
+        LicenseStatus::Pending => {}
+        LicenseStatus::Active { since } => {
+            change.audit_license(&next.id, by, now, AuditAction::LicenseActivated { since });
+        }
+        LicenseStatus::Ended { end, .. } => {
+            let ended_at = end.ended_at;
+            change.audit_license(&next.id, by, now, AuditAction::LicenseEnded { ended_at });
+        }
+    }
+}
+
+fn expire(
+    change: &mut Change,
+    account: &Account,
+    license: &License,
+    end: LicenseEnd,
+    by: &Actor,
+    now: Timestamp,
+) -> Result<(), Torn> {
+    let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = &account.state else {
+        return Err(Torn);
+    };
+    if link.license != license.id {
+        return Err(Torn);
+    }
+    let at = account.not_before(end.ended_at.min(now));
+    let cause = ExpiryCause::AgreementEnded {
+        license: license.id.clone(),
+    };
+    change.audit_account(
+        &account.id,
+        by,
+        at,
+        AuditAction::Expired {
+            cause: cause.clone(),
+        },
+    );
+    let expired = AccountState::Expired { since: at, cause };
+    change.put_account(account.moved(expired, at), at);
+    close_link(
+        change,
+        account,
+        link,
+        buyer,
+        license,
+        by,
+        at,
+        UnlinkCause::AgreementEnded,
+    );
+    Ok(())
+}

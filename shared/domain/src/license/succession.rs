@@ -1,0 +1,151 @@
+//! Which agreement and which license go on in another one's place: renewals
+//! and replacements, as AWS tells them by the agreement before
+//! (`previousAgreementId` of an event) or by the first of their chain
+//! (`initialAgreementId` of an answer).
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::terms::{Term, Terms, terms};
+use super::{names, order, regarded};
+use crate::answers::DescribedAgreement;
+use crate::fact::Fact;
+use crate::ids::{AgreementId, LicenseId};
+
+/// The longest chain of agreements that is followed: yearly renewals for longer
+/// than AWS Marketplace exists.
+const LONGEST_CHAIN: usize = 32;
+
+/// Another license that goes on in a license's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Succession {
+    /// The license that goes on: the last one of the chain.
+    pub license: LicenseId,
+    /// From when, which may lie ahead.
+    pub at: Timestamp,
+    /// When we learned of it.
+    pub learned_at: Timestamp,
+}
+
+/// Whether another agreement of the same license goes on in an agreement's place.
+pub(super) fn passed_on(agreement: Option<&AgreementId>, terms: &Terms, facts: &[Fact]) -> bool {
+    let (Some(agreement), Some(term)) = (agreement, terms.get(&agreement.cloned())) else {
+        return false;
+    };
+    let named = next_agreement(agreement, facts)
+        .and_then(|next| terms.get(&Some(next)))
+        .is_some_and(Term::takes_over);
+    let later = |(other, next): (&Option<AgreementId>, &Term)| {
+        other.as_ref() != Some(agreement) && next.takes_over() && term.since() < next.since()
+    };
+    named || term.superseded.is_some() && terms.iter().any(later)
+}
+
+/// The license that goes on in the place of one that is under an agreement,
+/// when AWS says that its agreement does.
+pub(super) fn succession(
+    license: &LicenseId,
+    agreement: Option<&AgreementId>,
+    facts: &[Fact],
+) -> Option<Succession> {
+    let mut agreement = agreement?.clone();
+    let mut holder = license.clone();
+    let mut visited = BTreeSet::from([agreement.clone()]);
+    let mut first: Option<(Timestamp, Timestamp)> = None;
+    for _ in 0..LONGEST_CHAIN {
+        let Some(next) = next_agreement(&agreement, facts) else {
+            break;
+        };
+        if !visited.insert(next.clone()) {
+            break;
+        }
+        let granted = licenses_under(&next, facts);
+        if !granted.contains(&holder) {
+            let taking_over = granted.into_iter().filter_map(|heir| {
+                let term = terms(&heir, facts).remove(&Some(next.clone()))?;
+                term.takes_over().then_some((term.since()?, heir))
+            });
+            let Some((since, heir)) = taking_over.min() else {
+                break;
+            };
+            let superseded = terms(&holder, facts)
+                .remove(&Some(agreement))
+                .and_then(|term| term.superseded);
+            let at = superseded.map_or(since, |superseded| superseded.at.max(since));
+            first.get_or_insert((at, learned_at(&heir, &next, facts)));
+            holder = heir;
+        }
+        agreement = next;
+    }
+    let (at, learned_at) = first.filter(|_| holder != *license)?;
+    Some(Succession {
+        license: holder,
+        at,
+        learned_at,
+    })
+}
+
+/// The agreements that go on, one after the other, in an agreement's place, and
+/// those in whose place it goes on, itself among them.
+pub(super) fn chain(agreement: &AgreementId, facts: &[Fact]) -> BTreeSet<AgreementId> {
+    let mut chain = BTreeSet::from([agreement.clone()]);
+    let named: BTreeSet<&AgreementId> = regarded(facts).filter_map(Fact::agreement).collect();
+    for _ in 0..LONGEST_CHAIN {
+        let before = named.iter().find(|other| {
+            !chain.contains(**other)
+                && next_agreement(other, facts).is_some_and(|next| chain.contains(&next))
+        });
+        let Some(before) = before else {
+            break;
+        };
+        chain.insert((*before).clone());
+    }
+    chain
+}
+
+/// The agreement that goes on in the place of another one: the one that names
+/// it as the one before, else the next one of its chain.
+fn next_agreement(agreement: &AgreementId, facts: &[Fact]) -> Option<AgreementId> {
+    let named = regarded(facts)
+        .filter(|fact| {
+            fact.agreement_terms()
+                .is_some_and(|terms| terms.previous.as_ref() == Some(agreement))
+        })
+        .filter(|fact| fact.agreement() != Some(agreement))
+        .max_by_key(|fact| order(fact));
+    if let Some(named) = named {
+        return named.agreement().cloned();
+    }
+    let described = || regarded(facts).filter_map(Fact::described);
+    let own: Option<&DescribedAgreement> = described().find(|told| told.agreement == *agreement);
+    let initial = own
+        .and_then(|told| told.initial.as_ref())
+        .unwrap_or(agreement);
+    let began_at = own.map(DescribedAgreement::began_at);
+    let of_chain = described()
+        .filter(|told| told.agreement != *agreement)
+        .filter(|told| told.initial.as_ref() == Some(initial))
+        .filter(|told| began_at < Some(told.began_at()));
+    of_chain
+        .min_by_key(|told| (told.began_at(), told.agreement.clone()))
+        .map(|told| told.agreement.clone())
+}
+
+fn licenses_under(agreement: &AgreementId, facts: &[Fact]) -> BTreeSet<LicenseId> {
+    regarded(facts)
+        .filter(|fact| fact.agreement() == Some(agreement))
+        .flat_map(|fact| fact.license_ids().filter(|id| names(fact, id)).cloned())
+        .collect()
+}
+
+/// When it was learned that a license goes on under an agreement.
+fn learned_at(heir: &LicenseId, agreement: &AgreementId, facts: &[Fact]) -> Timestamp {
+    let of_agreement = || regarded(facts).filter(|fact| fact.agreement() == Some(agreement));
+    let granted = of_agreement().filter(|fact| names(fact, heir));
+    let followed = of_agreement().filter(|fact| fact.follows().is_some());
+    let earliest = |learned: Option<Timestamp>| learned.unwrap_or(Timestamp::MIN);
+    earliest(granted.map(|fact| fact.learned_at).min())
+        .max(earliest(followed.map(|fact| fact.learned_at).min()))
+}

@@ -1,0 +1,213 @@
+//! What the facts say of a license under each of its agreements.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{ANSWER_AWAITED_FOR, LicenseEnd, names, notifications, order, regarded};
+use crate::answers::DescribedAgreement;
+use crate::fact::Fact;
+use crate::hour::after;
+use crate::ids::{AgreementId, LicenseId};
+use crate::marketplace_event::{EndedStatus, EventKind, MarketplaceEvent};
+use crate::mutant;
+
+/// A license's terms by agreement, and what is known of the agreements besides.
+pub(super) type Terms = BTreeMap<Option<AgreementId>, Term>;
+
+/// What the facts say about a license under one of its agreements.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Term {
+    /// License Updated, the first of them.
+    pub(super) updated_at: Option<Timestamp>,
+    /// When the agreement began, by an answer of AWS's that names the license.
+    pub(super) granted_at: Option<Timestamp>,
+    /// When the agreement starts, if that was said.
+    pub(super) starts_at: Option<Timestamp>,
+    /// When the agreement ends by itself, as told last.
+    pub(super) ends_at: Option<Timestamp>,
+    /// Its end, by events and messages, else by AWS's answers or their lack.
+    pub(super) end: Option<LicenseEnd>,
+    /// That another agreement goes on in its place.
+    pub(super) superseded: Option<Superseded>,
+    /// When AWS answered last that the agreement goes on.
+    pub(super) confirmed_at: Option<Timestamp>,
+    /// When AWS answered last at all.
+    pub(super) answered_at: Option<Timestamp>,
+}
+
+/// That another agreement goes on in an agreement's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Superseded {
+    /// Since when.
+    pub(super) at: Timestamp,
+    /// When we learned it.
+    pub(super) learned_at: Timestamp,
+}
+
+impl Term {
+    /// From when on the license is active under the agreement.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        let activated = self.updated_at.or(self.granted_at);
+        activated.map(|at| at.max(self.starts_at.unwrap_or(at)))
+    }
+
+    /// Whether the license goes on under the agreement at all: one that was
+    /// ended before it began never did.
+    pub(super) fn takes_over(&self) -> bool {
+        let begins = |since| self.end.is_none_or(|end| since < end.ended_at);
+        self.since().is_some_and(begins)
+    }
+
+    /// Whether it was still unknown at an instant whether the agreement goes on.
+    fn was_unsure_at(&self, at: Timestamp) -> bool {
+        let passed = self.superseded.is_some() || self.ends_at.is_some_and(|end| end < at);
+        passed && self.confirmed_at.is_none_or(|confirmed| confirmed < at)
+    }
+
+    pub(super) fn ends(&mut self, fact: &Fact) {
+        self.end = Some(joined(self.end, end_at(fact.at(), fact.learned_at)));
+    }
+
+    fn superseded(&mut self, at: Timestamp, learned_at: Timestamp) {
+        let known = self.superseded.unwrap_or(Superseded { at, learned_at });
+        self.superseded = Some(Superseded {
+            at: known.at.min(at),
+            learned_at: known.learned_at.min(learned_at),
+        });
+    }
+}
+
+/// One end, told by two events.
+pub(super) fn joined(known: Option<LicenseEnd>, told: LicenseEnd) -> LicenseEnd {
+    let known = known.unwrap_or(told);
+    LicenseEnd {
+        ended_at: known.ended_at.min(told.ended_at),
+        last_event_at: known.last_event_at.max(told.last_event_at),
+        learned_at: known.learned_at.min(told.learned_at),
+    }
+}
+
+pub(super) const fn end_at(at: Timestamp, learned_at: Timestamp) -> LicenseEnd {
+    LicenseEnd {
+        ended_at: at,
+        last_event_at: at,
+        learned_at,
+    }
+}
+
+/// The terms of a license under every agreement that the facts name it under.
+pub(super) fn terms(license: &LicenseId, facts: &[Fact]) -> Terms {
+    let mut terms: Terms = regarded(facts)
+        .filter(|fact| names(fact, license))
+        .map(|fact| (fact.agreement().cloned(), Term::default()))
+        .collect();
+    for fact in in_order(facts) {
+        let Some(term) = terms.get_mut(&fact.agreement().cloned()) else {
+            continue;
+        };
+        if let Some(event) = fact.event() {
+            hear(term, fact, event, names(fact, license));
+        }
+        if let Some(told) = fact.described() {
+            read(term, fact, told, license);
+        }
+    }
+    notifications::hear(license, facts, &mut terms);
+    for (agreement, term) in &mut terms {
+        if term.end.is_none() {
+            term.end = end_by_answers(agreement.as_ref(), term, facts);
+        }
+    }
+    terms
+}
+
+/// The facts that count, in the order in which they happened.
+fn in_order(facts: &[Fact]) -> Vec<&Fact> {
+    let mut ordered: Vec<&Fact> = regarded(facts).collect();
+    ordered.sort_by_key(|fact| order(fact));
+    ordered
+}
+
+fn hear(term: &mut Term, fact: &Fact, event: &MarketplaceEvent, names_it: bool) {
+    match &event.kind {
+        EventKind::AgreementCreated(told) => {
+            term.starts_at = earliest(term.starts_at, told.starts_at);
+            term.ends_at = told.ends_at;
+        }
+        EventKind::AgreementAmended(told) => term.ends_at = told.ends_at,
+        EventKind::AgreementEnded { status } if ends_license(status) => term.ends(fact),
+        EventKind::AgreementEnded { status } if status.has_successor() => {
+            term.superseded(event.at, fact.learned_at);
+        }
+        EventKind::LicenseUpdated if names_it => {
+            term.updated_at = earliest(term.updated_at, Some(event.at));
+        }
+        EventKind::LicenseDeprovisioned if names_it => term.ends(fact),
+        EventKind::AgreementEnded { .. }
+        | EventKind::LicenseUpdated
+        | EventKind::LicenseDeprovisioned
+        | EventKind::AdvisoryIssued
+        | EventKind::AdvisoryResolved
+        | EventKind::AgreementEnding(_)
+        | EventKind::RenewalTermsFinalized
+        | EventKind::RenewalUpcoming
+        | EventKind::CancellationRequest(_)
+        | EventKind::BillingAdjustment
+        | EventKind::Unrecognized => {}
+    }
+}
+
+fn read(term: &mut Term, fact: &Fact, told: &DescribedAgreement, license: &LicenseId) {
+    term.answered_at = term.answered_at.max(Some(told.asked_at));
+    term.starts_at = earliest(term.starts_at, told.starts_at);
+    if told.licenses.iter().any(|arn| arn.id() == license) {
+        term.granted_at = earliest(term.granted_at, Some(told.began_at()));
+    }
+    match &told.ended {
+        None => {
+            term.ends_at = told.ends_at;
+            term.confirmed_at = term.confirmed_at.max(Some(told.asked_at));
+        }
+        Some(status) if status.has_successor() => {
+            term.superseded(told.ended_at(), fact.learned_at);
+        }
+        Some(_) => {}
+    }
+}
+
+/// The end that AWS's answers tell when no event does: that they say so, or
+/// that there is none for too long.
+fn end_by_answers(
+    agreement: Option<&AgreementId>,
+    term: &Term,
+    facts: &[Fact],
+) -> Option<LicenseEnd> {
+    let of_agreement = || regarded(facts).filter(|fact| fact.agreement() == agreement);
+    let said = of_agreement().filter_map(|fact| {
+        let told = fact.described()?;
+        let ended = told.ended.as_ref().is_some_and(EndedStatus::ends_license);
+        ended.then(|| end_at(told.ended_at(), fact.learned_at))
+    });
+    let unanswered = || {
+        of_agreement()
+            .filter_map(|fact| Some(end_at(fact.unanswered()?.at, fact.learned_at)))
+            .filter(|end| term.was_unsure_at(end.ended_at))
+            .min_by_key(|end| (end.ended_at, end.learned_at))
+    };
+    said.min_by_key(|end| (end.ended_at, end.learned_at))
+        .or_else(unanswered)
+}
+
+fn ends_license(status: &EndedStatus) -> bool {
+    status.ends_license() || mutant!(RenewedEnds) && *status == EndedStatus::Renewed
+}
+
+pub(super) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
+/// Until when an answer is waited for that was needed from an instant on.
+pub(super) fn awaited_until(since: Timestamp) -> Timestamp {
+    after(since, ANSWER_AWAITED_FOR)
+}

@@ -1,0 +1,104 @@
+use domain::money::Usd;
+
+use super::*;
+use crate::testing::{Answer, Aws, list, map, text};
+
+fn rate(dimension: &str, price: &str) -> Vec<u8> {
+    map(&[("dimensionKey", text(dimension)), ("price", text(price))])
+}
+
+fn usage_based(currency: &str, rates: &[Vec<u8>]) -> Vec<u8> {
+    let card = map(&[("rateCard", list(rates))]);
+    let term = map(&[
+        ("currencyCode", text(currency)),
+        ("rateCards", list(&[card])),
+    ]);
+    map(&[("usageBasedPricingTerm", term)])
+}
+
+fn page(terms: &[Vec<u8>], next: Option<&str>) -> Answer {
+    let mut entries = vec![("acceptedTerms", list(terms))];
+    if let Some(token) = next {
+        entries.push(("nextToken", text(token)));
+    }
+    Answer::Http(200, map(&entries))
+}
+
+async fn ask(aws: &Aws) -> Result<AcceptedTerms, AgreementError> {
+    let agreement = AgreementId::parse("agmt-1").unwrap();
+    aws.marketplace()
+        .agreement_terms(&agreement, "2026-11-22T10:00:00Z".parse().unwrap())
+        .await
+}
+
+#[tokio::test]
+async fn a_private_offers_rates_schedule_and_trial_are_read_from_all_pages() {
+    let installment = |amount| map(&[("chargeAmount", text(amount))]);
+    let schedule = map(&[(
+        "schedule",
+        list(&[installment("850.00"), installment("850.00")]),
+    )]);
+    let trial = map(&[("duration", text("P14D"))]);
+    let aws = Aws::answering([
+        page(
+            &[usage_based("USD", &[rate("medium", "0.0088")])],
+            Some("a"),
+        ),
+        page(&[], Some("b")),
+        page(
+            &[
+                map(&[("paymentScheduleTerm", schedule)]),
+                map(&[("freeTrialPricingTerm", trial)]),
+                map(&[("legalTerm", map(&[]))]),
+            ],
+            None,
+        ),
+    ]);
+    let terms = ask(&aws).await.unwrap();
+    let medium = Dimension::parse("medium").unwrap();
+    assert_eq!(terms.rate(&medium), Some(Usd::from_micros(8_800)));
+    assert_eq!(
+        terms.prepaid,
+        Some(Prepaid {
+            micros: 1_700_000_000,
+            payments: 2
+        })
+    );
+    assert_eq!(terms.free_days, Some(14));
+}
+
+#[tokio::test]
+async fn rates_in_another_currency_are_no_rates_in_dollars() {
+    let aws = Aws::answering([page(&[usage_based("EUR", &[rate("medium", "0.01")])], None)]);
+    let terms = ask(&aws).await.unwrap();
+    assert_eq!(terms.rate(&Dimension::parse("medium").unwrap()), None);
+    assert_eq!(terms.currency, "EUR");
+}
+
+#[tokio::test]
+async fn a_price_that_cannot_be_read_is_never_taken_for_none() {
+    for price in ["", "1,000", "-1", "free", "1.2.3"] {
+        let aws = Aws::answering([page(&[usage_based("USD", &[rate("medium", price)])], None)]);
+        assert_eq!(
+            ask(&aws).await,
+            Err(AgreementError::Incomplete("price")),
+            "{price:?}"
+        );
+    }
+}
+
+#[test]
+fn prices_are_exact_to_the_millionth() {
+    assert_eq!(micros("12"), Some(12_000_000));
+    assert_eq!(micros("0.011"), Some(11_000));
+    assert_eq!(micros("0.0000005"), Some(1));
+    assert_eq!(micros("0.00000049"), Some(0));
+}
+
+#[test]
+fn a_trials_length_is_in_days_or_weeks() {
+    assert_eq!(days("P14D"), Some(14));
+    assert_eq!(days("P2W"), Some(14));
+    assert_eq!(days("P1M"), None);
+    assert_eq!(days("soon"), None);
+}
