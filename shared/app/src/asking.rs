@@ -309,3 +309,6 @@ fn report(license: &LicenseId, what: &str, error: &(dyn std::error::Error + 'sta
         "AWS did not tell of a license {what}; what is known stays, and it is asked again"
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,6 +282,7 @@ impl<'a> Reader<'a> {
         let seller = self.read(SELLER_ACCOUNT, |text| AwsAccountId::parse(text).ok());
         let products = self.read(PRODUCT_CODES, product_codes);
         let codes = (self.variable)(PRODUCT_CODES.name);
+        let codes = codes.filter(|_| products.is_some());
         let product_ids = self.read(PRODUCT_IDS, |text| product_ids(codes.as_deref(), text));
         let trial = self.read(TRIAL_DAYS, days);
         let repeated_grace = self.read(REPEATED_GRACE, repeated_grace);
@@ -416,21 +417,23 @@ fn product_codes(text: &str) -> Option<BTreeSet<ProductCode>> {
         .collect()
 }
 
-/// The products by id, each the code at the same place of another list.
+/// The products by id, each the code at the same place of another list, which is
+/// not looked at when it cannot be read itself.
 fn product_ids(codes: Option<&str>, ids: &str) -> Option<BTreeMap<ProductId, ProductCode>> {
-    let codes: Vec<_> = codes?.split(',').collect();
-    let ids: Vec<_> = ids.split(',').collect();
-    let by_id: BTreeMap<_, _> = ids
-        .iter()
-        .zip(&codes)
-        .map(|(id, code)| {
-            Some((
-                ProductId::parse(id.trim()).ok()?,
-                ProductCode::parse(code.trim()).ok()?,
-            ))
-        })
+    let ids: Vec<ProductId> = ids
+        .split(',')
+        .map(|id| ProductId::parse(id.trim()).ok())
         .collect::<Option<_>>()?;
-    (ids.len() == codes.len() && by_id.len() == ids.len()).then_some(by_id)
+    let Some(codes) = codes else {
+        return Some(BTreeMap::new());
+    };
+    let codes: Vec<ProductCode> = codes
+        .split(',')
+        .map(|code| ProductCode::parse(code.trim()).ok())
+        .collect::<Option<_>>()?;
+    let (products, same_count) = (ids.len(), ids.len() == codes.len());
+    let by_id: BTreeMap<_, _> = ids.into_iter().zip(codes).collect();
+    (same_count && by_id.len() == products).then_some(by_id)
 }
 
 fn days(text: &str) -> Option<SignedDuration> {

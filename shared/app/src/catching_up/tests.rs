@@ -1,1 +1,258 @@
+use domain::account::Standing;
+use domain::ids::{AccountId, LicenseId};
+use domain::license::License;
+use fake_aws::{
+    Amendment, Fault, FaultKind, NewAgreement, OfferKind, Purchase, Renewal, RenewalIntent,
+    RenewedLicense,
+};
 
+use super::*;
+use crate::testing::{World, license_of};
+
+const BUYER: &str = "999988887777";
+
+/// An account to which a purchase of an offer is linked.
+async fn customer(world: &World, name: &str, offer: OfferKind) -> (AccountId, NewAgreement) {
+    let bought = world
+        .aws
+        .accept_offer(Purchase {
+            offer,
+            buyer_account: BUYER.to_owned(),
+            starts_at: None,
+            auto_renewal: false,
+        })
+        .await
+        .unwrap();
+    world.deliver().await;
+    let account = world.account(name, &["ada"]).await;
+    let session = world.begin(&bought.registration_token).await;
+    world.link(&session, "ada", &account).await;
+    (account, bought)
+}
+
+async fn license(world: &World, id: &LicenseId) -> Option<License> {
+    world.app.store.license(id).await.unwrap()
+}
+
+async fn standing(world: &World, account: &AccountId) -> Standing {
+    let account = world.app.store.account(account).await.unwrap().unwrap();
+    account.standing_at(world.now())
+}
+
+async fn renew_with_another_license(world: &World, agreement: &str) -> NewAgreement {
+    let renewal = Renewal {
+        license: RenewedLicense::New,
+        intent: RenewalIntent::Renew,
+        offer: None,
+        starts_at: None,
+    };
+    world.aws.renew_agreement(agreement, renewal).await.unwrap()
+}
+
+fn fault(operation: &str, fault: FaultKind, times: u32) -> Fault {
+    Fault {
+        operation: operation.to_owned(),
+        fault,
+        times,
+        license_arn: None,
+        records: None,
+        delay_ms: None,
+    }
+}
+
+#[tokio::test]
+async fn after_three_days_without_events_the_state_is_right_within_one_run() {
+    let world = World::new().await;
+    let (renewed_account, renewed) = customer(&world, "north", OfferKind::PrivateYearly).await;
+    let (cancelled_account, cancelled) = customer(&world, "south", OfferKind::Public).await;
+    let (amended_account, amended) = customer(&world, "east", OfferKind::Consumption).await;
+    let (kept_account, _) = customer(&world, "west", OfferKind::Public).await;
+    let first = world
+        .app
+        .catch_up(Scope::All, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!((first.listed, first.repaired), (4, 0));
+
+    world.advance(SignedDuration::from_hours(24)).await;
+    let heir = renew_with_another_license(&world, &renewed.agreement_id).await;
+    let created = world.subscribe("111111111111").await;
+    world.advance(SignedDuration::from_hours(24)).await;
+    world
+        .aws
+        .cancel_agreement(&cancelled.agreement_id)
+        .await
+        .unwrap();
+    let ends_at = world.now() + SignedDuration::from_hours(24 * 700);
+    let ends_at = Timestamp::from_second(ends_at.as_second()).unwrap();
+    let amendment = Amendment {
+        ends_at: Some(ends_at),
+        ..Amendment::default()
+    };
+    world
+        .aws
+        .amend_agreement(&amended.agreement_id, amendment)
+        .await
+        .unwrap();
+    world.advance(SignedDuration::from_hours(24)).await;
+    assert!(!world.take_events().is_empty(), "events that nobody gets");
+
+    let run = world
+        .app
+        .catch_up(Scope::Scheduled, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!((run.failed, run.unreadable, run.finished), (0, 0, true));
+    let renewed_to = license(&world, &license_of(&heir)).await.unwrap();
+    assert_eq!(renewed_to.linked, Some(renewed_account.clone()));
+    assert!(
+        license(&world, &license_of(&renewed))
+            .await
+            .unwrap()
+            .has_ended()
+    );
+    let created = license(&world, &license_of(&created)).await.unwrap();
+    assert!(created.is_active(world.now()));
+    assert_eq!(
+        standing(&world, &cancelled_account).await,
+        Standing::Expired
+    );
+    let amended = license(&world, &license_of(&amended)).await.unwrap();
+    assert_eq!(amended.agreement_ends_at, Some(ends_at));
+    for account in [&renewed_account, &amended_account, &kept_account] {
+        assert_eq!(standing(&world, account).await, Standing::Subscribed);
+    }
+    // No gap: the account was never anything but subscribed.
+    let links = world
+        .app
+        .store
+        .links_of_account(&renewed_account, Timestamp::MIN, Timestamp::MAX);
+    let links = links.await.unwrap();
+    let [old, new] = &links[..] else {
+        panic!("{links:?}");
+    };
+    assert_eq!(old.until, Some(new.from));
+
+    let again = world
+        .app
+        .catch_up(Scope::All, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!(again.repaired, 0);
+}
+
+#[tokio::test]
+async fn a_change_of_the_last_minutes_is_left_to_its_event_unless_all_is_asked_for() {
+    let world = World::new().await;
+    let bought = world.subscribe(BUYER).await;
+    let scheduled = world
+        .app
+        .catch_up(Scope::Scheduled, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!(scheduled.repaired, 0);
+    assert_eq!(license(&world, &license_of(&bought)).await, None);
+    world.advance(SignedDuration::from_mins(11)).await;
+    let scheduled = world
+        .app
+        .catch_up(Scope::Scheduled, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!(scheduled.repaired, 1);
+    // The event that comes after all changes nothing that matters.
+    world.deliver().await;
+    assert!(
+        license(&world, &license_of(&bought))
+            .await
+            .unwrap()
+            .is_active(world.now())
+    );
+
+    let another = world.subscribe("111111111111").await;
+    let all = world
+        .app
+        .catch_up(Scope::All, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!(all.repaired, 1);
+    assert!(license(&world, &license_of(&another)).await.is_some());
+}
+
+#[tokio::test]
+async fn agreements_of_products_that_are_not_sold_here_are_none_of_ours() {
+    let mut world = World::new().await;
+    let mut policy = (*world.app.settings.subscriptions).clone();
+    policy.product_ids.clear();
+    world.app.settings.subscriptions = std::sync::Arc::new(policy);
+    let bought = world.subscribe(BUYER).await;
+    let run = world
+        .app
+        .catch_up(Scope::All, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!((run.listed, run.repaired), (0, 0));
+    assert_eq!(license(&world, &license_of(&bought)).await, None);
+}
+
+#[tokio::test]
+async fn a_run_that_aws_does_not_answer_changes_nothing_and_the_next_one_is_right() {
+    let world = World::new().await;
+    let bought = world.subscribe(BUYER).await;
+    for kind in [
+        FaultKind::Throttle,
+        FaultKind::InternalError,
+        FaultKind::LostAnswer,
+    ] {
+        world
+            .aws
+            .inject_fault(fault("SearchAgreements", kind, 1))
+            .unwrap();
+        let run = world.app.catch_up(Scope::All, Timestamp::MAX).await;
+        assert!(run.is_err(), "{run:?}");
+        assert_eq!(license(&world, &license_of(&bought)).await, None);
+    }
+    // An empty page that carries a token is not the end.
+    world
+        .aws
+        .inject_fault(fault("SearchAgreements", FaultKind::EmptyPage, 1))
+        .unwrap();
+    let run = world
+        .app
+        .catch_up(Scope::All, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!((run.listed, run.repaired), (1, 1));
+}
+
+#[tokio::test]
+async fn a_lost_end_is_found_in_time_for_the_last_hour_to_be_metered() {
+    let world = World::new().await;
+    let (account, bought) = customer(&world, "north", OfferKind::Public).await;
+    world
+        .app
+        .catch_up(Scope::All, Timestamp::MAX)
+        .await
+        .unwrap();
+    world.advance(SignedDuration::from_mins(20)).await;
+    world
+        .aws
+        .cancel_agreement(&bought.agreement_id)
+        .await
+        .unwrap();
+    let cancelled_at = world.now();
+    world.take_events();
+    world.advance(SignedDuration::from_mins(45)).await;
+    world
+        .app
+        .catch_up(Scope::Scheduled, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!(standing(&world, &account).await, Standing::Expired);
+    let links = world
+        .app
+        .store
+        .links_of_account(&account, Timestamp::MIN, Timestamp::MAX);
+    let until = links.await.unwrap()[0].until.unwrap();
+    // Pay as you go has no end that AWS would tell: it ended when AWS said so at the latest.
+    assert!(cancelled_at <= until && until <= world.now());
+}

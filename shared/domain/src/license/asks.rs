@@ -134,7 +134,7 @@ fn about_terms(agreement: &AgreementId, facts: &[Fact]) -> Option<Timestamp> {
     let known_at = || of_agreement().map(|fact| fact.learned_at).min();
     let since = changed_at.or_else(known_at)?;
     let asked_at = accepted_terms(Some(agreement), facts).map(|told| told.asked_at);
-    asked_at.max().is_none_or(|at| at < since).then_some(since)
+    asked_at.max().is_none_or(|at| at <= since).then_some(since)
 }
 
 fn about_entitlements(license: &LicenseId, facts: &[Fact]) -> Option<Timestamp> {
@@ -153,7 +153,7 @@ fn about_entitlements(license: &LicenseId, facts: &[Fact]) -> Option<Timestamp> 
         regarded(facts).filter(|fact| names(fact, license) && updated(fact) || notified(fact));
     let since = changed.map(|fact| fact.learned_at).max()?;
     match entitlements(license, facts) {
-        Some(known) if since <= known.asked_at => {
+        Some(known) if since < known.asked_at => {
             let daily = after(known.asked_at, ENTITLEMENTS_LOOKED_AT_EVERY);
             earliest(Some(daily), known.next_expiry())
         }
