@@ -62,7 +62,7 @@ async fn a_days_usage_comes_at_the_next_midnight_and_what_is_late_at_the_one_aft
     let late = usage(license, "large", "2026-11-22T23:00:00Z", 2);
     assert_eq!(meter(&fake, &[late]).await.0, 200);
     let first = row("", "2026-11-22", "5.00");
-    assert_eq!(rows(&fake), [first.clone()]);
+    assert_eq!(rows(&fake), std::slice::from_ref(&first));
     fake.advance_to(at("2026-11-24T00:00:00Z")).await.unwrap();
     assert_eq!(rows(&fake), [first, row("", "2026-11-22", "7.00")]);
     let text = fake.data_feed_file(USAGE).unwrap();
