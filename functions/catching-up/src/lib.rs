@@ -36,6 +36,7 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
         .map_err(RunError::CatchUp)?;
     if !run.finished {
         tracing::error!(
+            alarm = "AgreementsUnchecked",
             run.listed = run.listed,
             "the time did not suffice to look at all agreements; the next run begins again"
         );

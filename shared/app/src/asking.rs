@@ -8,12 +8,13 @@ use domain::audit::Actor;
 use domain::fact::{Fact, Told};
 use domain::hour::after;
 use domain::ids::{AgreementId, Dimension, LicenseId, ProductCode};
-use domain::license::{Ask, License};
+use domain::license::License;
 use jiff::{SignedDuration, Timestamp};
 use marketplace::{
     AgreementError, Entitlement, EntitlementError, EntitlementValue, FoundAgreement,
 };
 
+use crate::catching_up::Found;
 use crate::marketplace_events::DeriveError;
 use crate::{App, Chain, OperationError};
 
@@ -49,11 +50,12 @@ impl App {
         let mut unanswered_since = None;
         if let (Some(ask), Some(agreement)) = (known.asks.agreement, &known.agreement)
             && is_due(ask.next)
-            && let Err(error) = self.ask_of_agreement(agreement, now).await
         {
-            self.wait_for_answer(license, agreement, ask, &error, now)
-                .await?;
-            unanswered_since = Some(ask.since);
+            if let Err(error) = self.ask_of_agreement(&known, agreement, now).await {
+                report(license, "how its agreement stands", &error);
+                unanswered_since = Some(ask.since);
+            }
+            self.wait_or_give_up(license, now).await?;
         }
         if let (Some(since), Some(agreement)) = (known.asks.terms, &known.agreement)
             && is_due(since)
@@ -69,14 +71,14 @@ impl App {
             report(license, "its entitlements", &error);
             unanswered_since = unanswered_since.max(Some(since));
         }
-        self.put_off_unanswered(license, unanswered_since, now)
-            .await
+        self.put_off(license, unanswered_since, now).await
     }
 
-    /// A license of which a question is still open is looked at again later: the
-    /// longer there is no answer the less often. One whose daily look found
-    /// nothing new has its turn again the next day.
-    async fn put_off_unanswered(
+    /// A license of which a question failed is asked about again later, the longer
+    /// there is no answer the less often. One whose daily look found nothing new
+    /// has its turn again the next day. What an answer has raised anew is asked by
+    /// the next run.
+    async fn put_off(
         &self,
         license: &LicenseId,
         unanswered_since: Option<Timestamp>,
@@ -85,9 +87,6 @@ impl App {
         let Some(known) = self.store.license(license).await? else {
             return Ok(());
         };
-        if known.due_at.is_none_or(|due| now < due) {
-            return Ok(());
-        }
         let until = match unanswered_since {
             Some(since) => {
                 let waited = now.duration_since(since);
@@ -96,22 +95,30 @@ impl App {
                     waited.clamp(SignedDuration::from_mins(1), ASKED_AGAIN_WITHIN),
                 )
             }
+            None if known.has_open_questions(now) => return Ok(()),
             None => known.next_due_after(now),
         };
-        self.store.put_off_license(&known, until).await?;
+        if known.due_at.is_some_and(|due| due <= now) {
+            self.store.put_off_license(&known, until).await?;
+        }
         Ok(())
     }
 
-    /// Learns how an agreement stands, and every other one of its chain.
+    /// Learns how an agreement stands, and of the others of its chain what is news.
     async fn ask_of_agreement(
         &self,
+        license: &License,
         agreement: &AgreementId,
         now: Timestamp,
     ) -> Result<(), AskError> {
         for found in self.marketplace.chain_of_agreement(agreement).await? {
-            if let Some(described) = self.described(found, now) {
-                let told = Told::Described(Box::new(described));
+            let is_it = found.agreement == *agreement;
+            let told = described(found, license.product.clone(), now);
+            if is_it {
+                let told = Told::Described(Box::new(told));
                 self.learn(Fact::learned(told, now), now).await?;
+            } else {
+                self.repair(told, None, Found::Learned).await?;
             }
         }
         Ok(())
@@ -119,34 +126,36 @@ impl App {
 
     /// A license goes on while AWS does not say whether it does, with an alarm,
     /// but not for ever.
-    async fn wait_for_answer(
+    async fn wait_or_give_up(
         &self,
         license: &LicenseId,
-        agreement: &AgreementId,
-        ask: Ask,
-        error: &AskError,
         now: Timestamp,
     ) -> Result<(), DeriveError> {
+        let Some(known) = self.store.license(license).await? else {
+            return Ok(());
+        };
+        let (Some(ask), Some(agreement)) = (known.asks.agreement, &known.agreement) else {
+            return Ok(());
+        };
         let Some(at) = ask.gives_up_at else {
-            report(license, "how its agreement stands", error);
             return Ok(());
         };
         if now < at {
             tracing::error!(
+                alarm = "AgreementUnknown",
                 license.id = %license,
                 agreement.id = %agreement,
                 agreement.unknown_since = %ask.since,
-                agreement.ends_unless_answered_by = %at,
-                error = %Chain(error),
-                "it is not known whether an agreement goes on; its license is taken to until AWS answers"
+                agreement.ends_unless_told_by = %at,
+                "it is not known whether an agreement goes on; its license is taken to until AWS says"
             );
             return Ok(());
         }
         tracing::error!(
+            alarm = "AgreementGivenUp",
             license.id = %license,
             agreement.id = %agreement,
             agreement.unknown_since = %ask.since,
-            error = %Chain(error),
             "AWS did not say whether an agreement goes on; its license counts as ended"
         );
         let told = Told::Unanswered(Unanswered {
@@ -204,13 +213,14 @@ impl App {
         let (Some(told), Some(from)) = (&license.entitlements, license.agreement_since) else {
             return Ok(());
         };
-        if told.asked_at < from {
+        if told.asked_at < from || told.covers_nothing() {
             return Ok(());
         }
         let covered = told.grants.iter().filter_map(|grant| {
             let metered = catalog.covered_by(&grant.dimension)?;
             let until = grant.expires_at.or(license.agreement_ends_at);
-            Some((metered.clone(), until.unwrap_or(NO_END), grant.units?))
+            let until = until.unwrap_or(NO_END);
+            (told.asked_at < until).then_some((metered.clone(), until, grant.units?))
         });
         let covered: Vec<_> = covered.collect();
         for (dimension, until, units) in &covered {
@@ -261,26 +271,34 @@ impl App {
     }
 
     /// AWS's description of an agreement, if it is of one of our products.
-    pub(crate) fn described(
+    pub(crate) fn described_if_ours(
         &self,
         found: FoundAgreement,
         asked_at: Timestamp,
     ) -> Option<DescribedAgreement> {
         let ids = &self.settings.subscriptions.product_ids;
         let product: &ProductCode = found.products.iter().find_map(|id| ids.get(id))?;
-        Some(DescribedAgreement {
-            agreement: found.agreement,
-            initial: found.initial,
-            buyer: found.buyer,
-            product: product.clone(),
-            offer: found.offer,
-            ended: found.ended,
-            starts_at: found.starts_at,
-            ends_at: found.ends_at,
-            auto_renewal: found.auto_renewal,
-            licenses: found.licenses,
-            asked_at,
-        })
+        Some(described(found, product.clone(), asked_at))
+    }
+}
+
+fn described(
+    found: FoundAgreement,
+    product: ProductCode,
+    asked_at: Timestamp,
+) -> DescribedAgreement {
+    DescribedAgreement {
+        agreement: found.agreement,
+        initial: found.initial,
+        buyer: found.buyer,
+        product,
+        offer: found.offer,
+        ended: found.ended,
+        starts_at: found.starts_at,
+        ends_at: found.ends_at,
+        auto_renewal: found.auto_renewal,
+        licenses: found.licenses,
+        asked_at,
     }
 }
 
@@ -303,7 +321,7 @@ fn grant(entitlement: &Entitlement) -> Grant {
 }
 
 fn report(license: &LicenseId, what: &str, error: &(dyn std::error::Error + 'static)) {
-    tracing::error!(
+    tracing::warn!(
         license.id = %license,
         error = %Chain(error),
         "AWS did not tell of a license {what}; what is known stays, and it is asked again"

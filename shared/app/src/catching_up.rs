@@ -8,8 +8,8 @@
 use domain::answers::DescribedAgreement;
 use domain::fact::{Fact, Told};
 use domain::hour::before;
-use domain::ids::{AgreementId, LicenseArn};
-use domain::license::derive;
+use domain::ids::AgreementId;
+use domain::license::{derive, licenses_of};
 use jiff::{SignedDuration, Timestamp};
 use marketplace::AgreementError;
 use store::StoreError;
@@ -58,6 +58,8 @@ pub struct CatchingUp {
     pub repaired: Vec<AgreementId>,
     /// Those whose repair failed; the next run tries again.
     pub failed: usize,
+    /// Agreements that name no product of ours.
+    pub others: usize,
     /// Agreements that lack what identifies them.
     pub unreadable: usize,
     /// Whether the list was looked at to its end.
@@ -114,9 +116,13 @@ impl App {
                     return Ok(run);
                 }
                 let is_settled = agreement.changed_at.is_none_or(|at| at <= settled_by);
-                let described = self.described(agreement, began_at);
-                if let Some(described) = described.filter(|_| is_settled) {
-                    self.compare(described, found, &mut run).await;
+                let changed_at = agreement.changed_at;
+                match self.described_if_ours(agreement, began_at) {
+                    Some(ours) if is_settled => {
+                        self.compare(ours, changed_at, found, &mut run).await;
+                    }
+                    Some(_) => {}
+                    None => run.others += 1,
                 }
             }
             next = page.next;
@@ -124,6 +130,13 @@ impl App {
                 run.finished = true;
                 break;
             }
+        }
+        if since.is_none() && run.finished && run.listed == 0 && run.others > 0 {
+            tracing::error!(
+                alarm = "AgreementsUnchecked",
+                run.others = run.others,
+                "none of the agreements that AWS lists names a product of PRODUCT_IDS"
+            );
         }
         if run.finished && run.failed == 0 && found == Found::Learned {
             let all_at = since.map_or(began_at, |last| last.all_at);
@@ -136,10 +149,16 @@ impl App {
         Ok(run)
     }
 
-    async fn compare(&self, described: DescribedAgreement, found: Found, run: &mut CatchingUp) {
+    async fn compare(
+        &self,
+        described: DescribedAgreement,
+        changed_at: Option<Timestamp>,
+        found: Found,
+        run: &mut CatchingUp,
+    ) {
         run.listed += 1;
         let agreement = described.agreement.clone();
-        match self.repair(described, found).await {
+        match self.repair(described, changed_at, found).await {
             Ok(false) => {}
             Ok(true) => {
                 tracing::warn!(
@@ -151,6 +170,7 @@ impl App {
             Err(error) => {
                 run.failed += 1;
                 tracing::error!(
+                    alarm = "AgreementUnchecked",
                     agreement.id = %agreement,
                     error = %Chain(&error),
                     "an agreement that AWS lists could not be compared; the next run tries again"
@@ -159,25 +179,31 @@ impl App {
         }
     }
 
-    /// Learns how an agreement stands, if a license would be in another state
-    /// with it than without; whether that was so.
-    async fn repair(
+    /// Learns how an agreement stands, if a license would stand otherwise with it
+    /// than without, or if it was changed after the last that was told of it, such
+    /// as in its rates; whether that was so.
+    pub(crate) async fn repair(
         &self,
         described: DescribedAgreement,
+        changed_at: Option<Timestamp>,
         found: Found,
     ) -> Result<bool, DeriveError> {
         let now = described.asked_at;
-        let licenses: Vec<LicenseArn> = described.licenses.iter().cloned().collect();
+        let known = self.store.facts_of_agreement(&described.agreement).await?;
+        let of_it = |fact: &&Fact| fact.agreement() == Some(&described.agreement);
+        let told_at = known.iter().filter(of_it).map(|fact| fact.learned_at).max();
+        let mut licenses = licenses_of(&known);
+        licenses.extend(described.licenses.iter().map(|arn| arn.id().clone()));
         let fact = Fact::learned(Told::Described(Box::new(described)), now);
-        let mut is_news = false;
-        for license in licenses {
-            let known = self.store.license(license.id()).await?;
+        let mut is_news = told_at.is_some() && told_at < changed_at;
+        for license in &licenses {
+            let known = self.store.license(license).await?;
             let mut facts = self
-                .facts_about(license.id(), known.as_ref(), Some(&fact))
+                .facts_about(license, known.as_ref(), Some(&fact))
                 .await?;
-            let without = derive(license.id(), &facts);
+            let without = derive(license, &facts);
             facts.push(fact.clone());
-            let with = derive(license.id(), &facts);
+            let with = derive(license, &facts);
             is_news |= match (&without, &with) {
                 (Some(without), Some(with)) => !without.stands_as(with),
                 (None, None) => false,
@@ -193,7 +219,10 @@ impl App {
 
 fn report_unreadable(missing: &[&'static str]) {
     for what in missing {
-        tracing::error!("an agreement that AWS lists has no usable {what}; it is passed over");
+        tracing::error!(
+            alarm = "AgreementUnchecked",
+            "an agreement that AWS lists has no usable {what}; it is passed over"
+        );
     }
 }
 

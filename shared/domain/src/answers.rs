@@ -90,6 +90,13 @@ pub struct Prepaid {
 }
 
 impl AcceptedTerms {
+    /// Whether other terms price usage the same.
+    pub fn prices_as(&self, other: &Self) -> bool {
+        (&self.agreement, &self.currency) == (&other.agreement, &other.currency)
+            && self.rates == other.rates
+            && (self.prepaid, self.free_days) == (other.prepaid, other.free_days)
+    }
+
     /// What a unit of a dimension costs; `None` when the terms price it in
     /// another currency than US dollars, or not at all.
     pub fn rate(&self, dimension: &Dimension) -> Option<Usd> {
@@ -122,6 +129,12 @@ pub struct Grant {
 }
 
 impl Entitlements {
+    /// Whether none of it was valid when AWS was asked.
+    pub fn covers_nothing(&self) -> bool {
+        let valid = |grant: &Grant| grant.expires_at.is_none_or(|end| self.asked_at < end);
+        !self.grants.iter().any(valid)
+    }
+
     /// The earliest end of a grant that was still to come when AWS was asked:
     /// AWS is to be asked again then.
     pub fn next_expiry(&self) -> Option<Timestamp> {

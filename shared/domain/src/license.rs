@@ -136,6 +136,8 @@ pub struct Derived {
     status: LicenseStatus,
     succession: Option<Succession>,
     chain: BTreeSet<AgreementId>,
+    /// Whether the agreement was given up and goes on after all.
+    given_up_wrongly: bool,
     notices: Notices,
     pricing: Vec<Pricing>,
     entitlements: Option<Entitlements>,
@@ -159,7 +161,10 @@ impl Derived {
             LicenseStatus::Active { .. } => (true, false),
             LicenseStatus::Ended { .. } => (false, true),
         };
+        let open = |derived: &Self| derived.asks.agreement.map(|ask| ask.since);
         activity(&self.status) == activity(&other.status)
+            && self.chain == other.chain
+            && open(self) == open(other)
             && self.agreement == other.agreement
             && self.agreement_ends_at == other.agreement_ends_at
             && self.agreements == other.agreements
@@ -224,13 +229,15 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
             .rev()
             .find_map(|fact| offer(fact))
             .cloned(),
-        agreement_since: current.and_then(|term| term.starts_at.or_else(|| term.since())),
+        agreement_since: current.and_then(Term::began_at),
         agreement_ends_at: current.and_then(|term| term.ends_at),
         notices: Notices::of(agreement.as_ref(), &of_agreement),
         chain: agreement
             .as_ref()
             .map(|agreement| succession::chain(agreement, facts))
             .unwrap_or_default(),
+        given_up_wrongly: current.is_some_and(|term| term.end.is_none())
+            && of_agreement.iter().any(|fact| fact.unanswered().is_some()),
         pricing: pricing::pricing(&terms, facts),
         entitlements: asks::entitlements(license, facts).cloned(),
         asks: asks::asks(
@@ -369,6 +376,15 @@ impl License {
         };
         let daily = after(known.asked_at, ENTITLEMENTS_LOOKED_AT_EVERY);
         self.asks.entitlements.is_some_and(|since| since != daily)
+    }
+
+    /// Whether anything is to be asked by an instant, beside the daily look at
+    /// what it is entitled to.
+    pub fn has_open_questions(&self, now: Timestamp) -> bool {
+        let due = |at: Timestamp| at <= now;
+        self.asks.agreement.is_some_and(|ask| due(ask.next))
+            || self.asks.terms.is_some_and(due)
+            || self.asks.entitlements.is_some_and(due) && self.entitlements_changed()
     }
 
     /// When it is due after an instant, once all that is due by then was asked.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_marketplaceagreement::operation::describe_agreement::DescribeAgreementOutput;
 use aws_sdk_marketplaceagreement::types as sdk;
 use aws_sdk_marketplaceagreement::types::{AgreementStatus, EndTimeBehaviorType};
 use domain::ids::{AgreementId, AwsAccountId, LicenseArn, OfferId, ProductId};
@@ -111,8 +112,9 @@ impl Marketplace {
         self.page(changed, next).await
     }
 
-    /// The chain of renewals and replacements that an agreement is in, itself
-    /// among them, in AWS's order.
+    /// How an agreement stands, first, and then what AWS lists of the chain of
+    /// renewals and replacements that it is in, as far as it can be read: on a
+    /// resale AWS lists only the reseller's.
     ///
     /// # Errors
     /// See [`AgreementError`]. A part of the chain is never returned.
@@ -120,31 +122,31 @@ impl Marketplace {
         &self,
         agreement: &AgreementId,
     ) -> Result<Vec<FoundAgreement>, AgreementError> {
-        let described = self
+        let output = self
             .agreement
             .describe_agreement()
             .agreement_id(agreement.as_str())
             .send()
             .await
             .map_err(|error| AgreementError::of(convert::failure(&error)))?;
-        let initial = described
-            .initial_agreement_id()
-            .unwrap_or(agreement.as_str());
-        let filter = filter("InitialAgreementId", initial);
-        let mut chain = Vec::new();
+        let mut own = described(agreement, &output).map_err(AgreementError::Incomplete)?;
+        let initial = own.initial.clone().unwrap_or_else(|| agreement.clone());
+        let filter = filter("InitialAgreementId", initial.as_str());
+        let mut others = Vec::new();
         let mut next = None;
         for _ in 0..MAX_PAGES_OF_CHAIN {
             let page = self.page(Some(filter.clone()), next).await?;
-            if let Some(missing) = page.incomplete.first() {
-                return Err(AgreementError::Incomplete(missing));
+            for found in page.agreements {
+                if found.agreement == *agreement {
+                    own.licenses.extend(found.licenses);
+                } else {
+                    others.push(found);
+                }
             }
-            chain.extend(page.agreements);
             next = page.next;
             if next.is_none() {
-                if chain.iter().any(|found| found.agreement == *agreement) {
-                    return Ok(chain);
-                }
-                return Err(AgreementError::Unknown);
+                others.insert(0, own);
+                return Ok(others);
             }
         }
         Err(AgreementError::TooManyPages(MAX_PAGES_OF_CHAIN))
@@ -190,11 +192,44 @@ fn filter(name: &str, value: &str) -> sdk::Filter {
     sdk::Filter::builder().name(name).values(value).build()
 }
 
+fn described(
+    agreement: &AgreementId,
+    output: &DescribeAgreementOutput,
+) -> Result<FoundAgreement, &'static str> {
+    let proposal = output.proposal_summary();
+    Ok(FoundAgreement {
+        agreement: agreement.clone(),
+        initial: output
+            .initial_agreement_id()
+            .and_then(|id| AgreementId::parse(id).ok()),
+        buyer: output
+            .acceptor()
+            .and_then(|acceptor| AwsAccountId::parse(acceptor.account_id()?).ok())
+            .ok_or("acceptor.accountId")?,
+        products: products(proposal),
+        offer: proposal
+            .and_then(|proposal| proposal.offer_id())
+            .and_then(|id| OfferId::parse(id).ok()),
+        ended: output.status().map(ended).ok_or("status")?,
+        starts_at: output.start_time().and_then(convert::timestamp),
+        ends_at: output.end_time().and_then(convert::timestamp),
+        auto_renewal: output
+            .end_time_behavior()
+            .map(|behavior| *behavior.r#type() == EndTimeBehaviorType::Renew),
+        licenses: BTreeSet::new(),
+        changed_at: None,
+    })
+}
+
+fn products(proposal: Option<&sdk::ProposalSummary>) -> BTreeSet<ProductId> {
+    let resources = proposal.map(|proposal| proposal.resources());
+    let ids = resources.unwrap_or_default().iter();
+    ids.filter_map(|resource| ProductId::parse(resource.id()?).ok())
+        .collect()
+}
+
 fn found(summary: &sdk::AgreementViewSummary) -> Result<FoundAgreement, &'static str> {
     let proposal = summary.proposal_summary();
-    let resources = proposal
-        .map(|proposal| proposal.resources())
-        .unwrap_or_default();
     let offer = proposal.and_then(|proposal| proposal.offer_id());
     let licenses = summary
         .entitlements()
@@ -212,10 +247,7 @@ fn found(summary: &sdk::AgreementViewSummary) -> Result<FoundAgreement, &'static
             .acceptor()
             .and_then(|acceptor| AwsAccountId::parse(acceptor.account_id()?).ok())
             .ok_or("acceptor.accountId")?,
-        products: resources
-            .iter()
-            .filter_map(|resource| ProductId::parse(resource.id()?).ok())
-            .collect(),
+        products: products(proposal),
         offer: offer.and_then(|id| OfferId::parse(id).ok()),
         ended: summary.status().map(ended).ok_or("status")?,
         starts_at: summary.start_time().and_then(convert::timestamp),

@@ -18,11 +18,14 @@ pub const ANSWER_AWAITED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// asked: events have been seen to take a minute.
 const EVENTS_AWAITED_FOR: SignedDuration = SignedDuration::from_mins(2);
 
-/// How long after an answer that settled nothing AWS is asked again.
+/// How long after an answer that settled nothing AWS is asked again at the earliest.
 const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// How often AWS is asked to what a license is entitled when nothing was told: daily.
 pub const ENTITLEMENTS_LOOKED_AT_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
+/// For how long after a change an answer without entitlements is doubted: 6 hours.
+const ENTITLEMENTS_MAY_LAG_FOR: SignedDuration = SignedDuration::from_hours(6);
 
 /// What AWS is to be asked about a license; an instant may lie ahead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -93,7 +96,7 @@ pub(super) fn asks(
         LicenseStatus::Active { .. } => Asks {
             agreement: term.filter(|_| !has_heir).and_then(about_end),
             terms: agreement.and_then(|agreement| about_terms(agreement, facts)),
-            entitlements: about_entitlements(license, facts),
+            entitlements: about_entitlements(license, term, facts),
         },
     }
 }
@@ -107,21 +110,23 @@ fn about_activation(license: &LicenseId, term: &Term, facts: &[Fact]) -> Option<
 /// An end that passes, or another agreement in its place of which nothing is
 /// known, ends nothing: AWS is asked.
 fn about_end(term: &Term) -> Option<Ask> {
-    if let Some(superseded) = term.superseded {
-        let since = superseded.at.max(superseded.learned_at);
+    if let Some(since) = term.unsure_since() {
         return Some(ask(since, term, Some(awaited_until(since))));
     }
-    let since = term.ends_at?;
-    let confirmed = term.confirmed_at.is_some_and(|at| since <= at);
-    let gives_up_at = (!confirmed).then(|| awaited_until(since));
-    Some(ask(since, term, gives_up_at))
+    Some(ask(term.ends_at?, term, None))
 }
 
 fn ask(since: Timestamp, term: &Term, gives_up_at: Option<Timestamp>) -> Ask {
+    // An answer that settled nothing: the longer so the less often, at last daily.
+    let again = |at: Timestamp| {
+        let open_for = at.duration_since(since);
+        after(at, open_for.clamp(ASKED_AGAIN_AFTER, ANSWER_AWAITED_FOR))
+    };
     let answered = term.answered_at.filter(|at| since <= *at);
+    let next = answered.map_or(since, again);
     Ask {
         since,
-        next: answered.map_or(since, |at| after(at, ASKED_AGAIN_AFTER)),
+        next: gives_up_at.map_or(next, |at| next.min(at.max(since))),
         gives_up_at,
     }
 }
@@ -137,7 +142,11 @@ fn about_terms(agreement: &AgreementId, facts: &[Fact]) -> Option<Timestamp> {
     asked_at.max().is_none_or(|at| at <= since).then_some(since)
 }
 
-fn about_entitlements(license: &LicenseId, facts: &[Fact]) -> Option<Timestamp> {
+fn about_entitlements(
+    license: &LicenseId,
+    term: Option<&Term>,
+    facts: &[Fact],
+) -> Option<Timestamp> {
     let updated = |fact: &Fact| match fact.event() {
         Some(event) => event.kind == EventKind::LicenseUpdated,
         None => fact.described().is_some(),
@@ -151,11 +160,17 @@ fn about_entitlements(license: &LicenseId, facts: &[Fact]) -> Option<Timestamp> 
     };
     let changed =
         regarded(facts).filter(|fact| names(fact, license) && updated(fact) || notified(fact));
-    let since = changed.map(|fact| fact.learned_at).max()?;
+    // What was answered before the agreement's start is of the one before it.
+    let changed_at = changed.map(|fact| fact.learned_at).max()?;
+    let since = changed_at.max(term.and_then(Term::began_at).unwrap_or(changed_at));
     match entitlements(license, facts) {
         Some(known) if since < known.asked_at => {
             let daily = after(known.asked_at, ENTITLEMENTS_LOOKED_AT_EVERY);
-            earliest(Some(daily), known.next_expiry())
+            // A contract has entitlements: AWS's answer may lag behind its event.
+            let lags = term.is_some_and(|term| term.ends_at.is_some()) && known.covers_nothing();
+            let young = known.asked_at.duration_since(since) < ENTITLEMENTS_MAY_LAG_FOR;
+            let soon = (lags && young).then(|| after(known.asked_at, ASKED_AGAIN_AFTER));
+            earliest(earliest(Some(daily), soon), known.next_expiry())
         }
         Some(_) | None => Some(since),
     }

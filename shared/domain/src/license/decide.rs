@@ -40,8 +40,11 @@ pub fn decide_license(
 ) -> Result<Decision<Change>, Torn> {
     let known = situation.known;
     let before = known.and_then(|known| known.agreement.clone());
-    let continues = |agreement: &AgreementId| derived.chain.contains(agreement);
-    let same_chain = before.as_ref().is_some_and(continues);
+    let continues = |agreement: &AgreementId| {
+        let same = derived.agreement.as_ref() == Some(agreement);
+        derived.chain.contains(agreement) && (!same || derived.given_up_wrongly)
+    };
+    let goes_on = before.as_ref().is_some_and(continues);
     let next = next(license, known, derived, now);
     let mut change = Change::default();
     audit_license(&mut change, known, &next, by, now);
@@ -70,8 +73,7 @@ pub fn decide_license(
         hand_over(&mut change, account, next, heir, from, by);
         return Ok(Decision::Commit(change));
     }
-    if next.is_active(now) && next.linked.is_none() && same_chain && is_expired_by(account, license)
-    {
+    if next.is_active(now) && next.linked.is_none() && goes_on && is_expired_by(account, license) {
         let at = account.not_before(next.active_since().unwrap_or(now));
         open_link(&mut change, account, &next, by, at);
         return Ok(Decision::Commit(change));

@@ -51,6 +51,12 @@ pub(super) fn pricing(terms: &Terms, facts: &[Fact]) -> Vec<Pricing> {
             let Some(from) = in_force_from(agreement.as_ref(), term, told, facts) else {
                 continue;
             };
+            // Other rates than were answered before, by an amendment that nothing
+            // told of: what is past was billed at the earlier ones.
+            let other = by_start
+                .get(&from)
+                .is_some_and(|one| !one.terms.prices_as(told));
+            let from = if other { told.asked_at } else { from };
             let pricing = Pricing {
                 from,
                 free_until: free_until(term, told),
@@ -76,12 +82,12 @@ fn in_force_from(
         let is_amendment = matches!(event.kind, EventKind::AgreementAmended(_));
         is_amendment.then_some(event.at)
     });
-    amended.max().or(term.starts_at).or_else(|| term.since())
+    amended.max().or_else(|| term.began_at())
 }
 
 /// Until when usage is free: so many days from the agreement's start.
 fn free_until(term: &Term, told: &AcceptedTerms) -> Option<Timestamp> {
-    let started = term.starts_at.or_else(|| term.since())?;
+    let started = term.began_at()?;
     let days = i64::from(told.free_days?);
     Some(after(started, SignedDuration::from_hours(24 * days)))
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::terms::{Term, Terms, terms};
-use super::{names, order, regarded};
+use super::{LicenseEnd, names, order, regarded};
 use crate::answers::DescribedAgreement;
 use crate::fact::Fact;
 use crate::ids::{AgreementId, LicenseId};
@@ -29,16 +29,22 @@ pub struct Succession {
     pub learned_at: Timestamp,
 }
 
-/// Whether another agreement of the same license goes on in an agreement's place.
+/// Whether another agreement of the same license goes on in an agreement's place,
+/// without a gap.
 pub(super) fn passed_on(agreement: Option<&AgreementId>, terms: &Terms, facts: &[Fact]) -> bool {
     let (Some(agreement), Some(term)) = (agreement, terms.get(&agreement.cloned())) else {
         return false;
     };
-    let named = next_agreement(agreement, facts)
-        .and_then(|next| terms.get(&Some(next)))
-        .is_some_and(Term::takes_over);
+    let joins = |next: &Term| {
+        let in_time = |end: LicenseEnd| next.since() <= Some(end.ended_at);
+        next.takes_over() && (term.superseded.is_some() || term.end.is_none_or(in_time))
+    };
+    let named = next_agreements(agreement, facts)
+        .into_iter()
+        .filter_map(|next| terms.get(&Some(next)))
+        .any(joins);
     let later = |(other, next): (&Option<AgreementId>, &Term)| {
-        other.as_ref() != Some(agreement) && next.takes_over() && term.since() < next.since()
+        other.as_ref() != Some(agreement) && joins(next) && term.since() < next.since()
     };
     named || term.superseded.is_some() && terms.iter().any(later)
 }
@@ -55,7 +61,12 @@ pub(super) fn succession(
     let mut visited = BTreeSet::from([agreement.clone()]);
     let mut first: Option<(Timestamp, Timestamp)> = None;
     for _ in 0..LONGEST_CHAIN {
-        let Some(next) = next_agreement(&agreement, facts) else {
+        let candidates = next_agreements(&agreement, facts);
+        let takes_over = |next: &&AgreementId| {
+            let mut granted = licenses_under(next, facts).into_iter();
+            granted.any(|heir| under(&heir, next, facts).is_some_and(|term| term.takes_over()))
+        };
+        let Some(next) = candidates.iter().find(takes_over).cloned() else {
             break;
         };
         if !visited.insert(next.clone()) {
@@ -64,15 +75,13 @@ pub(super) fn succession(
         let granted = licenses_under(&next, facts);
         if !granted.contains(&holder) {
             let taking_over = granted.into_iter().filter_map(|heir| {
-                let term = terms(&heir, facts).remove(&Some(next.clone()))?;
+                let term = under(&heir, &next, facts)?;
                 term.takes_over().then_some((term.since()?, heir))
             });
             let Some((since, heir)) = taking_over.min() else {
                 break;
             };
-            let superseded = terms(&holder, facts)
-                .remove(&Some(agreement))
-                .and_then(|term| term.superseded);
+            let superseded = under(&holder, &agreement, facts).and_then(|term| term.superseded);
             let at = superseded.map_or(since, |superseded| superseded.at.max(since));
             first.get_or_insert((at, learned_at(&heir, &next, facts)));
             holder = heir;
@@ -95,7 +104,9 @@ pub(super) fn chain(agreement: &AgreementId, facts: &[Fact]) -> BTreeSet<Agreeme
     for _ in 0..LONGEST_CHAIN {
         let before = named.iter().find(|other| {
             !chain.contains(**other)
-                && next_agreement(other, facts).is_some_and(|next| chain.contains(&next))
+                && next_agreements(other, facts)
+                    .iter()
+                    .any(|next| chain.contains(next))
         });
         let Some(before) = before else {
             break;
@@ -105,32 +116,42 @@ pub(super) fn chain(agreement: &AgreementId, facts: &[Fact]) -> BTreeSet<Agreeme
     chain
 }
 
-/// The agreement that goes on in the place of another one: the one that names
-/// it as the one before, else the next one of its chain.
-fn next_agreement(agreement: &AgreementId, facts: &[Fact]) -> Option<AgreementId> {
-    let named = regarded(facts)
-        .filter(|fact| {
-            fact.agreement_terms()
-                .is_some_and(|terms| terms.previous.as_ref() == Some(agreement))
-        })
-        .filter(|fact| fact.agreement() != Some(agreement))
-        .max_by_key(|fact| order(fact));
-    if let Some(named) = named {
-        return named.agreement().cloned();
-    }
+/// The agreements that may go on in the place of another one: those that name it
+/// as the one before, the latest first, then those after it in its chain.
+fn next_agreements(agreement: &AgreementId, facts: &[Fact]) -> Vec<AgreementId> {
+    let follows = |fact: &&Fact| {
+        let terms = fact.agreement_terms();
+        terms.is_some_and(|terms| terms.previous.as_ref() == Some(agreement))
+    };
+    let mut named: Vec<&Fact> = regarded(facts).filter(follows).collect();
+    named.sort_by_key(|fact| order(fact));
+    let mut next: Vec<AgreementId> = named
+        .into_iter()
+        .rev()
+        .filter_map(|fact| fact.agreement().cloned())
+        .collect();
     let described = || regarded(facts).filter_map(Fact::described);
-    let own: Option<&DescribedAgreement> = described().find(|told| told.agreement == *agreement);
+    let own: Option<&DescribedAgreement> = described()
+        .filter(|told| told.agreement == *agreement)
+        .max_by_key(|told| told.asked_at);
     let initial = own
         .and_then(|told| told.initial.as_ref())
         .unwrap_or(agreement);
     let began_at = own.map(DescribedAgreement::began_at);
-    let of_chain = described()
-        .filter(|told| told.agreement != *agreement)
+    let mut of_chain: Vec<&DescribedAgreement> = described()
         .filter(|told| told.initial.as_ref() == Some(initial))
-        .filter(|told| began_at < Some(told.began_at()));
-    of_chain
-        .min_by_key(|told| (told.began_at(), told.agreement.clone()))
-        .map(|told| told.agreement.clone())
+        .filter(|told| began_at < Some(told.began_at()))
+        .collect();
+    of_chain.sort_by_key(|told| (told.began_at(), told.agreement.clone()));
+    next.extend(of_chain.into_iter().map(|told| told.agreement.clone()));
+    next.retain(|next| next != agreement);
+    next.dedup();
+    next
+}
+
+/// What is known of a license under an agreement.
+fn under(license: &LicenseId, agreement: &AgreementId, facts: &[Fact]) -> Option<Term> {
+    terms(license, facts).remove(&Some(agreement.clone()))
 }
 
 fn licenses_under(agreement: &AgreementId, facts: &[Fact]) -> BTreeSet<LicenseId> {

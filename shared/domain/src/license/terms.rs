@@ -52,6 +52,12 @@ impl Term {
         activated.map(|at| at.max(self.starts_at.unwrap_or(at)))
     }
 
+    /// When the agreement began for the license: a period of what it is entitled
+    /// to begins with it.
+    pub(super) fn began_at(&self) -> Option<Timestamp> {
+        self.starts_at.or_else(|| self.since())
+    }
+
     /// Whether the license goes on under the agreement at all: one that was
     /// ended before it began never did.
     pub(super) fn takes_over(&self) -> bool {
@@ -59,10 +65,14 @@ impl Term {
         self.since().is_some_and(begins)
     }
 
-    /// Whether it was still unknown at an instant whether the agreement goes on.
-    fn was_unsure_at(&self, at: Timestamp) -> bool {
-        let passed = self.superseded.is_some() || self.ends_at.is_some_and(|end| end < at);
-        passed && self.confirmed_at.is_none_or(|confirmed| confirmed < at)
+    /// Since when it is unknown whether the agreement goes on, if it is: since
+    /// another one is in its place, or since its end passed, and AWS has not said
+    /// since that it goes on.
+    pub(super) fn unsure_since(&self) -> Option<Timestamp> {
+        let superseded = self.superseded.map(|one| one.at.max(one.learned_at));
+        let since = superseded.or(self.ends_at)?;
+        let confirmed = self.confirmed_at.is_some_and(|at| since <= at);
+        (!confirmed).then_some(since)
     }
 
     pub(super) fn ends(&mut self, fact: &Fact) {
@@ -192,7 +202,10 @@ fn end_by_answers(
     let unanswered = || {
         of_agreement()
             .filter_map(|fact| Some(end_at(fact.unanswered()?.at, fact.learned_at)))
-            .filter(|end| term.was_unsure_at(end.ended_at))
+            .filter(|end| {
+                term.unsure_since()
+                    .is_some_and(|since| since < end.ended_at)
+            })
             .min_by_key(|end| (end.ended_at, end.learned_at))
     };
     said.min_by_key(|end| (end.ended_at, end.learned_at))

@@ -19,13 +19,14 @@ fn summary(id: &str, status: &str) -> Vec<u8> {
         ("status", text(status)),
         ("startTime", INSTANT.to_vec()),
         ("entitlements", list(&[map(&[("licenseArn", text(ARN))])])),
-        (
-            "proposalSummary",
-            map(&[
-                ("offerId", text("offer-1")),
-                ("resources", list(&[map(&[("id", text("prod-1"))])])),
-            ]),
-        ),
+        ("proposalSummary", proposal()),
+    ])
+}
+
+fn proposal() -> Vec<u8> {
+    map(&[
+        ("offerId", text("offer-1")),
+        ("resources", list(&[map(&[("id", text("prod-1"))])])),
     ])
 }
 
@@ -41,6 +42,10 @@ fn described() -> Answer {
     let described = map(&[
         ("agreementId", text("agmt-2")),
         ("initialAgreementId", text("agmt-1")),
+        ("acceptor", account("999988887777")),
+        ("status", text("ACTIVE")),
+        ("startTime", INSTANT.to_vec()),
+        ("proposalSummary", proposal()),
     ]);
     Answer::Http(200, described)
 }
@@ -67,9 +72,9 @@ async fn a_chain_is_read_to_its_end_through_an_empty_page() {
     let how = |found: &FoundAgreement| found.ended.clone();
     assert_eq!(
         found.iter().map(how).collect::<Vec<_>>(),
-        [Some(EndedStatus::Renewed), None]
+        [None, Some(EndedStatus::Renewed)]
     );
-    let [_, active] = &found[..] else {
+    let [active, _] = &found[..] else {
         panic!("{found:?}");
     };
     assert_eq!(active.licenses, [LicenseArn::parse(ARN).unwrap()].into());
@@ -82,15 +87,21 @@ async fn a_chain_is_read_to_its_end_through_an_empty_page() {
 }
 
 #[tokio::test]
-async fn a_chain_that_lacks_what_was_asked_for_is_no_answer() {
-    let aws = Aws::answering([described(), page(&[summary("agmt-1", "RENEWED")], None)]);
-    assert_eq!(chain(&aws).await, Err(AgreementError::Unknown));
+async fn what_aws_lists_beside_the_agreement_hides_no_answer_about_it() {
+    // On a resale the list is without it; a relative cannot be read.
     let nameless = map(&[("status", text("ACTIVE"))]);
-    let aws = Aws::answering([described(), page(&[nameless], None)]);
-    assert_eq!(
-        chain(&aws).await,
-        Err(AgreementError::Incomplete("agreementId"))
-    );
+    for relatives in [vec![], vec![nameless], vec![summary("agmt-1", "RENEWED")]] {
+        let aws = Aws::answering([described(), page(&relatives, None)]);
+        let found = chain(&aws).await.unwrap();
+        assert_eq!(found[0].agreement.as_str(), "agmt-2");
+        assert_eq!(found[0].ended, None);
+    }
+    let without_status = map(&[
+        ("agreementId", text("agmt-2")),
+        ("acceptor", account("999988887777")),
+    ]);
+    let aws = Aws::answering([Answer::Http(200, without_status)]);
+    assert_eq!(chain(&aws).await, Err(AgreementError::Incomplete("status")));
 }
 
 #[tokio::test]

@@ -299,10 +299,9 @@ fn a_replacement_that_starts_later_takes_over_at_its_start() {
         world.learn(license, &facts, 600);
     }
     assert_eq!(world.paying(), Some((&license(0), seconds(70))));
-    assert_eq!(
-        world.license(0).unwrap().due_at,
-        Some(seconds(9_000)).min(world.license(0).unwrap().asks.due_at())
-    );
+    // Once its questions are answered it is looked at again when the other one begins.
+    let next = world.license(0).unwrap().next_due_after(seconds(600));
+    assert_eq!(next, seconds(9_000));
     world.learn(0, &facts, 9_000);
     assert_eq!(world.paying(), Some((&license(1), seconds(9_000))));
 }
@@ -520,4 +519,104 @@ fn rates_and_entitlements_are_asked_for_when_something_was_told_and_not_again() 
         (known.asks.terms, known.asks.entitlements),
         (Some(seconds(200)), Some(seconds(201)))
     );
+}
+
+#[test]
+fn answers_that_settle_nothing_keep_a_license_for_24_hours_and_not_longer() {
+    let mut facts = first();
+    facts.push(ended(1, 500, EndedStatus::Replaced));
+    for hour in 1..24 {
+        let at = 500 + hour * 3_600;
+        facts.push(answer(described(1, 0, at, Some(EndedStatus::Replaced))));
+    }
+    let ask = derived(0, &facts).asks.agreement.unwrap();
+    let at = seconds(500 + 86_400);
+    assert_eq!(ask.gives_up_at, Some(at));
+    assert!(ask.next <= at, "it is looked at when it is given up");
+    facts.push(unanswered(1, 500 + 86_400));
+    let LicenseStatus::Ended { end, .. } = derived(0, &facts).status else {
+        panic!("it goes on");
+    };
+    assert_eq!(end.ended_at, at);
+}
+
+#[test]
+fn a_license_that_aws_confirmed_is_not_ended_by_silence_after_that() {
+    let ending = AgreementTerms {
+        ends_at: Some(seconds(1_000)),
+        ..terms(Intent::New, None)
+    };
+    let mut facts = vec![created_by(1, 0, ending), updated_of(0, 1, 62)];
+    let confirmed = DescribedAgreement {
+        ends_at: Some(seconds(1_000)),
+        ..described(1, 0, 80_000, None)
+    };
+    facts.push(answer(confirmed));
+    assert_eq!(derived(0, &facts).asks.agreement.unwrap().gives_up_at, None);
+    facts.push(unanswered(1, 1_000 + 86_400));
+    let status = derived(0, &facts).status;
+    assert!(matches!(status, LicenseStatus::Active { .. }), "{status:?}");
+}
+
+#[test]
+fn a_renewal_that_was_cancelled_before_it_began_hides_no_later_one() {
+    let later = |of, at| {
+        let terms = AgreementTerms {
+            starts_at: Some(seconds(at)),
+            ..terms(Intent::Renew, Some(1))
+        };
+        created_by(of, at - 400, terms)
+    };
+    let facts = [
+        first(),
+        vec![
+            ended(1, 500, EndedStatus::Renewed),
+            later(2, 900),
+            updated_of(1, 2, 501),
+            ended(2, 600, EndedStatus::Cancelled),
+            later(3, 950),
+            updated_of(2, 3, 551),
+        ],
+    ]
+    .concat();
+    assert_eq!(derived(0, &facts).heir(), Some(&license(2)));
+}
+
+#[test]
+fn a_gap_between_two_agreements_of_a_license_is_no_time_in_which_it_was_active() {
+    let december = AgreementTerms {
+        starts_at: Some(seconds(9_000)),
+        ..terms(Intent::Renew, Some(1))
+    };
+    let facts = [
+        first(),
+        vec![
+            ended(1, 500, EndedStatus::Cancelled),
+            created_by(2, 400, december),
+            updated_of(0, 2, 401),
+        ],
+    ]
+    .concat();
+    let status = derived(0, &facts).status;
+    assert_eq!(
+        status,
+        LicenseStatus::Active {
+            since: seconds(9_000)
+        }
+    );
+}
+
+#[test]
+fn whoever_subscribes_again_to_an_older_listing_links_again_themselves() {
+    use NotifiedAction::{SubscribeSuccess, UnsubscribeSuccess};
+    let mut world = World::linked();
+    let mut facts = first();
+    facts.push(resolved_to(0, Some(1), Some("CUST1"), 65));
+    facts.push(notified(500, UnsubscribeSuccess));
+    world.learn(0, &facts, 501);
+    assert_eq!(world.paying(), None);
+    facts.push(notified(900, SubscribeSuccess));
+    world.learn(0, &facts, 901);
+    assert!(world.license(0).unwrap().is_active(seconds(901)));
+    assert_eq!(world.paying(), None);
 }
