@@ -63,7 +63,7 @@ pub(super) fn pricing(terms: &Terms, facts: &[Fact]) -> Vec<Pricing> {
 }
 
 /// Since when terms hold: since the last amendment that was known when AWS was
-/// asked for them, else since the agreement's start.
+/// asked for them, but not before the agreement's start.
 fn in_force_from(
     agreement: Option<&AgreementId>,
     term: &Term,
@@ -76,7 +76,8 @@ fn in_force_from(
         let is_amendment = matches!(event.kind, EventKind::AgreementAmended(_));
         is_amendment.then_some(event.at)
     });
-    amended.max().or(term.starts_at).or_else(|| term.since())
+    let began_at = term.starts_at.or_else(|| term.since());
+    amended.max().max(began_at)
 }
 
 /// Until when usage is free: so many days from the agreement's start.
