@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_marketplaceagreement::types::AcceptedTerm;
+use aws_sdk_marketplaceagreement::types::{
+    AcceptedTerm, ConfigurableUpfrontPricingTermConfiguration, ConfigurableUpfrontRateCardItem,
+};
 use domain::answers::{AcceptedTerms, Prepaid};
 use domain::ids::{AgreementId, Dimension};
 use jiff::{Span, Timestamp};
@@ -103,9 +105,40 @@ fn read(terms: &mut AcceptedTerms, term: &AcceptedTerm) -> Result<(), &'static s
                 payments: 1,
             });
         }
+        AcceptedTerm::ConfigurableUpfrontPricingTerm(term) => {
+            if let Some(chosen) = term.configuration() {
+                let micros = chosen_price(term.rate_cards(), chosen)?;
+                terms.prepaid.get_or_insert(Prepaid {
+                    micros,
+                    payments: 1,
+                });
+            }
+        }
         _ => {}
     }
     Ok(())
+}
+
+/// What the quantities that a buyer chose cost, each unit at the price of the
+/// duration chosen.
+fn chosen_price(
+    cards: &[ConfigurableUpfrontRateCardItem],
+    chosen: &ConfigurableUpfrontPricingTermConfiguration,
+) -> Result<u64, &'static str> {
+    let of_duration = cards.iter().filter(|card| {
+        let value = card.selector().and_then(|selector| selector.value());
+        value.is_none_or(|value| value == chosen.selector_value())
+    });
+    let prices: Vec<_> = of_duration.flat_map(|card| card.rate_card()).collect();
+    let mut sum: u64 = 0;
+    for dimension in chosen.dimensions() {
+        let key = Some(dimension.dimension_key());
+        let item = prices.iter().find(|item| item.dimension_key() == key);
+        let price = item.and_then(|item| micros(item.price()?)).ok_or("price")?;
+        let units = u64::try_from(dimension.dimension_value()).map_err(|_| "dimensionValue")?;
+        sum = sum.saturating_add(price.saturating_mul(units));
+    }
+    Ok(sum)
 }
 
 /// A price such as `0.0495` in millionths; digits beyond these round half up.

@@ -1,7 +1,7 @@
 use domain::money::Usd;
 
 use super::*;
-use crate::testing::{Answer, Aws, list, map, text};
+use crate::testing::{Answer, Aws, list, map, number, text};
 
 fn rate(dimension: &str, price: &str) -> Vec<u8> {
     map(&[("dimensionKey", text(dimension)), ("price", text(price))])
@@ -65,6 +65,36 @@ async fn a_private_offers_rates_schedule_and_trial_are_read_from_all_pages() {
         })
     );
     assert_eq!(terms.free_days, Some(14));
+}
+
+#[tokio::test]
+async fn a_contract_of_chosen_quantities_is_prepaid_at_the_price_of_its_duration() {
+    let card = |duration, price| {
+        let selector = map(&[("type", text("Duration")), ("value", text(duration))]);
+        map(&[
+            ("selector", selector),
+            ("rateCard", list(&[rate("medium_hours", price)])),
+        ])
+    };
+    let chosen = map(&[
+        ("dimensionKey", text("medium_hours")),
+        ("dimensionValue", number(1_000)),
+    ]);
+    let configuration = map(&[
+        ("selectorValue", text("P12M")),
+        ("dimensions", list(&[chosen])),
+    ]);
+    let term = map(&[
+        (
+            "rateCards",
+            list(&[card("P1M", "0.05"), card("P12M", "0.03")]),
+        ),
+        ("configuration", configuration),
+    ]);
+    let term = map(&[("configurableUpfrontPricingTerm", term)]);
+    let terms = ask(&Aws::answering([page(&[term], None)])).await.unwrap();
+    let prepaid = terms.prepaid.unwrap();
+    assert_eq!((prepaid.micros, prepaid.payments), (30_000_000, 1));
 }
 
 #[tokio::test]
