@@ -15,7 +15,8 @@ use super::page::Page;
 use super::sums::tier_label;
 use crate::layout::{dollars, grouped, time};
 
-/// The agreements' rates in force in the month, and the contracts' rests.
+/// The agreements' rates in force in the month, the newest first, and what is
+/// left of the contracts.
 pub(super) fn agreed(page: &Page<'_>) -> Markup {
     let until = page.usage.month.next().first_hour();
     let pricing = page
@@ -27,6 +28,7 @@ pub(super) fn agreed(page: &Page<'_>) -> Markup {
     pricing.sort_by_key(|one| one.from);
     // An amendment may have changed what is included and no price.
     pricing.dedup_by(|later, earlier| is_priced_as(later, earlier));
+    pricing.reverse();
     html! {
         @if !pricing.is_empty() || !page.included.is_empty() {
             section.card aria-labelledby="agreed" {
@@ -69,7 +71,7 @@ fn terms(page: &Page<'_>, pricing: &Pricing) -> Markup {
     html! {
         h3 { "Agreement " span.num { (terms.agreement) } ", since " (time(pricing.from)) }
         @if let Some(until) = pricing.free_until {
-            @if page.view.as_of < until { p { strong { "Free trial" } " until " (time(until)) ": usage is metered, and AWS charges nothing for it." } }
+            @if page.view.as_of < until { p { strong { "Free trial" } " until " (time(until)) ": usage is metered, and AWS charges nothing for it. These rates follow." } }
             @else { p { "The free trial ended " (time(until)) "." } }
         }
         @if let Some(prepaid) = terms.prepaid {
