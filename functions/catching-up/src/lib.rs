@@ -6,7 +6,7 @@
 //! a license's last usage.
 
 use app::App;
-use app::catching_up::{CatchUpError, Scope};
+use app::catching_up::{CatchUpError, Found, Scope};
 use jiff::Timestamp;
 use runtime::payload::Unreadable;
 use runtime::schedule;
@@ -31,7 +31,7 @@ pub enum RunError {
 pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, RunError> {
     let scheduled = schedule::from_payload(payload).map_err(RunError::Unreadable)?;
     let run = app
-        .catch_up(Scope::Scheduled, deadline)
+        .catch_up(Scope::Scheduled, Found::Learned, deadline)
         .await
         .map_err(RunError::CatchUp)?;
     if !run.finished {
@@ -43,14 +43,14 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
     tracing::info!(
         schedule.due_at = scheduled.due_at.map(tracing::field::display),
         run.listed = run.listed,
-        run.repaired = run.repaired,
+        run.repaired = run.repaired.len(),
         run.failed = run.failed,
         run.unreadable = run.unreadable,
         "Looked at AWS's agreements"
     );
     Ok(json!({
         "listed": run.listed,
-        "repaired": run.repaired,
+        "repaired": run.repaired.len(),
         "failed": run.failed,
         "unreadable": run.unreadable,
         "finished": run.finished,

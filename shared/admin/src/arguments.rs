@@ -1,5 +1,6 @@
 //! The command line, parsed into the domain's types.
 
+use app::support::Subject;
 use clap::{Args, Parser, Subcommand};
 use domain::hour::Hour;
 use domain::ids::{
@@ -124,6 +125,14 @@ pub enum Command {
         #[arg(value_parser = account)]
         account: AccountId,
     },
+    /// Show what AWS told of an agreement or a license, or on a day what names neither
+    Told {
+        /// The agreement's id, the license's id or ARN, or a day such as 2026-11-22
+        #[arg(value_parser = subject)]
+        of: Subject,
+    },
+    /// Learn what AWS's list of agreements says and no event told
+    CatchUp,
     /// Let a user whom the issuer made anew have their e-mail address again
     Unpin {
         /// The e-mail address
@@ -217,6 +226,12 @@ impl Found {
 
 fn account(text: &str) -> Result<AccountId, InvalidId> {
     AccountId::parse(text)
+}
+
+fn subject(text: &str) -> Result<Subject, String> {
+    Subject::parse(text).ok_or_else(|| {
+        "must be an agreement's id, a license's id or ARN, or a day such as 2026-11-22".to_owned()
+    })
 }
 
 fn agreement(text: &str) -> Result<AgreementId, InvalidId> {

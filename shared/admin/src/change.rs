@@ -1,8 +1,9 @@
 //! The commands that change something: what they will do, and doing it.
 
+use app::catching_up::{CatchingUp, Found, Scope};
 use app::{App, Done, OperationError, RecordName, StepError};
 use domain::hour::{Hour, before};
-use domain::ids::{AccountId, Dimension, LicenseId, ProductCode, UserEmail};
+use domain::ids::{AccountId, AgreementId, Dimension, LicenseId, ProductCode, UserEmail};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::record::{CloseReason, Finding, Record, RecordState};
 use jiff::{SignedDuration, Timestamp};
@@ -27,6 +28,8 @@ pub(crate) enum Change {
     },
     /// A record is given up.
     GiveUp { record: RecordName },
+    /// What AWS lists and no event told is learned.
+    CatchUp,
     /// An e-mail address may belong to another user of the issuer.
     Unpin { email: UserEmail },
     /// An account's hour is posted again.
@@ -60,6 +63,7 @@ impl Change {
             }
             Self::Resolve { record, finding } => plan_resolve(app, record, finding).await,
             Self::GiveUp { record } => plan_give_up(app, record).await,
+            Self::CatchUp => plan_catch_up(app).await,
             Self::Unpin { email } => plan_unpin(app, email).await,
             Self::Post { account, hour } => plan_post(app, account, *hour).await,
             Self::EndHold { license } => plan_end_hold(app, license).await,
@@ -98,6 +102,10 @@ impl Change {
             Self::GiveUp { record } => {
                 let closed = app.give_up(record).await?;
                 Ok(said(Done::Changed, &is_now(&closed)))
+            }
+            Self::CatchUp => {
+                let run = caught_up(app, Found::Learned).await?;
+                Ok(said(Done::Changed, &listed(&run)))
             }
             Self::Unpin { email } => {
                 let unpinned = app.unpin(email).await.map_err(StepError::from);
@@ -180,6 +188,41 @@ async fn plan_switch(app: &App, product: &ProductCode, stopped: bool) -> Result<
              (`admin dry-run` lists it)."
         ))
     })
+}
+
+async fn plan_catch_up(app: &App) -> Result<Plan, Refused> {
+    let run = caught_up(app, Found::Told).await?;
+    Ok(if run.repaired.is_empty() {
+        Plan::Already(listed(&run))
+    } else {
+        Plan::Will(format!(
+            "Learns what AWS says of these agreements and no event told. {}",
+            listed(&run)
+        ))
+    })
+}
+
+/// All agreements, however long that takes: whoever waits can stop it.
+async fn caught_up(app: &App, found: Found) -> Result<CatchingUp, Refused> {
+    let run = app.catch_up(Scope::All, found, Timestamp::MAX).await;
+    run.map_err(|error| Refused::NotListed(Box::new(error)))
+}
+
+fn listed(run: &CatchingUp) -> String {
+    let ids: Vec<&str> = run.repaired.iter().map(AgreementId::as_str).collect();
+    let which = if ids.is_empty() {
+        "all as their events told".to_owned()
+    } else {
+        format!("otherwise than their events told: {}", ids.join(", "))
+    };
+    let failed = match run.failed + run.unreadable {
+        0 => String::new(),
+        n => format!("; {n} could not be looked at, the log says why"),
+    };
+    format!(
+        "AWS lists {} agreements of these products, {which}{failed}",
+        run.listed
+    )
 }
 
 /// The interval, which lies in the past: an hour to come was not sent.

@@ -65,6 +65,8 @@ pub async fn run(
         Command::Agreement { agreement } => return look::agreement(app, &agreement).await,
         Command::AwsAccount { aws_account } => return look::aws_account(app, &aws_account).await,
         Command::Events { account } => return look::events(app, &account).await,
+        Command::Told { of } => return look::told(app, &of).await,
+        Command::CatchUp => Change::CatchUp,
         Command::Stop { product } => Change::Switch {
             product,
             stopped: true,

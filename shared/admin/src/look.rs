@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use app::support::{AccountFile, LicenseFile, Paid};
+use app::support::{AccountFile, LicenseFile, Paid, Subject};
 use app::{App, StepError};
 use domain::audit::Actor;
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
@@ -37,6 +37,31 @@ pub(crate) async fn events(app: &App, id: &AccountId) -> Result<String, Refused>
     let lines = events.iter().map(|event| {
         let detail = json!(event);
         json!({ "detail-type": event.name(), "detail": detail }).to_string()
+    });
+    Ok(lines.collect::<Vec<String>>().join("\n"))
+}
+
+/// A line for each thing that AWS told, the earliest first.
+pub(crate) async fn told(app: &App, of: &Subject) -> Result<String, Refused> {
+    let told = app.told_of(of).await.map_err(StepError::from)?;
+    if told.is_empty() {
+        return Ok("AWS told nothing of it.".to_owned());
+    }
+    let lines = told.iter().map(|told| {
+        let passed_over = told
+            .disregarded
+            .map(|why| format!("; changes nothing: {why}"));
+        format!(
+            "{} {}{} (learned {}){}",
+            told.at,
+            told.what,
+            told.about
+                .as_ref()
+                .map(|about| format!(" of {about}"))
+                .unwrap_or_default(),
+            told.learned_at,
+            passed_over.unwrap_or_default(),
+        )
     });
     Ok(lines.collect::<Vec<String>>().join("\n"))
 }

@@ -1,5 +1,6 @@
 //! Why a command was not carried out.
 
+use app::catching_up::CatchUpError;
 use app::{OperationError, StepError};
 use domain::ids::{AccountId, AgreementId, AwsAccountId, Dimension, LicenseId, ProductCode};
 
@@ -70,6 +71,9 @@ pub enum Refused {
         "there is no such record: nothing was changed; compare license, slot and dimension with `admin unknown` or the billing page"
     )]
     NoRecord,
+    /// AWS did not list its agreements.
+    #[error("AWS's agreements could not be looked at to the end; give the command again")]
+    NotListed(#[source] Box<CatchUpError>),
     /// The store failed before anything was written.
     #[error("the ledger could not be read: give the command again")]
     Unread(#[source] StepError),

@@ -444,3 +444,39 @@ async fn an_address_can_be_unpinned_for_a_user_whom_the_issuer_made_anew() {
     assert_eq!(pin("anew").await, Pinned::First);
     assert_eq!(pin("first").await, Pinned::Another);
 }
+
+#[tokio::test]
+async fn catching_up_says_what_it_would_learn_and_learns_it() {
+    let world = World::new().await;
+    let lost = Fault {
+        operation: "events".to_owned(),
+        fault: FaultKind::DropEvent,
+        times: 10,
+        license_arn: None,
+        records: None,
+        delay_ms: None,
+    };
+    world.aws.inject_fault(lost).unwrap();
+    let bought = world
+        .aws
+        .create_agreement(fake_aws::OfferKind::Public, BUYER)
+        .await
+        .unwrap();
+    let id = &bought.agreement_id;
+    let planned = world.said("catch-up --dry-run").await;
+    assert!(
+        planned.contains(id) && planned.contains("nothing was changed"),
+        "{planned}"
+    );
+    let done = world.yes("catch-up").await;
+    assert!(done.contains(id), "{done}");
+    let again = world.yes("catch-up").await;
+    assert!(
+        again.starts_with("Already so") && again.contains("lists 1"),
+        "{again}"
+    );
+    let told = world.said(&format!("told {id}")).await;
+    assert!(told.contains("Answer: the agreement goes on"), "{told}");
+    let nothing = world.said("told 2020-01-01").await;
+    assert_eq!(nothing, "AWS told nothing of it.");
+}

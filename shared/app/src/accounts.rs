@@ -133,6 +133,8 @@ pub struct PayerView {
     pub agreement_ends_at: Option<Timestamp>,
     /// What AWS says of the agreement.
     pub notices: Notices,
+    /// Until when the agreement's free trial lasts.
+    pub free_until: Option<Timestamp>,
     /// Since when AWS takes no usage of the license, because it does not know the
     /// buyer as subscribed.
     pub on_hold_since: Option<Timestamp>,
@@ -406,7 +408,7 @@ impl App {
         let audit = self.audit_seen_by(role, &account.id);
         let (hold, (links, licenses), audit) = try_join3(hold, links, audit).await?;
         Ok(Some(SubscriptionView {
-            payer: payer(&state, &licenses, hold, role),
+            payer: payer(&state, &licenses, hold, role, now),
             links: history(links, &licenses, role),
             audit,
             role,
@@ -596,6 +598,7 @@ fn payer(
     licenses: &Licenses,
     hold: Option<Hold>,
     role: Role,
+    now: Timestamp,
 ) -> Option<PayerView> {
     let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = state else {
         return None;
@@ -608,6 +611,9 @@ fn payer(
         offer: seen.and_then(|license| license.offer.clone()),
         agreement_ends_at: license.and_then(|license| license.agreement_ends_at),
         notices: license.map(|license| license.notices).unwrap_or_default(),
+        free_until: license
+            .and_then(|license| license.pricing.last()?.free_until)
+            .filter(|until| now < *until),
         on_hold_since: hold.map(|hold| hold.since),
     })
 }

@@ -8,7 +8,7 @@
 use domain::answers::DescribedAgreement;
 use domain::fact::{Fact, Told};
 use domain::hour::before;
-use domain::ids::LicenseArn;
+use domain::ids::{AgreementId, LicenseArn};
 use domain::license::derive;
 use jiff::{SignedDuration, Timestamp};
 use marketplace::AgreementError;
@@ -40,13 +40,22 @@ pub enum Scope {
     All,
 }
 
+/// What is done with what stands otherwise than events told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// It is learned.
+    Learned,
+    /// It is only told.
+    Told,
+}
+
 /// What a run of [`App::catch_up`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CatchingUp {
     /// Agreements of our products that AWS listed.
     pub listed: usize,
-    /// Those of which something was learned that no event had told.
-    pub repaired: usize,
+    /// Those of which AWS says something that no event had told.
+    pub repaired: Vec<AgreementId>,
     /// Those whose repair failed; the next run tries again.
     pub failed: usize,
     /// Agreements that lack what identifies them.
@@ -68,13 +77,14 @@ pub enum CatchUpError {
 
 impl App {
     /// Looks at the agreements that AWS lists, and repairs what undelivered
-    /// events left wrong, as far as it gets before the deadline.
+    /// events left wrong, or only tells it, as far as it gets before the deadline.
     ///
     /// # Errors
     /// [`CatchUpError`]: the next run looks at the same again.
     pub async fn catch_up(
         &self,
         scope: Scope,
+        found: Found,
         deadline: Timestamp,
     ) -> Result<CatchingUp, CatchUpError> {
         let began_at = self.clock.now();
@@ -99,14 +109,14 @@ impl App {
                 .await?;
             report_unreadable(&page.incomplete);
             run.unreadable += page.incomplete.len();
-            for found in page.agreements {
+            for agreement in page.agreements {
                 if self.clock.now() >= deadline {
                     return Ok(run);
                 }
-                let is_settled = found.changed_at.is_none_or(|at| at <= settled_by);
-                let described = self.described(found, began_at).filter(|_| is_settled);
-                if let Some(described) = described {
-                    self.compare(described, &mut run).await;
+                let is_settled = agreement.changed_at.is_none_or(|at| at <= settled_by);
+                let described = self.described(agreement, began_at);
+                if let Some(described) = described.filter(|_| is_settled) {
+                    self.compare(described, found, &mut run).await;
                 }
             }
             next = page.next;
@@ -115,7 +125,7 @@ impl App {
                 break;
             }
         }
-        if run.finished && run.failed == 0 {
+        if run.finished && run.failed == 0 && found == Found::Learned {
             let all_at = since.map_or(began_at, |last| last.all_at);
             let caught_up = CaughtUp {
                 changed_at: began_at,
@@ -126,17 +136,17 @@ impl App {
         Ok(run)
     }
 
-    async fn compare(&self, described: DescribedAgreement, run: &mut CatchingUp) {
+    async fn compare(&self, described: DescribedAgreement, found: Found, run: &mut CatchingUp) {
         run.listed += 1;
         let agreement = described.agreement.clone();
-        match self.repair(described).await {
+        match self.repair(described, found).await {
             Ok(false) => {}
             Ok(true) => {
-                run.repaired += 1;
                 tracing::warn!(
                     agreement.id = %agreement,
-                    "an agreement stood otherwise than its events told; it is right again"
+                    "an agreement stands otherwise than its events told"
                 );
+                run.repaired.push(agreement);
             }
             Err(error) => {
                 run.failed += 1;
@@ -151,7 +161,11 @@ impl App {
 
     /// Learns how an agreement stands, if a license would be in another state
     /// with it than without; whether that was so.
-    async fn repair(&self, described: DescribedAgreement) -> Result<bool, DeriveError> {
+    async fn repair(
+        &self,
+        described: DescribedAgreement,
+        found: Found,
+    ) -> Result<bool, DeriveError> {
         let now = described.asked_at;
         let licenses: Vec<LicenseArn> = described.licenses.iter().cloned().collect();
         let fact = Fact::learned(Told::Described(Box::new(described)), now);
@@ -170,7 +184,7 @@ impl App {
                 (None, Some(_)) | (Some(_), None) => true,
             };
         }
-        if is_news {
+        if is_news && found == Found::Learned {
             self.learn(fact, now).await?;
         }
         Ok(is_news)

@@ -15,7 +15,7 @@ use domain::linking::{
 };
 use domain::member::{Member, Role};
 use domain::sign_in::{SignInRefusal, SignedIn};
-use futures_util::future::try_join;
+use futures_util::future::{try_join, try_join_all};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use store::StoreError;
@@ -39,8 +39,11 @@ pub struct LinkChoices {
     pub buyer: AwsAccountId,
     /// Why this sign-in may link nothing at all, whatever the account.
     pub sign_in: Option<SignInRefusal>,
-    /// Every account of the user, in the order of their names.
+    /// Every account of the user: the one that this buyer's subscription paid for
+    /// last, if none of theirs pays for it now, then in the order of their names.
     pub accounts: Vec<LinkChoice>,
+    /// The account that this buyer's subscription paid for last.
+    pub last: Option<AccountId>,
 }
 
 /// An account that a license might be linked to.
@@ -186,13 +189,33 @@ impl App {
             .map(|member| self.choice(member, &license, user, now));
         let choices = stream::iter(choices).buffered(ACCOUNTS_AT_ONCE);
         let mut accounts: Vec<LinkChoice> = choices.try_collect().await?;
-        accounts.sort_by(|a, b| (&a.name, &a.account).cmp(&(&b.name, &b.account)));
+        let last = self.last_account(&license).await?;
+        accounts.sort_by(|a, b| {
+            let rank = |choice: &LinkChoice| last.as_ref() != Some(&choice.account);
+            (rank(a), &a.name, &a.account).cmp(&(rank(b), &b.name, &b.account))
+        });
         Ok(LinkChoices {
+            last,
             license: license.id,
             buyer: license.buyer,
             sign_in: user.may_change_payer(now).err(),
             accounts,
         })
+    }
+
+    /// The account that a license's buyer paid for last, by this license or
+    /// another one that is linked to nothing now: whoever subscribes again most
+    /// often means the same.
+    async fn last_account(&self, license: &License) -> Result<Option<AccountId>, StoreError> {
+        if license.linked.is_some() {
+            return Ok(None);
+        }
+        let bought = self.store.licenses_of_buyer(&license.buyer).await?;
+        let reads = bought.iter().map(|bought| self.store.license(bought));
+        let known = try_join_all(reads).await?;
+        let former = known.into_iter().flatten().filter_map(|known| known.former);
+        let latest = former.max_by_key(|former| former.until);
+        Ok(latest.map(|former| former.account))
     }
 
     /// The same of one account, and the AWS account that would pay; `None` when

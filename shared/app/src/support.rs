@@ -2,6 +2,7 @@
 //! which account a license, an agreement or an AWS account pays for.
 
 pub mod orders;
+mod told;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,8 @@ use store::StoreError;
 
 use crate::App;
 use crate::accounts::AUDIT_SHOWN;
+
+pub use told::{Subject, ToldFact};
 
 /// All that is known of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]

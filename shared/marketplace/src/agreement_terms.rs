@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_marketplaceagreement::types::{
-    AcceptedTerm, ConfigurableUpfrontPricingTermConfiguration, ConfigurableUpfrontRateCardItem,
-};
+use aws_sdk_marketplaceagreement::types::{AcceptedTerm, ConfigurableUpfrontPricingTerm};
 use domain::answers::{AcceptedTerms, Prepaid};
 use domain::ids::{AgreementId, Dimension};
 use jiff::{Span, Timestamp};
@@ -90,6 +88,7 @@ fn read(terms: &mut AcceptedTerms, term: &AcceptedTerm) -> Result<(), &'static s
                 .iter()
                 .map(|item| item.charge_amount().and_then(micros));
             let amounts: Vec<u64> = amounts.collect::<Option<_>>().ok_or("chargeAmount")?;
+            // It says in how many payments the upfront price is paid.
             terms.prepaid = Some(Prepaid {
                 micros: amounts
                     .iter()
@@ -99,46 +98,50 @@ fn read(terms: &mut AcceptedTerms, term: &AcceptedTerm) -> Result<(), &'static s
         }
         AcceptedTerm::FixedUpfrontPricingTerm(term) => {
             let micros = term.price().and_then(micros).ok_or("price")?;
-            // A schedule says in how many payments the same is paid.
             terms.prepaid.get_or_insert(Prepaid {
                 micros,
                 payments: 1,
             });
         }
         AcceptedTerm::ConfigurableUpfrontPricingTerm(term) => {
-            if let Some(chosen) = term.configuration() {
-                let micros = chosen_price(term.rate_cards(), chosen)?;
-                terms.prepaid.get_or_insert(Prepaid {
-                    micros,
-                    payments: 1,
-                });
-            }
+            let micros = upfront(term).ok_or("configuration")?;
+            terms.prepaid.get_or_insert(Prepaid {
+                micros,
+                payments: 1,
+            });
         }
-        _ => {}
+        AcceptedTerm::ByolPricingTerm(_)
+        | AcceptedTerm::LegalTerm(_)
+        | AcceptedTerm::NetPaymentTerm(_)
+        | AcceptedTerm::RecurringPaymentTerm(_)
+        | AcceptedTerm::RenewalTerm(_)
+        | AcceptedTerm::SupportTerm(_)
+        | AcceptedTerm::ValidityTerm(_)
+        | AcceptedTerm::VariablePaymentTerm(_)
+        | _ => {}
     }
     Ok(())
 }
 
-/// What the quantities that a buyer chose cost, each unit at the price of the
-/// duration chosen.
-fn chosen_price(
-    cards: &[ConfigurableUpfrontRateCardItem],
-    chosen: &ConfigurableUpfrontPricingTermConfiguration,
-) -> Result<u64, &'static str> {
-    let of_duration = cards.iter().filter(|card| {
-        let value = card.selector().and_then(|selector| selector.value());
-        value.is_none_or(|value| value == chosen.selector_value())
+/// What a contract costs whose dimensions and length the buyer chose: the price of
+/// each of that length, as many times as they took it. Nothing chosen costs nothing.
+fn upfront(term: &ConfigurableUpfrontPricingTerm) -> Option<u64> {
+    let Some(chosen) = term.configuration() else {
+        return Some(0);
+    };
+    let cards = term.rate_cards().iter();
+    let of_length = cards.filter(|card| {
+        let selector = card.selector().and_then(|selector| selector.value());
+        selector.is_none_or(|length| length == chosen.selector_value())
     });
-    let prices: Vec<_> = of_duration.flat_map(|card| card.rate_card()).collect();
-    let mut sum: u64 = 0;
-    for dimension in chosen.dimensions() {
+    let rates: Vec<_> = of_length.flat_map(|card| card.rate_card()).collect();
+    let costs = chosen.dimensions().iter().map(|dimension| {
         let key = Some(dimension.dimension_key());
-        let item = prices.iter().find(|item| item.dimension_key() == key);
-        let price = item.and_then(|item| micros(item.price()?)).ok_or("price")?;
-        let units = u64::try_from(dimension.dimension_value()).map_err(|_| "dimensionValue")?;
-        sum = sum.saturating_add(price.saturating_mul(units));
-    }
-    Ok(sum)
+        let rate = rates.iter().find(|rate| rate.dimension_key() == key)?;
+        let units = u64::try_from(dimension.dimension_value()).ok()?;
+        micros(rate.price()?)?.checked_mul(units)
+    });
+    costs.sum()
 }
 
 /// A price such as `0.0495` in millionths; digits beyond these round half up.

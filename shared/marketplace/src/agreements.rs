@@ -241,7 +241,9 @@ fn ended(status: &AgreementStatus) -> Option<EndedStatus> {
         AgreementStatus::Terminated => Some(EndedStatus::Terminated),
         AgreementStatus::Renewed => Some(EndedStatus::Renewed),
         AgreementStatus::Replaced => Some(EndedStatus::Replaced),
-        other => Some(EndedStatus::Unrecognized(other.as_str().to_owned())),
+        other @ (AgreementStatus::RolledBack | AgreementStatus::Superseded | _) => {
+            Some(EndedStatus::Unrecognized(other.as_str().to_owned()))
+        }
     }
 }
 

@@ -49,11 +49,6 @@ pub(crate) fn text(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// A number of one or two bytes in CBOR.
-pub(crate) fn number(number: u16) -> Vec<u8> {
-    [&[0x19], &number.to_be_bytes()[..]].concat()
-}
-
 /// A list in CBOR.
 pub(crate) fn list(items: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = vec![0x80 | u8::try_from(items.len()).unwrap()];

@@ -186,6 +186,39 @@ async fn what_changed_since_it_was_shown_is_a_conflict_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn who_subscribes_again_is_offered_the_account_that_they_paid_for_last_first() {
+    let world = World::new().await;
+    let first = world.account("alpha", &["ada"]).await;
+    let paid_for = world.account("omega", &["ada"]).await;
+    let bought = world.subscribe(BUYER).await;
+    world.deliver().await;
+    let session = world.begin(&bought.registration_token).await;
+    world.link(&session, "ada", &paid_for).await;
+    world
+        .aws
+        .cancel_agreement(&bought.agreement_id)
+        .await
+        .unwrap();
+    world.deliver().await;
+    assert_eq!(standing(&world, &paid_for).await, Standing::Expired);
+
+    let offered = async |buyer: &str| {
+        let (_, session) = world.register(buyer).await;
+        let choices = world.app.link_choices(&session, &world.user("ada")).await;
+        choices.unwrap()
+    };
+    let again = offered(BUYER).await;
+    assert_eq!(again.last.as_ref(), Some(&paid_for));
+    let order: Vec<_> = again.accounts.iter().map(|one| &one.account).collect();
+    assert_eq!(order, [&paid_for, &first]);
+    // It is asked for, not done.
+    assert_eq!(standing(&world, &paid_for).await, Standing::Expired);
+    // Another AWS account's order is that of the names.
+    let others = offered("111111111111").await;
+    assert_eq!((others.last, &others.accounts[0].account), (None, &first));
+}
+
+#[tokio::test]
 async fn an_account_that_the_user_is_not_a_member_of_is_named_only_in_part() {
     let world = World::new().await;
     let north = world.account("north", &["ada"]).await;

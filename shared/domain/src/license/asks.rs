@@ -91,7 +91,7 @@ pub(super) fn asks(
             ..Asks::default()
         },
         LicenseStatus::Active { .. } => Asks {
-            agreement: term.filter(|_| !has_heir).and_then(|term| about_end(term)),
+            agreement: term.filter(|_| !has_heir).and_then(about_end),
             terms: agreement.and_then(|agreement| about_terms(agreement, facts)),
             entitlements: about_entitlements(license, facts),
         },

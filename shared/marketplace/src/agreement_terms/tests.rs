@@ -1,7 +1,7 @@
 use domain::money::Usd;
 
 use super::*;
-use crate::testing::{Answer, Aws, list, map, number, text};
+use crate::testing::{Answer, Aws, list, map, text};
 
 fn rate(dimension: &str, price: &str) -> Vec<u8> {
     map(&[("dimensionKey", text(dimension)), ("price", text(price))])
@@ -68,36 +68,6 @@ async fn a_private_offers_rates_schedule_and_trial_are_read_from_all_pages() {
 }
 
 #[tokio::test]
-async fn a_contract_of_chosen_quantities_is_prepaid_at_the_price_of_its_duration() {
-    let card = |duration, price| {
-        let selector = map(&[("type", text("Duration")), ("value", text(duration))]);
-        map(&[
-            ("selector", selector),
-            ("rateCard", list(&[rate("medium_hours", price)])),
-        ])
-    };
-    let chosen = map(&[
-        ("dimensionKey", text("medium_hours")),
-        ("dimensionValue", number(1_000)),
-    ]);
-    let configuration = map(&[
-        ("selectorValue", text("P12M")),
-        ("dimensions", list(&[chosen])),
-    ]);
-    let term = map(&[
-        (
-            "rateCards",
-            list(&[card("P1M", "0.05"), card("P12M", "0.03")]),
-        ),
-        ("configuration", configuration),
-    ]);
-    let term = map(&[("configurableUpfrontPricingTerm", term)]);
-    let terms = ask(&Aws::answering([page(&[term], None)])).await.unwrap();
-    let prepaid = terms.prepaid.unwrap();
-    assert_eq!((prepaid.micros, prepaid.payments), (30_000_000, 1));
-}
-
-#[tokio::test]
 async fn rates_in_another_currency_are_no_rates_in_dollars() {
     let aws = Aws::answering([page(&[usage_based("EUR", &[rate("medium", "0.01")])], None)]);
     let terms = ask(&aws).await.unwrap();
@@ -131,4 +101,34 @@ fn a_trials_length_is_in_days_or_weeks() {
     assert_eq!(days("P2W"), Some(14));
     assert_eq!(days("P1M"), None);
     assert_eq!(days("soon"), None);
+}
+
+#[tokio::test]
+async fn a_contract_whose_length_and_amounts_the_buyer_chose_costs_what_they_chose() {
+    let card = |length, price| {
+        map(&[
+            ("selector", map(&[("value", text(length))])),
+            ("rateCard", list(&[rate("medium_hours", price)])),
+        ])
+    };
+    let chosen = map(&[
+        ("dimensionKey", text("medium_hours")),
+        ("dimensionValue", vec![0x19, 0x03, 0xe8]),
+    ]);
+    let configuration = map(&[
+        ("selectorValue", text("P12M")),
+        ("dimensions", list(&[chosen])),
+    ]);
+    let term = map(&[
+        (
+            "rateCards",
+            list(&[card("P1M", "0.02"), card("P12M", "0.01")]),
+        ),
+        ("configuration", configuration),
+    ]);
+    let term = map(&[("configurableUpfrontPricingTerm", term)]);
+    let aws = Aws::answering([page(&[term], None)]);
+    let prepaid = ask(&aws).await.unwrap().prepaid.unwrap();
+    // 1,000 units at a cent.
+    assert_eq!((prepaid.micros, prepaid.payments), (10_000_000, 1));
 }

@@ -222,6 +222,7 @@ fn agreement(payer: &PayerView) -> Markup {
     html! {
         @if let Some(agreement) = &payer.agreement { dt { "Agreement" } dd { code { (agreement) } } }
         @if let Some(offer) = &payer.offer { dt { "Offer" } dd { code { (offer) } } }
+        @if let Some(until) = payer.free_until { dt { "Free trial" } dd { "AWS charges nothing for usage until " (time(until)) } }
         @match payer.agreement_ends_at {
             // AWS writes the year 9999 for an agreement without an end.
             Some(end) if end.as_second() < FAR_AHEAD_S => {

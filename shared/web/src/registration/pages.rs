@@ -148,7 +148,7 @@ pub(super) fn choose(choices: &LinkChoices, csrf: &str, key: &str) -> Markup {
             div.note { strong { "You have no account yet" } p { "Open one below; it takes a moment." } }
         } @else {
             ul.choices aria-label="Your accounts" {
-                @for choice in &choices.accounts { (choice_item(choice)) }
+                @for choice in &choices.accounts { (choice_item(choice, choices.last.as_ref() == Some(&choice.account))) }
             }
         }
         @if choices.sign_in.is_none() {
@@ -205,10 +205,11 @@ pub(super) fn take_over(site: &Site, secret: &SessionSecret, csrf: &str) -> Mark
     }
 }
 
-fn choice_item(choice: &LinkChoice) -> Markup {
+fn choice_item(choice: &LinkChoice, was_last: bool) -> Markup {
     html! {
         li.choice data-account=(choice.account) aria-disabled=[choice.outcome.is_err().then_some("true")] {
             h2 { (choice.name) " " (words::badge(choice.standing)) }
+            @if was_last { p.small.muted { "A subscription of this AWS account paid for it last." } }
             @match &choice.outcome {
                 Ok(Proposal { consequence: ShownConsequence::AlreadyLinked, .. }) => {
                     p { "The subscription is linked to this account already." }

@@ -8,7 +8,7 @@ mod pages;
 
 use std::collections::BTreeSet;
 
-use app::support::LicenseFile;
+use app::support::{LicenseFile, Subject};
 use axum::Router;
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::StatusCode;
@@ -32,6 +32,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/support", get(search))
         .route("/support/accounts/{account}", get(account))
         .route("/support/licenses/{license}", get(license))
+        .route("/support/told", get(told))
         .route(
             "/support/unlink",
             get(orders::ask_unlink).post(orders::unlink),
@@ -159,6 +160,19 @@ async fn license(
     let file = state.app.license_file(&id).await?.ok_or_else(not_found)?;
     let body = pages::license(&file);
     Ok(show(&state, &support, "License", &body).await)
+}
+
+/// What AWS told of an agreement or a license, or on a day what names neither.
+async fn told(
+    Extract(state): Extract<State>,
+    support: Support,
+    Query(sought): Query<Sought>,
+) -> Result<Response, Problem> {
+    let sought = sought.q.unwrap_or_default();
+    let subject = Subject::parse(sought.trim()).ok_or_else(not_found)?;
+    let told = state.app.told_of(&subject).await?;
+    let body = pages::told(&sought, &told);
+    Ok(show(&state, &support, "What AWS told", &body).await)
 }
 
 fn not_found() -> Problem {

@@ -2,7 +2,7 @@
 //! which support changes who pays.
 
 use app::support::orders::{OrderConsequence, OrderView, RequestView};
-use app::support::{AccountFile, LicenseFile, Paid};
+use app::support::{AccountFile, LicenseFile, Paid, ToldFact};
 use domain::account::AccountName;
 use domain::ids::{AccountId, AwsAccountId};
 use domain::license::{License, LicenseStatus};
@@ -32,6 +32,15 @@ pub(super) fn search(found: Option<&Found>, requests: &[SupportRequest]) -> Mark
             div.actions { button type="submit" { "Look up" } }
         }
         @if let Some(found) = found { (results(found)) }
+        form.card method="get" action="/support/told" aria-labelledby="events" {
+            h2 #events { "What AWS told" }
+            div.field {
+                label for="told" { "Agreement, license or day" }
+                input #told type="text" name="q" required maxlength="256" autocomplete="off" aria-describedby="told-hint";
+                p.hint #told-hint { code { "agmt-…" } ", " code { "l-…" } ", or a day such as " code { "2026-11-22" } " for what names neither. Also what changes nothing, and why." }
+            }
+            div.actions { button.quiet type="submit" { "Show" } }
+        }
         @if !requests.is_empty() { (waiting(requests)) }
     }
 }
@@ -213,7 +222,11 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
                     dt { "Agreement" } dd { @match &license.agreement { Some(agreement) => code { (agreement) }, None => "not known yet" } }
                     @if let Some(offer) = &license.offer { dt { "Offer" } dd { code { (offer) } } }
                     @if let Some(end) = license.agreement_ends_at { dt { "Agreement’s end" } dd { (time(end)) } }
+                    @if let Some(succession) = &license.succession {
+                        dt { "Goes on as" } dd { a href={ "/support/licenses/" (succession.license) } { (succession.license) } ", since " (time(succession.at)) }
+                    }
                 }
+                div.actions { a.button.quiet href={ "/support/told?q=" (license.id) } { "What AWS told" } }
             }
             section.card aria-labelledby="transfer" {
                 h2 #transfer { "Link it to another account" }
@@ -240,6 +253,35 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
                             tr {
                                 th scope="row" data-label="Account" { a href={ "/support/accounts/" (link.account) } { (link.account) } }
                                 (interval(link))
+                            }
+                        } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What AWS told, and why some of it changes nothing.
+pub(super) fn told(sought: &str, told: &[ToldFact]) -> Markup {
+    html! {
+        nav.crumbs aria-label="Where you are" { a href="/support" { "Support" } " / What AWS told" }
+        div.head { h1 { "What AWS told" } }
+        section.card aria-labelledby="told" {
+            h2 #told { code { (sought) } }
+            @if told.is_empty() {
+                p { "Nothing." }
+            } @else {
+                div.scroll tabindex="0" role="group" aria-labelledby="told" {
+                    table.stack {
+                        thead { tr { th scope="col" { "When (UTC)" } th scope="col" { "What" } th scope="col" { "Of" } th scope="col" { "Learned (UTC)" } th scope="col" { "Changes nothing, because" } } }
+                        tbody { @for told in told {
+                            tr {
+                                th scope="row" data-label="When (UTC)" { (time_in_table(told.at)) }
+                                td.wrap data-label="What" { (told.what) }
+                                td.wrap data-label="Of" { @match &told.about { Some(about) => code { (about) }, None => "–" } }
+                                td data-label="Learned (UTC)" { (time_in_table(told.learned_at)) }
+                                td.wrap data-label="Changes nothing, because" { @match told.disregarded { Some(why) => (why), None => "–" } }
                             }
                         } }
                     }

@@ -8,6 +8,7 @@ use domain::hour::Hour;
 use domain::ids::Dimension;
 use domain::ledger::included::Included;
 use domain::license::{Pricing, pricing_at};
+use domain::member::Role;
 use domain::money::Usd;
 use maud::{Markup, html};
 
@@ -69,7 +70,13 @@ fn terms(page: &Page<'_>, pricing: &Pricing) -> Markup {
     let mut rates: Vec<(&Dimension, &u64)> = terms.rates.iter().collect();
     rates.sort_by_key(|(dimension, _)| place(page.catalog, dimension));
     html! {
-        h3 { "Agreement " span.num { (terms.agreement) } ", since " (time(pricing.from)) }
+        h3 {
+            @match page.view.role {
+                Role::FullAccess => { "Agreement " span.num { (terms.agreement) } }
+                Role::ReadOnly => { "Agreement" }
+            }
+            ", since " (time(pricing.from))
+        }
         @if let Some(until) = pricing.free_until {
             @if page.view.as_of < until { p { strong { "Free trial" } " until " (time(until)) ": usage is metered, and AWS charges nothing for it. These rates follow." } }
             @else { p { "The free trial ended " (time(until)) "." } }

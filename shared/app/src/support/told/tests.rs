@@ -1,0 +1,88 @@
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{World, license_of};
+
+/// The events of a purchase, the first changed before it is delivered.
+async fn purchase(change: impl Fn(&mut Value)) -> (World, String, Vec<ToldFact>) {
+    let world = World::new().await;
+    let bought = world.subscribe("999988887777").await;
+    for mut event in world.take_events() {
+        change(&mut event);
+        world.record(&event).await;
+    }
+    let subject = Subject::parse(&bought.agreement_id).unwrap();
+    let told = world.app.told_of(&subject).await.unwrap();
+    (world, license_of(&bought).to_string(), told)
+}
+
+#[tokio::test]
+async fn support_sees_all_that_aws_told_of_an_agreement_and_of_its_license() {
+    let (world, license, told) = purchase(|_| {}).await;
+    let what: Vec<&str> = told.iter().map(|told| told.what.as_str()).collect();
+    assert_eq!(what.len(), 2);
+    assert!(
+        what.contains(&"Purchase Agreement Created - Proposer"),
+        "{what:?}"
+    );
+    assert!(told.iter().all(|told| told.disregarded.is_none()));
+    let of_license = Subject::parse(&license).unwrap();
+    assert_eq!(world.app.told_of(&of_license).await.unwrap(), told);
+}
+
+#[tokio::test]
+async fn support_sees_what_was_kept_and_changes_nothing_with_the_reason() {
+    for (member, value, why) in [
+        (
+            "/account",
+            json!("000000000001"),
+            Disregarded::AnotherSeller,
+        ),
+        ("/version", json!("1"), Disregarded::UnknownVersion),
+    ] {
+        let (_, _, told) =
+            purchase(|event| *event.pointer_mut(member).unwrap() = value.clone()).await;
+        assert!(!told.is_empty());
+        assert!(
+            told.iter().all(|told| told.disregarded == Some(why)),
+            "{told:?}"
+        );
+    }
+    let other = |event: &mut Value| {
+        if let Some(code) = event.pointer_mut("/detail/product/code") {
+            *code = json!("another");
+        }
+    };
+    let (_, _, told) = purchase(other).await;
+    let passed_over = told.iter().filter_map(|told| told.disregarded);
+    assert_eq!(
+        passed_over.collect::<Vec<_>>(),
+        [Disregarded::AnotherProduct]
+    );
+}
+
+#[tokio::test]
+async fn what_names_neither_is_found_by_its_day() {
+    let world = World::new().await;
+    world.subscribe("999988887777").await;
+    for mut event in world.take_events() {
+        event["detail"]["agreement"]["id"] = json!("");
+        event["detail"]["license"] = json!({});
+        world.record(&event).await;
+    }
+    let day = world.now().strftime("%Y-%m-%d").to_string();
+    let told = world
+        .app
+        .told_of(&Subject::parse(&day).unwrap())
+        .await
+        .unwrap();
+    assert!(!told.is_empty());
+    assert!(
+        told.iter()
+            .all(|told| told.disregarded == Some(Disregarded::WithoutIds))
+    );
+    let next = world.now() + SignedDuration::from_hours(24);
+    let next = Subject::parse(&next.strftime("%Y-%m-%d").to_string()).unwrap();
+    assert_eq!(world.app.told_of(&next).await.unwrap(), []);
+}
