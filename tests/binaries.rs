@@ -37,7 +37,7 @@ use crate::project;
 use crate::roles::Gate;
 use lambda::{Answer, Payload, invoke, process, serve};
 
-/// Every setting that has no default.
+/// Every setting that has no default, and one that has.
 const SETTINGS: &[(&str, &str)] = &[
     ("AWS_REGION", "us-east-1"),
     ("SUBSCRIPTIONS_TABLE", "Subscriptions"),
@@ -54,6 +54,8 @@ const SETTINGS: &[(&str, &str)] = &[
         "SIGN_IN_CLIENT_SECRET_ARN",
         "arn:aws:secretsmanager:us-east-1:111122223333:secret:sign-in-AbCdEf",
     ),
+    // Without one there would be no feeds to read.
+    ("DATA_FEEDS_BUCKET", "seller-data-feeds"),
 ];
 
 /// AWS, and the seller's pages, which the binaries do not serve by themselves.
@@ -199,6 +201,11 @@ async fn the_catching_up_binary_answers_its_payloads() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_check_binary_answers_its_payloads() {
     check("ledger-check", &["not-a-schedule.json"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reconciliation_binary_answers_its_payloads() {
+    check("reconciliation", &["not-a-schedule.json"]).await;
 }
 
 /// A payload of the usage-intake function, about another hour.
@@ -351,6 +358,7 @@ fn reads(function: &str, setting: &Setting) -> bool {
         Scope::Every => true,
         Scope::Site => matches!(function, "registration" | "console" | "usage-intake"),
         Scope::SignIn => matches!(function, "registration" | "console"),
+        Scope::Reconciliation => function == "reconciliation",
     }
 }
 

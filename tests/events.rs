@@ -74,6 +74,10 @@ impl Functions {
             "ledger-check" => {
                 told(ledger_check::handle(app, &Metrics::Nowhere, &payload, deadline).await)
             }
+            "reconciliation" => {
+                let (sources, metrics) = (&self.stack.sources, Metrics::Nowhere);
+                told(reconciliation::handle(app, sources, &metrics, &payload, deadline).await)
+            }
             "catching-up" => told(catching_up::handle(app, &payload, deadline).await),
             "grace-expiry" => told(grace_expiry::handle(app, &payload, deadline).await),
             other => panic!("events/{other}: there is no such function"),

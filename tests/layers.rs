@@ -20,7 +20,8 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
         "web" => &["app", "domain", "store"],
         "runtime" => &["app", "domain", "marketplace", "store"],
         "catching-up" | "console" | "grace-expiry" | "ledger-check" | "marketplace-events"
-        | "registration" | "usage-intake" | "usage-posting" | "usage-submission" => FUNCTION,
+        | "reconciliation" | "registration" | "usage-intake" | "usage-posting"
+        | "usage-submission" => FUNCTION,
         "local" => &[
             "app",
             "catching-up",
@@ -30,6 +31,7 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
             "grace-expiry",
             "ledger-check",
             "marketplace-events",
+            "reconciliation",
             "registration",
             "runtime",
             "store",

@@ -18,6 +18,7 @@ mod linking;
 mod project;
 mod readme;
 mod reads;
+mod reconciliation;
 mod roles;
 mod stories;
 mod template;

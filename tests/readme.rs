@@ -21,4 +21,9 @@ fn the_readme_names_every_metric_and_their_namespace() {
         let named = format!("`{}`", metric.name);
         assert!(readme.contains(&named), "{named}");
     }
+    let compared = app::reconciliation::Reconciled::default();
+    for metric in reconciliation::figures(&compared, None) {
+        let named = format!("`{}`", metric.name);
+        assert!(readme.contains(&named), "{named}");
+    }
 }

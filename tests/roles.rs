@@ -12,6 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use fake_aws::DATA_FEEDS_BUCKET;
 use serde_json::{Value, json};
 
 use crate::project;
@@ -161,6 +162,24 @@ fn calls(function: &str) -> &'static [(&'static str, &'static [&'static str])] {
             ),
             ("ScheduleDeadLetters.Arn", &["sqs:SendMessage"]),
         ],
+        // It reads what we have billed and what AWS says, and keeps what it found.
+        "reconciliation" => &[
+            (
+                "Subscriptions.Arn",
+                &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            ),
+            ("Usage.Arn", &["dynamodb:Query"]),
+            ("*", &["aws-marketplace:ListAgreementInvoiceLineItems"]),
+            (
+                "arn:${AWS::Partition}:s3:::${DataFeedsBucket}",
+                &["s3:ListBucket"],
+            ),
+            (
+                "arn:${AWS::Partition}:s3:::${DataFeedsBucket}/*",
+                &["s3:GetObject"],
+            ),
+            ("ScheduleDeadLetters.Arn", &["sqs:SendMessage"]),
+        ],
         other => panic!("what does {other} call?"),
     }
 }
@@ -194,6 +213,8 @@ fn allowed_by(role: &Value) -> BTreeSet<Grant> {
     let mut allowed = BTreeSet::new();
     for policy in properties["Policies"].as_array().unwrap() {
         for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            // One that holds under a condition is as good as any.
+            let statement = statement["Fn::If"].get(1).unwrap_or(statement);
             assert_eq!(statement["Effect"], "Allow");
             for action in texts(&statement["Action"]) {
                 for resource in texts(&statement["Resource"]) {
@@ -287,6 +308,13 @@ async fn check(State(gate): State<Gate>, request: Request, next: Next) -> Respon
 
 /// What IAM asks for before it lets a call through.
 fn needed(target: &str, body: &Value) -> Vec<Grant> {
+    if let Some(key) = target.strip_prefix(&format!("/{DATA_FEEDS_BUCKET}")) {
+        let bucket = "arn:${AWS::Partition}:s3:::${DataFeedsBucket}";
+        return vec![match key.trim_matches('/') {
+            "" => ("s3:ListBucket".to_owned(), bucket.to_owned()),
+            _ => ("s3:GetObject".to_owned(), format!("{bucket}/*")),
+        }];
+    }
     let (service, operation) = target.rsplit_once(['.', '/']).unwrap();
     let on_table = |action: &str, item: &Value| {
         let table = item["TableName"].as_str().unwrap();

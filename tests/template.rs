@@ -86,6 +86,8 @@ fn wanted_variables(name: &str) -> BTreeSet<String> {
         &[Scope::Every, Scope::Site, Scope::SignIn]
     } else if main.contains("runtime::start_site()") {
         &[Scope::Every, Scope::Site]
+    } else if main.contains("runtime::start_reconciliation()") {
+        &[Scope::Every, Scope::Reconciliation]
     } else {
         assert!(
             main.contains("runtime::start()"),

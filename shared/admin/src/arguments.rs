@@ -1,5 +1,7 @@
 //! The command line, parsed into the domain's types.
 
+use std::path::PathBuf;
+
 use app::support::Subject;
 use clap::{Args, Parser, Subcommand};
 use domain::hour::Hour;
@@ -9,6 +11,7 @@ use domain::ids::{
 };
 use domain::ledger::record::Finding;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 /// What an operator looks up and decides.
 ///
@@ -153,6 +156,18 @@ pub enum Command {
     Hold(HoldCommand),
     /// List what would be sent now; freezes nothing and sends nothing
     DryRun,
+    /// Compare what was billed with what AWS has; sends nothing
+    ///
+    /// Without DAY: the last five days and, from the 3rd of a month until the 9th,
+    /// last month's amounts.
+    Reconcile {
+        /// A UTC day that is over, such as 2026-11-22
+        #[arg(value_parser = crate::reconcile::day)]
+        day: Option<Date>,
+        /// Compare the month of DAY, or the last, and write what AWS may be asked to give back
+        #[arg(long, value_name = "FILE")]
+        adjustments: Option<PathBuf>,
+    },
     /// Set what a contract with consumption covers in a period
     Include {
         /// The license's id or ARN

@@ -14,10 +14,12 @@ pub mod surroundings;
 
 mod change;
 mod look;
+mod reconcile;
 mod refused;
 mod words;
 
 use app::App;
+use app::reconciliation::Sources;
 use arguments::{Arguments, Command, ConsentFlags, HoldCommand};
 use change::Change;
 
@@ -42,6 +44,7 @@ pub enum Consent {
 /// [`Refused`] says what is in the way and what to do next.
 pub async fn run(
     app: &App,
+    sources: &Sources,
     arguments: &Arguments,
     ask: impl FnOnce(&str) -> Consent,
 ) -> Result<String, Refused> {
@@ -59,6 +62,9 @@ pub async fn run(
             let records = app.dry_run().await?;
             let (controls, held) = (app.controls().await?, app.held().await?);
             return Ok(words::to_be_sent(&records, &controls, &held.items));
+        }
+        Command::Reconcile { day, adjustments } => {
+            return reconcile::reconcile(app, sources, day, adjustments.as_deref()).await;
         }
         Command::Account { account, at } => return look::account(app, &account, at).await,
         Command::License { license } => return look::license(app, &license).await,

@@ -26,12 +26,12 @@ async fn main() -> ExitCode {
 }
 
 async fn done(arguments: &Arguments) -> Result<String, Box<dyn Error>> {
-    let app = if arguments.local {
+    let (app, sources) = if arguments.local {
         surroundings::local(arguments.aws_port)?
     } else {
         surroundings::aws()?
     };
-    Ok(admin::run(&app, arguments, ask).await?)
+    Ok(admin::run(&app, &sources, arguments, ask).await?)
 }
 
 /// Shows what will be done and asks at the terminal; only the whole word is an agreement.

@@ -26,6 +26,11 @@ pub enum Refused {
     /// The instants cannot be what they should be.
     #[error("{0}: nothing was changed")]
     Instants(&'static str),
+    /// A file could not be written.
+    #[error(
+        "{0} could not be written: nothing was sent to AWS, and the same command may be given again"
+    )]
+    NotWritten(String, #[source] std::io::Error),
     /// A product's sending is not stopped: what a restored table forgot could be sent again meanwhile.
     #[error(
         "the sending of {0} is not stopped in this table: nothing was changed; `admin stop {0}` first"

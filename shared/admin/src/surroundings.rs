@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use app::reconciliation::Sources;
 use jiff::Timestamp;
 use runtime::aws::Clients;
 use runtime::clock::SystemClock;
@@ -34,7 +35,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// [`StartError::Settings`]
-pub fn aws() -> Result<App, StartError> {
+pub fn aws() -> Result<(App, Sources), StartError> {
     let clock = SystemClock::default();
     over(&settings::variable, Signing::FromEnvironment, clock)
 }
@@ -43,7 +44,7 @@ pub fn aws() -> Result<App, StartError> {
 ///
 /// # Errors
 /// [`StartError`]
-pub fn local(port: u16) -> Result<App, StartError> {
+pub fn local(port: u16) -> Result<(App, Sources), StartError> {
     let clock = SystemClock::default();
     clock.told(now(port).map_err(|source| StartError::Local { port, source })?);
     let url = format!("http://127.0.0.1:{port}");
@@ -62,6 +63,7 @@ pub(crate) fn local_setting(name: &str) -> Option<&'static str> {
         "USAGE_TABLE" => Some("Usage"),
         "SELLER_ACCOUNT" => Some("111122223333"),
         "PRODUCT_CODES" => Some("8k2m4n6p7q9r1s3t5v7w9x0yz"),
+        "DATA_FEEDS_BUCKET" => Some("seller-data-feeds"),
         "PRODUCT_IDS" => Some("prod-fakeprotect7xq4"),
         _ => None,
     }
@@ -71,18 +73,20 @@ fn over(
     variable: &dyn Fn(&str) -> Option<String>,
     signing: Signing,
     clock: SystemClock,
-) -> Result<App, StartError> {
+) -> Result<(App, Sources), StartError> {
     let mut reader = Reader::new(variable);
-    let settings = reader.settings();
-    let mut settings = reader.finish(settings)?;
+    let (settings, data_feeds) = (reader.settings(), reader.data_feeds());
+    let (mut settings, data_feeds) = reader.finish(settings.zip(data_feeds))?;
     settings.aws.signing = signing;
     let clients = Clients::new(&settings.aws).dating(&clock);
-    Ok(App {
+    let sources = clients.sources(&settings.aws, data_feeds);
+    let app = App {
         store: Store::new(clients.dynamodb.clone(), settings.tables),
         marketplace: clients.marketplace(),
         clock: Arc::new(clock),
         settings: settings.app,
-    })
+    };
+    Ok((app, sources))
 }
 
 /// What time it is for the local stack.

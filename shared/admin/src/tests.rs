@@ -1,5 +1,6 @@
 //! Every command on the embedded DynamoDB, without a terminal.
 
+mod reconcile;
 mod world;
 
 use std::sync::Arc;
@@ -84,6 +85,8 @@ fn the_local_stacks_settings_are_whole_and_the_fakes() {
     let fake = fake_aws::Config::default();
     assert_eq!(local_setting("SELLER_ACCOUNT"), Some(&*fake.seller_account));
     assert_eq!(local_setting("PRODUCT_CODES"), Some(&*fake.product_code));
+    let bucket = local_setting("DATA_FEEDS_BUCKET");
+    assert_eq!(bucket, Some(fake_aws::DATA_FEEDS_BUCKET));
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ pub mod not_cloud;
 mod notices;
 pub mod prices;
 pub mod reading;
+pub mod reconciliation;
 pub mod registration;
 mod secret;
 pub mod sign_in;

@@ -34,6 +34,7 @@ pub mod outbound;
 pub mod packing;
 pub mod policy;
 pub mod quantity;
+pub mod reconciliation;
 pub mod registration;
 pub mod service_kind;
 pub mod sign_in;

@@ -22,6 +22,24 @@ impl Usd {
         Self(micros)
     }
 
+    /// Reads a decimal such as `12`, `0.011` or `1.060000`. `None` for anything
+    /// else: an exponent, a sign, a fraction of a millionth, too much.
+    pub fn parse(text: &str) -> Option<Self> {
+        let micros = decimal(text, 6)?;
+        Some(Self(micros))
+    }
+
+    /// The amount in millionths of a dollar.
+    pub const fn micros(self) -> u64 {
+        self.0
+    }
+
+    /// This amount for each of so many hundredths of a unit, rounded down.
+    #[must_use]
+    pub const fn times_hundredths(self, hundredths: u64) -> Self {
+        Self(self.0.saturating_mul(hundredths) / 100)
+    }
+
     /// This amount for each of so many.
     #[must_use]
     pub const fn times(self, count: u64) -> Self {
@@ -44,6 +62,21 @@ impl Usd {
     pub const fn cents(self) -> u64 {
         self.0.saturating_add(MICROS_PER_CENT / 2) / MICROS_PER_CENT
     }
+}
+
+/// A decimal number in units of its last place, of so many places: `1.5` of
+/// two is 150. `None` when it is none, has a finer part, or is too large.
+pub(crate) fn decimal(text: &str, places: usize) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let (kept, finer) = fraction.split_at(fraction.len().min(places));
+    if finer.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    format!("{whole}{kept:0<places$}").parse().ok()
 }
 
 impl Sum for Usd {
@@ -80,6 +113,39 @@ mod tests {
         ] {
             assert_eq!(Usd::from_micros(micros).to_string(), text);
         }
+    }
+
+    #[test]
+    fn an_amount_is_read_exactly_or_not_at_all() {
+        for (text, micros) in [
+            ("0", 0),
+            ("12", 12_000_000),
+            ("0.011", 11_000),
+            ("1.06000000", 1_060_000),
+            ("18446744073709.551615", u64::MAX),
+        ] {
+            assert_eq!(Usd::parse(text), Some(Usd::from_micros(micros)), "{text}");
+        }
+        for text in [
+            "",
+            ".5",
+            "5.",
+            "-1",
+            "+1",
+            "1e3",
+            "1,000",
+            "0.0000001",
+            "18446744073710",
+        ] {
+            assert_eq!(Usd::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_of_a_unit_is_never_rounded_up() {
+        let rate = Usd::from_micros(11_001);
+        assert_eq!(rate.times_hundredths(250), Usd::from_micros(27_502));
+        assert_eq!(rate.times_hundredths(200), rate.times(2));
     }
 
     #[test]

@@ -29,6 +29,7 @@ enum Operation {
     SearchAgreements,
     GetAgreementTerms,
     GetAgreementEntitlements,
+    ListAgreementInvoiceLineItems,
     GetSecretValue,
 }
 
@@ -42,6 +43,9 @@ impl Operation {
             ("AWSMPEntitlementService", "GetEntitlements") => Operation::GetEntitlements,
             ("AWSMPCommerceService_v20200301", "DescribeAgreement") => Operation::DescribeAgreement,
             ("AWSMPCommerceService_v20200301", "SearchAgreements") => Operation::SearchAgreements,
+            ("AWSMPCommerceService_v20200301", "ListAgreementInvoiceLineItems") => {
+                Operation::ListAgreementInvoiceLineItems
+            }
             ("AWSMPCommerceService_v20200301", "GetAgreementTerms") => Operation::GetAgreementTerms,
             ("AWSMPCommerceService_v20200301", "GetAgreementEntitlements") => {
                 Operation::GetAgreementEntitlements
@@ -60,6 +64,7 @@ impl Operation {
             Operation::SearchAgreements => "SearchAgreements",
             Operation::GetAgreementTerms => "GetAgreementTerms",
             Operation::GetAgreementEntitlements => "GetAgreementEntitlements",
+            Operation::ListAgreementInvoiceLineItems => "ListAgreementInvoiceLineItems",
             Operation::GetSecretValue => "GetSecretValue",
         }
     }
@@ -73,6 +78,7 @@ impl Operation {
             Operation::GetEntitlements => "com.amazonaws.marketplaceentitlementservice",
             Operation::DescribeAgreement
             | Operation::SearchAgreements
+            | Operation::ListAgreementInvoiceLineItems
             | Operation::GetAgreementTerms
             | Operation::GetAgreementEntitlements => "com.amazonaws.marketplaceagreement",
             Operation::GetSecretValue => "com.amazonaws.secretsmanager",
@@ -87,6 +93,7 @@ impl Operation {
             | Operation::GetEntitlements => "InternalServiceErrorException",
             Operation::DescribeAgreement
             | Operation::SearchAgreements
+            | Operation::ListAgreementInvoiceLineItems
             | Operation::GetAgreementTerms
             | Operation::GetAgreementEntitlements => "InternalServerException",
             Operation::GetSecretValue => "InternalServiceError",
@@ -177,7 +184,7 @@ async fn dynamodb(fake: &FakeAws, operation: dynamodb::Operation, body: &[u8]) -
 
 /// Keeps a caller waiting in real time, as a fault wants it.
 #[expect(clippy::disallowed_methods, reason = "a fault delays an answer")]
-async fn delay(by: Duration) {
+pub(crate) async fn delay(by: Duration) {
     tokio::time::sleep(by).await;
 }
 
@@ -257,6 +264,9 @@ fn serve(
         Operation::SearchAgreements => inner.search_agreements(request, fault),
         Operation::GetAgreementTerms => inner.get_agreement_terms(request, fault),
         Operation::GetAgreementEntitlements => inner.get_agreement_entitlements(request, fault),
+        Operation::ListAgreementInvoiceLineItems => {
+            inner.list_agreement_invoice_line_items(request, fake.now(), fault)
+        }
         Operation::GetSecretValue => inner.get_secret_value(request),
     }
 }

@@ -16,11 +16,12 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use self::request::{
-    AgreementRequest, AmendmentRequest, ClockRequest, FaultRequest, NoticeRequest, RenewalRequest,
-    TokenRequest, instant, optional_instant, read,
+    AgreementRequest, AmendmentRequest, ClockRequest, DAY, DataFeedFileRequest, DataFeedRequest,
+    FaultRequest, NoticeRequest, RenewalRequest, TokenRequest, instant, optional_instant, read,
 };
 use crate::FakeAws;
 use crate::clock::ClockError;
+use crate::data_feeds::UsageCorrection;
 use crate::faults::{EVENTS, Fault, FaultKind};
 use crate::lifecycle::{Amendment, Purchase, Renewal, RenewalIntent, RenewedLicense};
 use crate::lock;
@@ -365,6 +366,30 @@ pub(crate) async fn faults(State(fake): State<FakeAws>, body: Bytes) -> Answer {
 pub(crate) async fn clear_faults(State(fake): State<FakeAws>) -> Json<Value> {
     fake.clear_faults();
     Json(json!({"faults": []}))
+}
+
+/// `POST /_fake/data-feeds`: AWS's figure of a day is another one from now on.
+pub(crate) async fn data_feeds(State(fake): State<FakeAws>, body: Bytes) -> Answer {
+    let request: DataFeedRequest = read(&body)?;
+    let usage_date = request.usage_date.parse();
+    let correction = UsageCorrection {
+        usage_date: usage_date
+            .map_err(|_| ControlError::field("usage_date", format!("must be {DAY}")))?,
+        agreement_id: request.agreement_id,
+        dimension: request.dimension,
+        quantity: request.quantity.into(),
+    };
+    fake.correct_usage(correction.clone())?;
+    Ok(Json(json!(correction)))
+}
+
+/// `POST /_fake/data-feeds/files`: a file of the bucket holds this text, or is
+/// not there.
+pub(crate) async fn data_feed_files(State(fake): State<FakeAws>, body: Bytes) -> Answer {
+    let request: DataFeedFileRequest = read(&body)?;
+    let there = request.text.is_some();
+    fake.replace_data_feed_file(&request.path, request.text)?;
+    Ok(Json(json!({"path": request.path, "there": there})))
 }
 
 /// `POST /_fake/buyers/{account}/suspend`.

@@ -87,7 +87,7 @@ pub const EVENTS: &str = "events";
 pub const ANY_OPERATION: &str = "*";
 
 /// Operations that are served besides DynamoDB's.
-pub(crate) const OPERATIONS: [&str; 8] = [
+pub(crate) const OPERATIONS: [&str; 11] = [
     "ResolveCustomer",
     "BatchMeterUsage",
     "GetEntitlements",
@@ -96,14 +96,19 @@ pub(crate) const OPERATIONS: [&str; 8] = [
     "GetAgreementTerms",
     "GetAgreementEntitlements",
     "GetSecretValue",
+    "ListAgreementInvoiceLineItems",
+    "ListObjectsV2",
+    "GetObject",
 ];
 
 /// Those of them that give pages.
-const PAGED: [&str; 4] = [
+const PAGED: [&str; 6] = [
     "GetEntitlements",
     "SearchAgreements",
     "GetAgreementTerms",
     "GetAgreementEntitlements",
+    "ListAgreementInvoiceLineItems",
+    "ListObjectsV2",
 ];
 
 /// A fault to come.

@@ -1,6 +1,7 @@
 //! A faithful fake of AWS for sellers of software as a service on AWS
 //! Marketplace: the metering, entitlement and agreement APIs, the EventBridge
-//! events of a purchase, an embedded DynamoDB, a buyer's page, and a clock
+//! events of a purchase, the seller's data feeds in S3, an embedded DynamoDB, a
+//! buyer's page, and a clock
 //! that can be moved. Secrets Manager gives one secret to whoever asks, for
 //! programs that read theirs at their start. Any AWS SDK pointed at [`FakeAws::router`] is served.
 //!
@@ -53,8 +54,8 @@
 //!
 //! # Where to look
 //! `api.rs` finds the operation; `metering.rs`, `usage_record.rs`,
-//! `entitlement.rs`, `agreement.rs`, `dynamodb.rs`, `secret.rs` serve it;
-//! `wire.rs` knows the protocols. `state.rs` is the marketplace's state,
+//! `entitlement.rs`, `agreement.rs`, `invoices.rs`, `dynamodb.rs`, `secret.rs`,
+//! `s3.rs` serve it, this one what `data_feeds.rs` makes; `wire.rs` knows the protocols. `state.rs` is the marketplace's state,
 //! `journal.rs` keeps it. `offers.rs` is what can be bought, `lifecycle.rs`
 //! what becomes of it, `buyers.rs` who is suspended. `clock.rs` and
 //! `schedule.rs` move time, `events.rs` delivers, `faults.rs` interferes.
@@ -69,6 +70,7 @@ mod calls;
 mod clock;
 mod config;
 mod control;
+mod data_feeds;
 mod dynamodb;
 mod entitlement;
 mod events;
@@ -76,12 +78,14 @@ mod faults;
 mod ids;
 #[cfg(feature = "in-process")]
 mod in_process;
+mod invoices;
 mod journal;
 mod lifecycle;
 mod metering;
 mod notices;
 mod offers;
 mod paging;
+mod s3;
 mod schedule;
 mod secret;
 mod state;
@@ -110,6 +114,7 @@ pub use crate::config::{
     BeforeActivation, Config, FinalHour, IdenticalRetry, RateLimit, Readings, StartError,
 };
 pub use crate::control::ControlError;
+pub use crate::data_feeds::{DATA_FEEDS_BUCKET, UsageCorrection};
 pub use crate::dynamodb::TableError;
 pub use crate::events::Deliver;
 pub use crate::faults::{ANY_OPERATION, EVENTS, Fault, FaultKind};
@@ -273,7 +278,12 @@ impl FakeAws {
             .route("/_fake/clock", post(control::clock))
             .route("/_fake/faults", post(control::faults))
             .route("/_fake/faults", delete(control::clear_faults))
-            .fallback(control::not_found)
+            .route("/_fake/data-feeds", post(control::data_feeds))
+            .route("/_fake/data-feeds/files", post(control::data_feed_files))
+            .route(&format!("/{DATA_FEEDS_BUCKET}"), get(s3::list))
+            .route(&format!("/{DATA_FEEDS_BUCKET}/"), get(s3::list))
+            .route(&format!("/{DATA_FEEDS_BUCKET}/{{*key}}"), get(s3::get))
+            .fallback(s3::elsewhere)
             .method_not_allowed_fallback(control::method_not_allowed)
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .layer(map_response_with_state(self.clone(), dated))

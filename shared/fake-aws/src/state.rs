@@ -17,6 +17,7 @@ mod license;
 pub use self::agreement::{Agreement, AgreementStatus, Ending, Intent};
 pub use self::license::{License, LicenseState};
 
+use crate::data_feeds::{ByHand, UsageCorrection};
 use crate::notices::endings;
 
 /// A usage record that was accepted.
@@ -106,6 +107,13 @@ pub(crate) enum Change {
     BuyerSuspended { buyer_account: String },
     /// A buyer's AWS account is in good standing again.
     BuyerRestored { buyer_account: String },
+    /// AWS's figure of a day was made wrong.
+    UsageCorrected {
+        at: Timestamp,
+        correction: UsageCorrection,
+    },
+    /// A file of the data feeds was replaced, or taken away.
+    FeedFileReplaced { path: String, text: Option<String> },
     /// The clock was moved.
     ClockMoved { now: Timestamp, offset_ms: i64 },
 }
@@ -143,6 +151,7 @@ pub(crate) struct Marketplace {
     expiries: BTreeSet<(Timestamp, usize)>,
     /// When it is said of which agreement that it ends, and in how many days.
     endings: BTreeSet<(Timestamp, usize, u16)>,
+    feeds: ByHand,
     clock: Option<(Timestamp, SignedDuration)>,
 }
 
@@ -207,6 +216,8 @@ impl Marketplace {
             Change::BuyerRestored { buyer_account } => {
                 self.suspended.remove(&buyer_account);
             }
+            Change::UsageCorrected { at, correction } => self.feeds.correct(at, correction),
+            Change::FeedFileReplaced { path, text } => self.feeds.replace(path, text),
             Change::ClockMoved { now, offset_ms } => {
                 self.clock = Some((now, SignedDuration::from_millis(offset_ms)));
             }
@@ -463,6 +474,11 @@ impl Marketplace {
     /// An event that waits for delivery.
     pub(crate) fn event_mut(&mut self, sequence: u64) -> Option<&mut QueuedEvent> {
         self.events.get_mut(&sequence)
+    }
+
+    /// What was done to the data feeds by hand.
+    pub(crate) fn feeds(&self) -> &ByHand {
+        &self.feeds
     }
 
     /// Where the clock was last left, and how far ahead of the machine's.

@@ -2,6 +2,7 @@
 //! schedules deliver.
 
 use app::App;
+use app::reconciliation::Sources;
 use axum::Router;
 use domain::hour::after;
 use jiff::{SignedDuration, Timestamp};
@@ -15,12 +16,17 @@ const INVOCATION: SignedDuration = SignedDuration::from_secs(50);
 #[derive(Clone)]
 pub(crate) struct Functions {
     app: App,
+    sources: Sources,
     intake: Router,
 }
 
 impl Functions {
-    pub(crate) fn new(app: App, intake: Router) -> Self {
-        Self { app, intake }
+    pub(crate) fn new(app: App, sources: Sources, intake: Router) -> Self {
+        Self {
+            app,
+            sources,
+            intake,
+        }
     }
 
     /// Delivers one of EventBridge's events through the queue.
@@ -70,6 +76,12 @@ impl Functions {
                     .await
                     .map_err(|error| error.to_string())
             }
+            Scheduled::Reconciliation => {
+                let (sources, metrics) = (&self.sources, Metrics::Nowhere);
+                reconciliation::handle(&self.app, sources, &metrics, &event, deadline)
+                    .await
+                    .map_err(|error| error.to_string())
+            }
             Scheduled::CatchingUp => catching_up::handle(&self.app, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
@@ -116,6 +128,7 @@ pub(crate) enum Scheduled {
     CatchingUp,
     GraceExpiry,
     LedgerCheck,
+    Reconciliation,
 }
 
 /// A batch of one message, as SQS delivers it.

@@ -1,7 +1,7 @@
 //! When the scheduled functions run: every minute on AWS; here every minute at
 //! which there may be something to do, so that a clock moved by a month does
 //! not cost 44,640 empty runs. The check of the ledger and catching up run hourly
-//! on both.
+//! on both, the comparison with AWS daily.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,10 +19,13 @@ const FIVE_PAST: i64 = 300;
 /// Seconds of an hour after which the ledger is checked, as in the template.
 const HALF_PAST: i64 = 1_800;
 
+/// Seconds of a day after which our usage is compared with AWS's, as in the template.
+const AT_TWO: i64 = 7_200;
+
 /// The scheduled functions' next runs. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Schedules {
-    due: Arc<[(Scheduled, AtomicI64); 5]>,
+    due: Arc<[(Scheduled, AtomicI64); 6]>,
 }
 
 impl Schedules {
@@ -36,6 +39,7 @@ impl Schedules {
                 at(Scheduled::CatchingUp),
                 at(Scheduled::GraceExpiry),
                 at(Scheduled::LedgerCheck),
+                at(Scheduled::Reconciliation),
             ]),
         }
     }
@@ -101,21 +105,27 @@ impl Schedules {
 }
 
 /// When a function runs again unless it, or somebody else, says that there is
-/// something to do: the check of the ledger looks at other hours each time, and
+/// something to do: the checks look at other hours and days each time, and
 /// catching up at what AWS lists.
 fn unless_told(scheduled: Scheduled, now: Timestamp) -> i64 {
     match scheduled {
-        Scheduled::LedgerCheck | Scheduled::CatchingUp => next_time(scheduled, now),
+        Scheduled::LedgerCheck | Scheduled::CatchingUp | Scheduled::Reconciliation => {
+            next_time(scheduled, now)
+        }
         Scheduled::UsagePosting | Scheduled::UsageSubmission | Scheduled::GraceExpiry => NEVER,
     }
 }
 
 /// The first time after an instant at which a function's schedule may run it,
-/// in seconds since 1970: a whole minute, or an hour's fifth or thirtieth.
+/// in seconds since 1970: a whole minute, an hour's fifth or thirtieth, or two
+/// o'clock.
 fn next_time(scheduled: Scheduled, now: Timestamp) -> i64 {
     match scheduled {
         Scheduled::LedgerCheck => next_hourly(HALF_PAST, now),
         Scheduled::CatchingUp => next_hourly(FIVE_PAST, now),
+        Scheduled::Reconciliation => {
+            (now.as_second() - AT_TWO).div_euclid(86_400) * 86_400 + 86_400 + AT_TWO
+        }
         Scheduled::UsagePosting | Scheduled::UsageSubmission | Scheduled::GraceExpiry => {
             next_minute(now)
         }

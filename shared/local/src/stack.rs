@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use app::reconciliation::Sources;
 use app::{App, Rules, Settings, StepError};
 use axum::Router;
 use axum::extract::{Request, State as Extracted};
@@ -13,7 +14,7 @@ use axum::response::Response;
 use domain::catalog::{Catalog, InvalidCatalog};
 use domain::ids::{AccountId, AwsAccountId, InvalidId, ProductCode, ProductId};
 use domain::policy::{SubscriptionPolicy, SupportApproval};
-use fake_aws::FakeAws;
+use fake_aws::{DATA_FEEDS_BUCKET, FakeAws};
 use jiff::Timestamp;
 use runtime::aws::Clients;
 use runtime::settings::{AwsSettings, Signing};
@@ -97,6 +98,8 @@ pub struct Local {
     pub fake: FakeAws,
     /// The use cases.
     pub app: App,
+    /// What AWS says of our usage besides its answers.
+    pub sources: Sources,
     /// Where the seller's pages and API are, such as `http://localhost:8080`.
     pub seller_url: String,
     /// Where the fake AWS is, such as `http://localhost:8090`.
@@ -137,10 +140,14 @@ impl Local {
         let mut servers = JoinSet::new();
         servers.spawn(serve(aws, fake.router(), stopped.clone()));
 
-        let app = app(&fake, &aws_url, &config)?;
+        let (app, sources) = app(&fake, &aws_url, &config)?;
         let opened = prepare(&app).await?;
         let state = state(app.clone(), &seller_url)?;
-        let functions = Functions::new(app.clone(), usage_intake::router(state.clone()));
+        let functions = Functions::new(
+            app.clone(),
+            sources.clone(),
+            usage_intake::router(state.clone()),
+        );
         let schedules = Schedules::new(fake.now());
         connect(&fake, &functions, &schedules, opened);
         drop(standing);
@@ -153,6 +160,7 @@ impl Local {
         Ok(Self {
             fake,
             app,
+            sources,
             seller_url,
             aws_url,
             functions,
@@ -220,15 +228,17 @@ async fn serve(
 }
 
 /// The use cases over real SDK clients that call the fake.
-fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<App, StartError> {
-    let clients = Clients::new(&AwsSettings {
+fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<(App, Sources), StartError> {
+    let settings = AwsSettings {
         region: "us-east-1".to_owned(),
         endpoint_url: Some(aws_url.replace("localhost", "127.0.0.1")),
         signing: Signing::None,
-    });
+    };
+    let clients = Clients::new(&settings);
+    let sources = clients.sources(&settings, Some(DATA_FEEDS_BUCKET.to_owned()));
     let defaults = fake_aws::Config::default();
     let product = ProductCode::parse(defaults.product_code)?;
-    Ok(App {
+    let app = App {
         store: Store::new(
             clients.dynamodb.clone(),
             Tables {
@@ -249,7 +259,8 @@ fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<App, StartError
             }),
             rules: Rules::new(Arc::new(crate::product::catalog()?)),
         },
-    })
+    };
+    Ok((app, sources))
 }
 
 /// Starts the ledger in new tables and opens the product's accounts; when the

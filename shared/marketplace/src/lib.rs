@@ -19,7 +19,9 @@ mod agreement_terms;
 mod agreements;
 mod batch_meter_usage;
 mod convert;
+mod data_feeds;
 mod get_entitlements;
+mod invoices;
 mod resolve_customer;
 #[cfg(test)]
 mod testing;
@@ -29,7 +31,9 @@ use aws_sdk_marketplaceentitlement::Client as EntitlementClient;
 use aws_sdk_marketplacemetering::Client as MeteringClient;
 
 pub use agreements::{AgreementError, AgreementPage, FoundAgreement};
+pub use data_feeds::{DataFeeds, FeedError, UsageFeed};
 pub use get_entitlements::{Entitlement, EntitlementError, EntitlementValue};
+pub use invoices::{InvoiceError, Invoices};
 pub use resolve_customer::{ResolveError, ResolvedCustomer};
 
 /// The AWS Marketplace APIs that a seller calls. Cheap to clone.

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::RetryConfig;
 
-use crate::Marketplace;
+use crate::{DataFeeds, Invoices, Marketplace};
 
 /// An answer of the pretended AWS.
 #[derive(Debug)]
@@ -126,6 +126,33 @@ impl Aws {
             aws_sdk_marketplaceentitlement::Client::from_conf(entitlement),
             aws_sdk_marketplaceagreement::Client::from_conf(agreement),
         )
+    }
+
+    /// The agreement API, pointed at it.
+    pub(crate) fn invoices(&self) -> Invoices {
+        let config = aws_sdk_marketplaceagreement::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_marketplaceagreement::config::Region::new(
+                "us-east-1",
+            ))
+            .http_client(self.clone())
+            .retry_config(RetryConfig::disabled())
+            .allow_no_auth()
+            .build();
+        Invoices::new(aws_sdk_marketplaceagreement::Client::from_conf(config))
+    }
+
+    /// The data feeds in the bucket `feeds`, pointed at it.
+    pub(crate) fn data_feeds(&self) -> DataFeeds {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_s3::config::Region::new("us-east-1"))
+            .http_client(self.clone())
+            .retry_config(RetryConfig::disabled())
+            .force_path_style(true)
+            .allow_no_auth()
+            .build();
+        DataFeeds::new(aws_sdk_s3::Client::from_conf(config), "feeds".to_owned())
     }
 
     /// What was sent so far.

@@ -67,10 +67,7 @@ pub enum SecretError {
 impl Clients {
     /// The clients for these settings. Loads the TLS roots; calls nobody.
     pub fn new(settings: &AwsSettings) -> Self {
-        let http_client = HttpClientBuilder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        Self::over(http_client, settings)
+        Self::over(https_client(), settings)
     }
 
     /// These clients, a clock being held to the dates of DynamoDB's answers.
@@ -154,9 +151,16 @@ impl Clients {
     }
 }
 
+/// An HTTP client. Loads the TLS roots.
+pub(crate) fn https_client() -> SharedHttpClient {
+    HttpClientBuilder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
 /// What the clients share. Only the environment is asked for credentials: Lambda
 /// puts them there, and no other source is tried that would delay a start.
-fn shared(http_client: SharedHttpClient, settings: &AwsSettings) -> SdkConfig {
+pub(crate) fn shared(http_client: SharedHttpClient, settings: &AwsSettings) -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region.clone()))

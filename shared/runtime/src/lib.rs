@@ -22,8 +22,9 @@ pub mod metrics;
 pub mod payload;
 pub mod schedule;
 pub mod settings;
+mod sources;
 pub mod telemetry;
 
 mod start;
 
-pub use start::{Started, start, start_pages, start_site};
+pub use start::{Started, start, start_pages, start_reconciliation, start_site};

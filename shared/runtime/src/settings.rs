@@ -44,6 +44,8 @@ pub enum Scope {
     Site,
     /// Those in whose pages users sign in.
     SignIn,
+    /// The one that compares our usage with AWS's.
+    Reconciliation,
 }
 
 /// Who sets a variable on AWS.
@@ -114,6 +116,9 @@ settings! {
     CALLS_AT_ONCE: Every, Operator, Some("4"),
         "how many calls to AWS's metering may be under way at once",
         "a whole number from 1 to 10";
+    DATA_FEEDS_BUCKET: Reconciliation, Template, Some(""),
+        "the S3 bucket to which AWS Marketplace delivers the seller's data feeds",
+        "a bucket's name; empty when the seller is not enrolled";
     LOG_LEVEL: Every, Template, Some("info"),
         "how much is logged", "error, warn, info or debug";
     AWS_REGION: Every, Lambda, None,
@@ -359,6 +364,11 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The bucket of data feeds, if there is one; `None` when something is wrong with it.
+    pub fn data_feeds(&mut self) -> Option<Option<String>> {
+        self.read(DATA_FEEDS_BUCKET, bucket)
+    }
+
     /// What was read, unless something was wrong with any of it.
     ///
     /// # Errors
@@ -386,6 +396,19 @@ fn table_name(text: &str) -> Option<String> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     valid.then(|| text.to_owned())
+}
+
+/// S3's rule: 3 to 63 of `a-z0-9.-`, a letter or digit first and last.
+fn bucket(text: &str) -> Option<Option<String>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let valid = (3..=63).contains(&text.len())
+        && text.bytes().all(|b| plain(&b) || matches!(b, b'.' | b'-'))
+        && text.as_bytes().first().is_some_and(plain)
+        && text.as_bytes().last().is_some_and(plain);
+    valid.then(|| Some(text.to_owned()))
 }
 
 fn product_codes(text: &str) -> Option<BTreeSet<ProductCode>> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use app::App;
+use app::reconciliation::Sources;
 use store::Store;
 
 use crate::aws::Clients;
@@ -53,6 +54,20 @@ pub fn start_pages() -> Result<(Started, SiteSettings, SignInSettings), InvalidS
     let (settings, site, sign_in) = (reader.settings(), reader.site(), reader.sign_in());
     let ((settings, site), sign_in) = reader.finish(settings.zip(site).zip(sign_in))?;
     Ok((started(settings), site, sign_in))
+}
+
+/// [`start`], for the function that compares our usage with AWS's.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_reconciliation() -> Result<(Started, Sources), InvalidSettings> {
+    let mut reader = Reader::new(&settings::variable);
+    let (settings, data_feeds) = (reader.settings(), reader.data_feeds());
+    let (settings, data_feeds) = reader.finish(settings.zip(data_feeds))?;
+    let aws = settings.aws.clone();
+    let started = started(settings);
+    let sources = started.clients.sources(&aws, data_feeds);
+    Ok((started, sources))
 }
 
 fn started(settings: Settings) -> Started {

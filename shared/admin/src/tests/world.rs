@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use app::marketplace_events::parse_event;
+use app::reconciliation::Sources;
 use app::{App, Clock, Rules, Settings};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use clap::Parser as _;
@@ -19,7 +20,7 @@ use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
 use domain::usage::{Part, UsageReport};
-use fake_aws::{Config, FakeAws, Fault, FaultKind, OfferKind};
+use fake_aws::{Config, DATA_FEEDS_BUCKET, FakeAws, Fault, FaultKind, OfferKind};
 use jiff::{SignedDuration, Timestamp};
 use runtime::aws::Clients;
 use runtime::settings::{AwsSettings, Signing};
@@ -37,6 +38,7 @@ const TEMPLATE: &str = include_str!("../../../../template.yaml");
 pub(crate) struct World {
     pub(crate) aws: FakeAws,
     pub(crate) app: App,
+    pub(crate) sources: Sources,
 }
 
 struct FakeClock {
@@ -82,6 +84,7 @@ impl World {
             signing: Signing::None,
         };
         let clients = Clients::over(SharedHttpClient::new(aws.in_process()), &settings);
+        let sources = clients.sources(&settings, Some(DATA_FEEDS_BUCKET.to_owned()));
         let tables = Tables {
             subscriptions: "Subscriptions".to_owned(),
             usage: "Usage".to_owned(),
@@ -108,14 +111,14 @@ impl World {
             })
         }));
         app.start_cursors().await.unwrap();
-        Self { aws, app }
+        Self { aws, app, sources }
     }
 
     /// A command, and what the operator answers.
     pub(crate) async fn asked(&self, line: &str, consent: Consent) -> Result<String, Refused> {
         let words = std::iter::once("admin").chain(line.split(' '));
         let arguments = Arguments::try_parse_from(words).unwrap();
-        run(&self.app, &arguments, |_| consent).await
+        run(&self.app, &self.sources, &arguments, |_| consent).await
     }
 
     /// What a command says that must not ask.

@@ -43,6 +43,7 @@ pub(super) trait Request: DeserializeOwned {
 
 const STRING: &str = "a string";
 const COUNT: &str = "a whole number from 0 to 4294967295";
+pub(super) const DAY: &str = "a day such as 2026-11-30";
 const INSTANT: &str = "an instant such as 2026-11-30T23:50:00Z";
 
 #[derive(Deserialize)]
@@ -116,6 +117,38 @@ impl Request for NoticeRequest {
 
 impl Request for TokenRequest {
     const FIELDS: &'static [Field] = &[Field::needed("license_arn", STRING)];
+}
+
+/// What AWS has of a day from now on.
+#[derive(Deserialize)]
+pub(super) struct DataFeedRequest {
+    pub(super) usage_date: String,
+    pub(super) agreement_id: String,
+    pub(super) dimension: String,
+    pub(super) quantity: u32,
+}
+
+impl Request for DataFeedRequest {
+    const FIELDS: &'static [Field] = &[
+        Field::needed("usage_date", DAY),
+        Field::needed("agreement_id", STRING),
+        Field::needed("dimension", STRING),
+        Field::needed("quantity", COUNT),
+    ];
+}
+
+/// What a file of the data feeds holds.
+#[derive(Deserialize)]
+pub(super) struct DataFeedFileRequest {
+    pub(super) path: String,
+    pub(super) text: Option<String>,
+}
+
+impl Request for DataFeedFileRequest {
+    const FIELDS: &'static [Field] = &[
+        Field::needed("path", STRING),
+        Field::optional("text", STRING),
+    ];
 }
 
 #[derive(Deserialize)]

@@ -38,8 +38,9 @@ fn read(
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Settings, SiteSettings, SignInSettings), InvalidSettings> {
     let mut reader = Reader::new(variables);
-    let (every, site, sign_in) = (reader.settings(), reader.site(), reader.sign_in());
-    reader.finish((|| Some((every?, site?, sign_in?)))())
+    let (every, data_feeds) = (reader.settings(), reader.data_feeds());
+    let (site, sign_in) = (reader.site(), reader.sign_in());
+    reader.finish((|| data_feeds.and(Some((every?, site?, sign_in?))))())
 }
 
 /// What is wrong with the settings, by name.
@@ -97,6 +98,9 @@ fn every_wrong_value_is_refused_by_its_name() {
         ("ZERO_RECORDS", "on"),
         ("CALLS_AT_ONCE", "0"),
         ("CALLS_AT_ONCE", "11"),
+        ("DATA_FEEDS_BUCKET", "Feeds"),
+        ("DATA_FEEDS_BUCKET", "s3://feeds"),
+        ("DATA_FEEDS_BUCKET", "-feeds"),
         ("LOG_LEVEL", "trace"),
         ("AWS_REGION", "us east"),
         ("AWS_ENDPOINT_URL", "localhost:8090"),
@@ -115,6 +119,15 @@ fn every_wrong_value_is_refused_by_its_name() {
         ("SUPPORT_EMAIL", "a@b.example@c.example"),
     ] {
         assert_eq!(wrong(&[(name, value)]), [name], "{name}={value}");
+    }
+}
+
+#[test]
+fn a_seller_who_is_not_enrolled_in_data_feeds_has_no_bucket() {
+    for (value, expected) in [("", None), ("feeds-1.example", Some("feeds-1.example"))] {
+        let variable = |_: &str| Some(value.to_owned());
+        let read = Reader::new(&variable).data_feeds().unwrap();
+        assert_eq!(read.as_deref(), expected);
     }
 }
 

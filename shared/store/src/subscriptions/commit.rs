@@ -81,6 +81,9 @@ impl Store {
             let condition = snapshot(license.version);
             actions.push(self.put(&license_row(license), Some(condition))?);
             actions.push(self.put_bought(license)?);
+            if license.version == 0 {
+                actions.push(self.put_among_all(license)?);
+            }
         }
         for link in &change.opened {
             actions.extend(self.put_link(link, || Condition::Absent)?);
@@ -134,6 +137,12 @@ impl Store {
     fn put_bought(&self, license: &License) -> Result<TransactWriteItem, StoreError> {
         let (buyer, bought) = (keys::buyer(&license.buyer), keys::bought(&license.id));
         self.put(&Row::new(buyer, bought, &license.id), None)
+    }
+
+    /// So that every license is found without knowing its buyer.
+    fn put_among_all(&self, license: &License) -> Result<TransactWriteItem, StoreError> {
+        let (all, id) = (keys::licenses_with(&license.id), keys::bought(&license.id));
+        self.put(&Row::new(all, id, &license.id), None)
     }
 
     /// A link is kept under its account and under its license, so that both

@@ -7,6 +7,7 @@ use domain::ids::{
 use domain::linking::Link;
 use domain::sign_in::SecretHash;
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 pub(super) const ACCOUNT: &str = "account";
 pub(super) const LICENSE: &str = "license";
@@ -20,6 +21,7 @@ pub(super) const AUDIT: &str = "audit#";
 pub(super) const BOUGHT: &str = "license#";
 pub(super) const REQUEST: &str = "request#";
 pub(super) const OUTBOX: &str = "outbox#";
+pub(super) const RECONCILIATION: &str = "reconciliation";
 pub(super) const CATCHING_UP: &str = "catching-up";
 pub(super) const RUN: &str = "run";
 
@@ -54,6 +56,21 @@ pub(super) fn customer((product, customer): (&ProductCode, &CustomerIdentifier))
 
 pub(super) fn buyer(id: &AwsAccountId) -> String {
     format!("buyer#{id}")
+}
+
+/// The partitions over which all licenses are spread.
+pub(super) fn licenses() -> impl Iterator<Item = String> {
+    (0..16_u8).map(|partition| format!("licenses#{partition:x}"))
+}
+
+/// The partition in which a license is found among all: ids end in hexadecimal.
+pub(super) fn licenses_with(id: &LicenseId) -> String {
+    let last = id.as_str().chars().next_back().unwrap_or('0');
+    format!("licenses#{}", last.to_ascii_lowercase())
+}
+
+pub(super) fn reconciliation(day: Date) -> String {
+    format!("reconciliation#{day}")
 }
 
 pub(super) fn bought(license: &LicenseId) -> String {
@@ -160,6 +177,14 @@ mod tests {
             .map(|text| instant(text.parse().unwrap()))
             .collect();
         assert!(keys.is_sorted(), "{keys:?}");
+    }
+
+    #[test]
+    fn every_license_is_in_a_partition_that_is_looked_through() {
+        for last in "0123456789abcdef".chars() {
+            let id = LicenseId::parse(format!("l-{:031x}{last}", 7)).unwrap();
+            assert!(licenses().any(|partition| partition == licenses_with(&id)));
+        }
     }
 
     #[test]

@@ -20,6 +20,23 @@ impl Store {
         item.map(mapping::license).transpose()
     }
 
+    /// Every license that AWS told of, ascending. Reads them all: for a daily
+    /// check, never for a request.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn every_license(&self) -> Result<Vec<LicenseId>, StoreError> {
+        let mut licenses: Vec<LicenseId> = Vec::new();
+        for partition in keys::licenses() {
+            let items = self.subscription_items(partition, keys::BOUGHT).await?;
+            for item in items {
+                licenses.push(mapping::body(item)?);
+            }
+        }
+        licenses.sort();
+        Ok(licenses)
+    }
+
     /// The licenses that an AWS account bought, ascending.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 //! | license | `license#L` | `license` |
 //! | link, by license | `license#L` | `link#from#A#number` |
 //! | license, by the AWS account that bought it | `buyer#B` | `license#L` |
+//! | license, among all | `licenses#partition` | `license#L` |
 //! | fact of an agreement, or of one that follows it | `agreement#X` | `fact#id` |
 //! | fact that names a license only | `license#L` | `fact#id` |
 //! | fact that names a buyer by an older listing's identifier | `customer#P#C` | `fact#id` |
@@ -17,6 +18,7 @@
 //! | user, pinned to the issuer's `sub` | `user#E` | `user` |
 //! | member, by user | `user#E` | `member#A` |
 //! | request of support's (TTL) | `support-requests#date` | `request#id` |
+//! | day compared with AWS's feeds (TTL) | `reconciliation#date` | `reconciliation` |
 //! | how far AWS's agreements were looked at | `catching-up` | `run` |
 //! | registration session (TTL) | `registration#hash` | `session` |
 //! | sign-in under way (TTL) | `sign-in-state#hash` | `pending` |
@@ -40,6 +42,7 @@ mod links;
 mod mapping;
 mod members;
 mod outbox;
+mod reconciliations;
 mod registrations;
 mod sign_ins;
 mod support_requests;

@@ -7,11 +7,12 @@ use domain::ids::{Dimension, LicenseId};
 use domain::ledger::record::Record;
 use domain::mutant;
 use ledger::Written;
+use ledger::step::Listed;
 
-use super::keys;
+use super::keys::{self, Key};
 use super::mapping::packed::{read_record, write_record};
 use super::mapping::{Item, listed, number, text, work_of};
-use super::table::Replaces;
+use super::table::{Replaces, Sorted, list};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -28,6 +29,27 @@ impl Store {
         let key = keys::record(license, slot, dimension);
         let item = self.usage_item(&key).await?;
         item.map(read_record).transpose()
+    }
+
+    /// The records in the slots of a license from the first hour up to but
+    /// without the second, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer.
+    pub async fn records_of(
+        &self,
+        license: &LicenseId,
+        from: Hour,
+        until: Hour,
+    ) -> Result<Listed<Record>, StoreError> {
+        let hours = Sorted::Between(keys::slot(from), keys::slot(until));
+        let items = self.usage_items(keys::license(license), hours).await?;
+        let records = items.into_iter().filter(|item| {
+            let Key { sk, .. } = Key::of(item);
+            sk.split_once('#')
+                .is_some_and(|(_, rest)| rest.starts_with("record#"))
+        });
+        list(records.map(read_record))
     }
 
     /// Stores a record for the first time.

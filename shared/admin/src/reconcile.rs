@@ -1,0 +1,360 @@
+//! Comparing what we have billed with what AWS has.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use app::month::Month;
+use app::reconciliation::{Reconciled, ReconciledMonth, Sources, days_of_run, month_of_run};
+use app::{App, StepError};
+use domain::hour::after;
+use domain::money::Usd;
+use domain::reconciliation::adjustments::{NotProposed, Proposals};
+use domain::reconciliation::amounts::{AmountFinding, AmountObstacle, AmountVerdict};
+use domain::reconciliation::kept::Counts;
+use domain::reconciliation::{FeedOfDay, Finding, Obstacle, Verdict, Whose, end_of};
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::refused::Refused;
+
+/// How long a comparison may take; what was not reached is said.
+const WITHIN: SignedDuration = SignedDuration::from_mins(30);
+
+/// The most lines of a table.
+const MOST_LINES: usize = 500;
+
+/// Compares a day, or what the daily run compares, and says what differs. With
+/// a file, compares the day's month, or the last, and writes what AWS may be asked
+/// to give back. Nothing is sent.
+pub(crate) async fn reconcile(
+    app: &App,
+    sources: &Sources,
+    day: Option<Date>,
+    adjustments: Option<&Path>,
+) -> Result<String, Refused> {
+    let now = app.clock.now();
+    let deadline = after(now, WITHIN);
+    if day.is_some_and(|day| end_of(day) > now) {
+        return Err(Refused::Instants("DAY must be over, UTC"));
+    }
+    let Some(file) = adjustments else {
+        let days = day.map_or_else(|| days_of_run(now), |day| (day, day));
+        let found = app.reconcile(sources, days, deadline).await;
+        let mut text = days_text(&found.map_err(StepError::from)?);
+        if let (None, Some(month)) = (day, month_of_run(now)) {
+            let found = app.reconcile_month(sources, month, deadline).await;
+            let found = found.map_err(StepError::from)?;
+            let _ = write!(text, "\n\n{}", amounts_text(&found));
+        }
+        return Ok(text);
+    };
+    let month = match day {
+        None => Month::of(now).previous(),
+        Some(day) => Month::of(end_of(day) - SignedDuration::from_secs(1)),
+    };
+    if month.next().first_hour().start() > now {
+        return Err(Refused::Instants(
+            "the month of DAY must be over, UTC, for adjustments",
+        ));
+    }
+    let found = app.reconcile_month(sources, month, deadline).await;
+    let found = found.map_err(StepError::from)?;
+    let proposed = write_adjustments(file, &found.proposals)?;
+    Ok(format!(
+        "{}\n\n{}\n\n{proposed}",
+        days_text(&found.days),
+        amounts_text(&found)
+    ))
+}
+
+/// Writes the file of proposals, unless there are none; what it says of them.
+fn write_adjustments(file: &Path, proposals: &Proposals) -> Result<String, Refused> {
+    let mut lines = Vec::new();
+    let entries = &proposals.file.billing_adjustment_request_entries;
+    let shown = file.display();
+    if entries.is_empty() {
+        lines.push(format!(
+            "No adjustment is proposed: {shown} was not written."
+        ));
+    } else {
+        let mut text = serde_json::to_string_pretty(&proposals.file)
+            .map_err(|error| Refused::NotWritten(shown.to_string(), error.into()))?;
+        text.push('\n');
+        std::fs::write(file, text)
+            .map_err(|error| Refused::NotWritten(shown.to_string(), error))?;
+        lines.push(format!("Written to {shown}, and sent to nobody:"));
+        lines.extend(entries.iter().map(|entry| {
+            format!(
+                "  give back {} {} of invoice {} to agreement {}: {}",
+                entry.adjustment_amount,
+                entry.currency_code,
+                entry.original_invoice_id,
+                entry.agreement_id,
+                entry.description
+            )
+        }));
+        lines.push(format!(
+            "Look at it, then send it: aws marketplace-agreement \
+             batch-create-billing-adjustment-request --cli-input-json file://{shown}"
+        ));
+    }
+    lines.extend(proposals.left.iter().map(|(agreement, why)| {
+        format!(
+            "Not proposed for agreement {agreement}: {}",
+            not_proposed(why)
+        )
+    }));
+    Ok(lines.join("\n"))
+}
+
+/// What the comparison of days found: what differs, and what was not compared.
+fn days_text(found: &Reconciled) -> String {
+    let counts = Counts::of(&found.findings);
+    let mut lines = vec![format!(
+        "{}: {} equal, {} late, {} missing, {} over, {} not compared \
+         (each a dimension of an agreement on a day)",
+        days_named(found),
+        counts.equal,
+        counts.late,
+        counts.missing,
+        counts.over,
+        counts.not_comparable
+    )];
+    lines.extend(not_compared(found));
+    let mut shown: Vec<&Finding> = found
+        .findings
+        .iter()
+        .filter(|finding| finding.verdict != Verdict::Equal)
+        .collect();
+    shown.sort_by_key(|finding| !finding.verdict.needs_a_person());
+    if !shown.is_empty() {
+        lines.push(row("day", "agreement", "dimension", ["billed", "AWS"], ""));
+    }
+    lines.extend(shown.iter().take(MOST_LINES).map(|finding| line(finding)));
+    if shown.len() > MOST_LINES {
+        lines.push(format!("… and {} more", shown.len() - MOST_LINES));
+    }
+    lines.join("\n")
+}
+
+fn days_named(found: &Reconciled) -> String {
+    match (found.days.keys().next(), found.days.keys().next_back()) {
+        (Some(first), Some(last)) if first == last => first.to_string(),
+        (Some(first), Some(last)) => format!("{first} to {last}"),
+        (None, _) | (_, None) => "no day".to_owned(),
+    }
+}
+
+/// What kept whole days, rows or licenses from being compared, in plain words.
+fn not_compared(found: &Reconciled) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (day, feed) in &found.days {
+        match feed {
+            FeedOfDay::Delivered => {}
+            FeedOfDay::NotDelivered => lines.push(format!(
+                "{day} was not compared: AWS has delivered no data feed of it yet"
+            )),
+            FeedOfDay::Unread { reason } => {
+                lines.push(format!("{day} was not compared: {reason}"));
+            }
+            FeedOfDay::NotEnrolled => lines.push(format!(
+                "{day} was not compared: no bucket of data feeds is set (DATA_FEEDS_BUCKET)"
+            )),
+        }
+    }
+    if found.unreached > 0 {
+        lines.push(format!(
+            "{} licenses were not looked at: the time did not suffice",
+            found.unreached
+        ));
+    }
+    if found.unreadable > 0 {
+        lines.push(format!(
+            "{} licenses were not looked at: an item of theirs cannot be read",
+            found.unreadable
+        ));
+    }
+    if found.unreadable_rows > 0 {
+        lines.push(format!(
+            "{} rows of AWS's feed cannot be read: what they may be about was not compared",
+            found.unreadable_rows
+        ));
+    }
+    if found.other_products > 0 {
+        let others = found.other_products;
+        lines.push(format!("{others} rows of other products were passed over"));
+    }
+    lines.extend(found.notes.iter().map(|note| format!("Note: {note}")));
+    lines
+}
+
+fn line(finding: &Finding) -> String {
+    let whose = match &finding.whose {
+        Whose::Agreement(agreement) => agreement.to_string(),
+        Whose::License(license) => license.to_string(),
+        Whose::Nobody => "(none)".to_owned(),
+    };
+    let units = [finding.ours.to_string(), finding.aws.to_string()];
+    row(
+        &finding.day.to_string(),
+        &whose,
+        finding.dimension.as_str(),
+        units.each_ref().map(String::as_str),
+        &verdict(finding),
+    )
+}
+
+fn row(day: &str, whose: &str, dimension: &str, [ours, aws]: [&str; 2], said: &str) -> String {
+    let row = format!("{day:<10}  {whose:<34}  {dimension:<12}  {ours:>10}  {aws:>10}  {said}");
+    row.trim_end().to_owned()
+}
+
+fn verdict(finding: &Finding) -> String {
+    match &finding.verdict {
+        Verdict::Equal => "equal".to_owned(),
+        Verdict::Late { units } => {
+            format!("late: AWS has {units} less, and its feed may still grow")
+        }
+        Verdict::Missing { units } => {
+            format!("MISSING: AWS accepted {units} more than it has, and its feed is complete")
+        }
+        Verdict::Over { units, explained } if explained.is_none() => {
+            format!("OVER: AWS has {units} more than we know of")
+        }
+        Verdict::Over { units, explained } => format!(
+            "OVER: AWS has {units} more than we know of, beyond {explained} of records whose \
+             outcome is unknown (admin unknown)"
+        ),
+        Verdict::NotComparable { obstacle } => {
+            format!("not compared: {}", because(obstacle, finding))
+        }
+    }
+}
+
+fn because(obstacle: &Obstacle, finding: &Finding) -> String {
+    match obstacle {
+        Obstacle::NotEnrolled => "no bucket of data feeds is set".to_owned(),
+        Obstacle::FeedUnread { .. } => "the feed could not be read".to_owned(),
+        Obstacle::FeedNotDelivered => "the day's feed was not delivered".to_owned(),
+        Obstacle::RowUnreadable { file, line, reason } => {
+            format!("{file}, line {line}: {reason}")
+        }
+        Obstacle::RowsDisagree => "rows of the feed say different things at once".to_owned(),
+        Obstacle::OutcomeUnknown => {
+            let more = finding.aws.less(finding.ours);
+            let unknown = finding.unknown;
+            let then = if more == unknown {
+                "it has them all: admin resolve … --accepted"
+            } else if more.is_none() {
+                "it has none of them: admin resolve … --not-accepted"
+            } else {
+                "it has a part of them"
+            };
+            format!(
+                "the outcome of records of {unknown} is unknown (admin unknown), and AWS has {more} \
+                 more than is billed: {then}"
+            )
+        }
+        Obstacle::Conflict => {
+            "AWS holds a record that is not ours in place of one of ours".to_owned()
+        }
+        Obstacle::NoAgreement => {
+            "no event of AWS says under which agreement the license was".to_owned()
+        }
+        Obstacle::RowsWithoutAgreement => {
+            "AWS's rows name no agreement, or one that nobody knows".to_owned()
+        }
+        Obstacle::PerhapsWithoutAgreement => {
+            "AWS has less, and rows without an agreement that may be the rest".to_owned()
+        }
+        Obstacle::PerhapsOurs => {
+            "AWS has more, which may be billed usage of which no agreement is known".to_owned()
+        }
+        Obstacle::LicensesUnseen => {
+            "AWS has more, and not every license of ours was looked at".to_owned()
+        }
+    }
+}
+
+/// The month's amounts that differ, and those that were not compared.
+fn amounts_text(found: &ReconciledMonth) -> String {
+    let is_equal = |of: &&AmountFinding| of.verdict == AmountVerdict::Equal;
+    let equal = found.amounts.iter().filter(is_equal).count();
+    let mut lines = vec![format!(
+        "{}: {equal} of {} agreements' amounts are as invoiced",
+        found.month,
+        found.amounts.len()
+    )];
+    let differ = found.amounts.iter().filter(|of| !is_equal(of));
+    lines.extend(differ.map(|of| {
+        let dollars = |micros| Usd::from_micros(micros).to_string();
+        format!(
+            "{:<34}  billed {} USD  invoiced {}  given back {}  {}",
+            of.agreement.as_str(),
+            dollars(of.billed_microusd),
+            dollars(of.invoiced_microusd),
+            dollars(of.credited_microusd),
+            amount_verdict(&of.verdict)
+        )
+    }));
+    lines.join("\n")
+}
+
+fn amount_verdict(verdict: &AmountVerdict) -> String {
+    let dollars = |micros: &u64| Usd::from_micros(*micros).to_string();
+    match verdict {
+        AmountVerdict::Equal => "equal".to_owned(),
+        AmountVerdict::Late => "late: AWS has not invoiced it yet".to_owned(),
+        AmountVerdict::Missing { microusd } => {
+            format!("MISSING: AWS has invoiced {} less", dollars(microusd))
+        }
+        AmountVerdict::Over { microusd } => {
+            format!("OVER: AWS has invoiced {} more", dollars(microusd))
+        }
+        AmountVerdict::NotComparable { obstacle } => {
+            format!("not compared: {}", amount_because(obstacle))
+        }
+    }
+}
+
+fn amount_because(obstacle: &AmountObstacle) -> String {
+    match obstacle {
+        AmountObstacle::InvoicesUnread { reason } => reason.clone(),
+        AmountObstacle::InvoiceNotUnderstood { invoice } => {
+            format!("invoice {invoice} is of an unknown kind, amount or currency")
+        }
+        AmountObstacle::RatesUnknown => {
+            "the agreement's own rates are not known; billed is at list price".to_owned()
+        }
+        AmountObstacle::OutcomeUnknown => {
+            "the outcome of some records is unknown (admin unknown)".to_owned()
+        }
+        AmountObstacle::FixedPayments => {
+            "AWS has invoiced more, and the contract may have fixed payments".to_owned()
+        }
+        AmountObstacle::LicensesUnseen => {
+            "AWS has invoiced more, and not every license of ours was looked at".to_owned()
+        }
+    }
+}
+
+fn not_proposed(why: &NotProposed) -> String {
+    match why {
+        NotProposed::RateUnknown => "its own rates are not known".to_owned(),
+        NotProposed::InvoicesUnread => "its invoices could not be read".to_owned(),
+        NotProposed::NotInvoiced => "AWS has not invoiced the month in US dollars yet".to_owned(),
+        NotProposed::GivenBack => "AWS has given back as much already".to_owned(),
+        NotProposed::NoRoom { left } => {
+            format!("AWS allows no more than this to be given back; {left} USD are left")
+        }
+    }
+}
+
+/// A day of a command line.
+pub(crate) fn day(text: &str) -> Result<Date, &'static str> {
+    let instant: Result<Timestamp, _> = text.parse();
+    match (text.parse(), instant) {
+        (Ok(day), Err(_)) => Ok(day),
+        (_, Ok(_)) | (Err(_), Err(_)) => Err("must be a day, such as 2026-11-22"),
+    }
+}

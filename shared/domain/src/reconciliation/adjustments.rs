@@ -1,0 +1,207 @@
+//! Billing adjustments, proposed: a file that a person looks at and sends.
+//!
+//! The file has the form of the input of `BatchCreateBillingAdjustmentRequest`
+//! (AWS Marketplace Agreement Service, 2020-03-01), as
+//! `aws marketplace-agreement batch-create-billing-adjustment-request
+//! --cli-input-json file://FILE` takes it. Nothing here sends it.
+//!
+//! - An adjustment gives back what AWS has over, at the agreement's own rate,
+//!   rounded down, and never more than the invoice's `maxAdjustmentAmount`, nor
+//!   what was given back of the month already.
+//! - Its token follows from what it adjusts and nothing else, so that the same
+//!   proposal sent twice is one request to AWS.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::ids::AgreementId;
+use crate::money::Usd;
+
+use super::amounts::{CURRENCY, InvoiceKind, InvoiceLine, Invoices, Price, Prices};
+use super::{Finding, Units, Verdict, Whose};
+
+/// The longest description that AWS takes, in characters.
+const MAX_DESCRIPTION: usize = 500;
+
+/// What `BatchCreateBillingAdjustmentRequest` takes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdjustmentFile {
+    /// One for each invoice.
+    pub billing_adjustment_request_entries: Vec<Adjustment>,
+}
+
+/// One billing adjustment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adjustment {
+    /// The agreement.
+    pub agreement_id: AgreementId,
+    /// The invoice of which something is given back.
+    pub original_invoice_id: String,
+    /// How much, as a decimal.
+    pub adjustment_amount: String,
+    /// The currency.
+    pub currency_code: &'static str,
+    /// Why, in AWS's words.
+    pub adjustment_reason_code: &'static str,
+    /// Why, in ours.
+    pub description: String,
+    /// Names the request: AWS takes it once.
+    pub client_token: String,
+}
+
+/// What is proposed of a month.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Proposals {
+    /// What a person may send.
+    pub file: AdjustmentFile,
+    /// What is over and not proposed, and why.
+    pub left: Vec<(AgreementId, NotProposed)>,
+}
+
+/// Why something that AWS has over is not proposed to be given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotProposed {
+    /// The agreement's own rate is not known.
+    RateUnknown,
+    /// The month's invoices could not be read.
+    InvoicesUnread,
+    /// There is no invoice of the month in US dollars yet.
+    NotInvoiced,
+    /// AWS has given back as much already.
+    GivenBack,
+    /// AWS allows no more to be given back of the month's invoices.
+    NoRoom {
+        /// How much is left.
+        left: Usd,
+    },
+}
+
+/// Proposes to give back what AWS has over in a month's findings; `invoices`
+/// are the month's, by agreement.
+pub fn propose(
+    findings: &[Finding],
+    prices: &Prices,
+    invoices: &BTreeMap<AgreementId, Invoices<'_>>,
+) -> Proposals {
+    let mut by_agreement: BTreeMap<&AgreementId, Vec<(&Finding, Units)>> = BTreeMap::new();
+    for finding in findings {
+        if let (Whose::Agreement(agreement), Verdict::Over { units, .. }) =
+            (&finding.whose, &finding.verdict)
+        {
+            by_agreement
+                .entry(agreement)
+                .or_default()
+                .push((finding, *units));
+        }
+    }
+    let mut proposals = Proposals::default();
+    for (agreement, overs) in by_agreement {
+        let lines = match invoices.get(agreement) {
+            Some(Invoices::Read(lines)) => lines,
+            Some(Invoices::Unread(_)) => {
+                proposals.leave(agreement, NotProposed::InvoicesUnread);
+                continue;
+            }
+            None => {
+                proposals.leave(agreement, NotProposed::NotInvoiced);
+                continue;
+            }
+        };
+        match amount(agreement, &overs, prices) {
+            Some(amount) => proposals.spread(agreement, amount, &overs, lines),
+            None => proposals.leave(agreement, NotProposed::RateUnknown),
+        }
+    }
+    proposals
+}
+
+/// What is over, at the agreement's rates.
+fn amount(agreement: &AgreementId, overs: &[(&Finding, Units)], prices: &Prices) -> Option<Usd> {
+    let amounts = overs.iter().map(|(finding, units)| {
+        match prices.of(agreement, &finding.dimension, finding.day) {
+            Price::Agreement(rate) => Some(rate.times_hundredths(units.hundredths())),
+            Price::List(_) | Price::Unknown => None,
+        }
+    });
+    amounts.sum()
+}
+
+impl Proposals {
+    fn leave(&mut self, agreement: &AgreementId, why: NotProposed) {
+        self.left.push((agreement.clone(), why));
+    }
+
+    /// Spreads an amount over the month's invoices, those with the most room first.
+    fn spread(
+        &mut self,
+        agreement: &AgreementId,
+        amount: Usd,
+        overs: &[(&Finding, Units)],
+        lines: &[InvoiceLine],
+    ) {
+        let (mut given, mut invoices) = (Usd::ZERO, Vec::new());
+        for line in lines.iter().filter(|line| line.is_in_dollars()) {
+            match &line.kind {
+                InvoiceKind::Invoice => invoices.push(line),
+                InvoiceKind::CreditMemo => given = given.plus(line.amount.unwrap_or_default()),
+                InvoiceKind::Unrecognized(_) => {}
+            }
+        }
+        if amount == Usd::ZERO {
+            return;
+        }
+        if invoices.is_empty() {
+            return self.leave(agreement, NotProposed::NotInvoiced);
+        }
+        let mut left = amount.less(given);
+        if left == Usd::ZERO {
+            return self.leave(agreement, NotProposed::GivenBack);
+        }
+        invoices
+            .sort_by(|a, b| (b.max_adjustment, &a.invoice).cmp(&(a.max_adjustment, &b.invoice)));
+        for line in invoices {
+            let part = left.min(line.max_adjustment.unwrap_or_default());
+            if part > Usd::ZERO {
+                let entry = adjustment(agreement, line, part, overs);
+                self.file.billing_adjustment_request_entries.push(entry);
+                left = left.less(part);
+            }
+        }
+        if left > Usd::ZERO {
+            self.leave(agreement, NotProposed::NoRoom { left });
+        }
+    }
+}
+
+fn adjustment(
+    agreement: &AgreementId,
+    line: &InvoiceLine,
+    amount: Usd,
+    overs: &[(&Finding, Units)],
+) -> Adjustment {
+    let mut said = String::new();
+    for (finding, units) in overs {
+        let _ = write!(said, "{} {} {units}; ", finding.day, finding.dimension);
+    }
+    let adjusted = format!("{agreement}\n{}\n{said}", line.invoice);
+    let token = Sha256::digest(adjusted.as_bytes());
+    let description = format!("Usage metered beyond what was used, by day: {said}");
+    Adjustment {
+        agreement_id: agreement.clone(),
+        original_invoice_id: line.invoice.clone(),
+        adjustment_amount: amount.to_string(),
+        currency_code: CURRENCY,
+        adjustment_reason_code: "INCORRECT_METERING",
+        description: description
+            .trim_end_matches("; ")
+            .chars()
+            .take(MAX_DESCRIPTION)
+            .collect(),
+        client_token: format!("{token:x}"),
+    }
+}

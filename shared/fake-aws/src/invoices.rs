@@ -1,0 +1,214 @@
+//! The agreement API's invoices: `ListAgreementInvoiceLineItems`, for sellers,
+//! the amounts of an agreement by invoice.
+//!
+//! There is one invoice of an agreement and month, issued on the 2nd of the next:
+//! the accepted usage at the offer's price, as it was known then, and the
+//! instalments that fell due in the month. All of it may be given back. Credit
+//! memos are not issued.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use serde::Deserialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::Inner;
+use crate::data_feeds::day_of;
+use crate::faults::CallFault;
+use crate::lock;
+use crate::offers::{MicroUsd, cents};
+use crate::state::{Agreement, AgreementStatus, Marketplace};
+use crate::wire::{AwsError, Wire, epoch_seconds};
+
+const LARGEST_PAGE: usize = 50;
+const TOKEN_PREFIX: &str = "page-from-";
+
+/// The day of the next month on which a month's invoices are issued.
+const ISSUED_ON: i8 = 2;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListRequest {
+    #[serde(default)]
+    agreement_id: String,
+    #[serde(default)]
+    group_by: String,
+    invoice_id: Option<String>,
+    invoice_type: Option<String>,
+    invoice_billing_period: Option<BillingPeriod>,
+    before_issued_time: Option<Value>,
+    after_issued_time: Option<Value>,
+    max_results: Option<usize>,
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct BillingPeriod {
+    month: i8,
+    year: i16,
+}
+
+/// An invoice of an agreement and month.
+struct Invoice {
+    id: String,
+    month: Date,
+    issued_at: Timestamp,
+    cents: u64,
+}
+
+fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::refused("ValidationException", message)
+}
+
+impl Inner {
+    /// `ListAgreementInvoiceLineItems`: by page, oldest first.
+    pub(crate) fn list_agreement_invoice_line_items(
+        &self,
+        request: Value,
+        now: Timestamp,
+        fault: Option<CallFault>,
+    ) -> Result<Wire, AwsError> {
+        let request: ListRequest = serde_path_to_error::deserialize(request)
+            .map_err(|error| invalid(format!("{}: {}", error.path(), error.inner())))?;
+        if request.group_by != "INVOICE_ID" {
+            return Err(invalid("groupBy must be INVOICE_ID."));
+        }
+        let size = request.max_results.unwrap_or(LARGEST_PAGE);
+        if !(1..=LARGEST_PAGE).contains(&size) {
+            return Err(invalid("maxResults must be 1 to 50."));
+        }
+        let from: usize = match &request.next_token {
+            None => 0,
+            Some(token) => token
+                .strip_prefix(TOKEN_PREFIX)
+                .and_then(|from| from.parse().ok())
+                .ok_or_else(|| invalid("nextToken is invalid."))?,
+        };
+        let (before, after) = (
+            instant(request.before_issued_time.as_ref())?,
+            instant(request.after_issued_time.as_ref())?,
+        );
+        let kept = lock(&self.kept);
+        let agreement = kept.state.agreement(&request.agreement_id).ok_or_else(|| {
+            AwsError::refused("ResourceNotFoundException", "The agreement does not exist.")
+        })?;
+        let mut invoices = self.invoices(&kept.state, agreement, now);
+        invoices.retain(|invoice| {
+            let period = request.invoice_billing_period.as_ref();
+            request
+                .invoice_id
+                .as_ref()
+                .is_none_or(|id| *id == invoice.id)
+                && request
+                    .invoice_type
+                    .as_ref()
+                    .is_none_or(|kind| kind == "INVOICE")
+                && period.is_none_or(|of| {
+                    (of.year, of.month) == (invoice.month.year(), invoice.month.month())
+                })
+                && before.is_none_or(|before| invoice.issued_at < before)
+                && after.is_none_or(|after| invoice.issued_at > after)
+        });
+        let (size, next) = match fault {
+            Some(CallFault::EmptyPage) => (0, Some(from)),
+            Some(_) | None => (size, (from + size < invoices.len()).then_some(from + size)),
+        };
+        let page = invoices.iter().skip(from).take(size);
+        let summaries = page.map(|invoice| summary(agreement, invoice)).collect();
+        let mut answer = vec![(
+            "agreementInvoiceLineItemGroupSummaries",
+            Wire::List(summaries),
+        )];
+        if let Some(next) = next {
+            answer.push(("nextToken", Wire::text(format!("{TOKEN_PREFIX}{next}"))));
+        }
+        Ok(Wire::Struct(answer))
+    }
+
+    /// The invoices of an agreement that were issued by now.
+    fn invoices(&self, state: &Marketplace, of: &Agreement, now: Timestamp) -> Vec<Invoice> {
+        let mut invoices = Vec::new();
+        let mut month = day_of(of.accepted_at).first_of_month();
+        loop {
+            let Ok(next) = month.last_of_month().tomorrow() else {
+                return invoices;
+            };
+            let issued = Date::new(next.year(), next.month(), ISSUED_ON).map(start_of);
+            let Some(issued_at) = issued.ok().filter(|issued| *issued <= now) else {
+                return invoices;
+            };
+            let usage = self.usage_amount(state, &of.agreement_id, (month, next), issued_at);
+            let amount = usage + Self::instalments(of, month, next);
+            if cents(amount) > 0 {
+                let id = Sha256::digest(format!("{}/{month}", of.agreement_id).as_bytes());
+                invoices.push(Invoice {
+                    id: format!("inv-{id:x}").chars().take(20).collect(),
+                    month,
+                    issued_at,
+                    cents: cents(amount),
+                });
+            }
+            month = next;
+        }
+    }
+
+    /// The instalments of an agreement that fall due in a month.
+    fn instalments(of: &Agreement, month: Date, next: Date) -> MicroUsd {
+        let due_before = |day: Date| {
+            let end = match of.status {
+                AgreementStatus::Scheduled | AgreementStatus::Active => start_of(day),
+                AgreementStatus::Ended { at, .. } => at.min(start_of(day)),
+            };
+            // An instalment of the very instant is the next month's.
+            let last = Timestamp::from_second(end.as_second() - 1).unwrap_or(end);
+            of.instalments_due(last)
+        };
+        due_before(next).saturating_sub(due_before(month))
+    }
+}
+
+fn summary(agreement: &Agreement, invoice: &Invoice) -> Wire {
+    let amount = format!("{}.{:02}", invoice.cents / 100, invoice.cents % 100);
+    let (year, month) = (invoice.month.year(), invoice.month.month());
+    Wire::Struct(vec![
+        ("agreementId", Wire::text(&agreement.agreement_id)),
+        ("invoiceId", Wire::text(&invoice.id)),
+        (
+            "pricingCurrencyAmount",
+            Wire::Struct(vec![
+                ("amount", Wire::text(&amount)),
+                ("maxAdjustmentAmount", Wire::text(&amount)),
+                ("currencyCode", Wire::text("USD")),
+            ]),
+        ),
+        (
+            "invoiceBillingPeriod",
+            Wire::Struct(vec![
+                ("month", Wire::Integer(month.into())),
+                ("year", Wire::Integer(year.into())),
+            ]),
+        ),
+        ("issuedTime", Wire::Time(invoice.issued_at)),
+        ("invoiceType", Wire::text("INVOICE")),
+        (
+            "invoicingEntity",
+            Wire::Struct(vec![("legalName", Wire::text("Amazon Web Services, Inc."))]),
+        ),
+    ])
+}
+
+/// The first instant of a UTC day.
+fn start_of(day: Date) -> Timestamp {
+    Offset::UTC
+        .to_timestamp(day.at(0, 0, 0, 0))
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn instant(value: Option<&Value>) -> Result<Option<Timestamp>, AwsError> {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let read = epoch_seconds(value).ok_or_else(|| invalid("an issued time is no instant."))?;
+    Ok(Some(read))
+}
