@@ -3,7 +3,9 @@
 //! conservation: nothing was lost or doubled, and what we call billed is
 //! exactly what AWS accepted.
 
+mod bills;
 pub(crate) mod person;
+mod purchases;
 mod script;
 
 use std::collections::BTreeMap;
@@ -114,3 +116,59 @@ story!(
 );
 story!(a_lost_answer_is_neither_failure_nor_success, "lost-answer");
 story!(an_ended_license_is_metered_to_its_end, "cancellation");
+story!(
+    pay_as_you_go_is_billed_as_the_page_estimates,
+    "pay-as-you-go"
+);
+story!(
+    a_year_prepaid_covers_its_hours_and_bills_the_rest_at_the_agreed_rate,
+    "private-yearly"
+);
+story!(
+    monthly_instalments_fall_due_beside_the_usage_of_each_month,
+    "private-monthly"
+);
+story!(
+    a_contract_with_consumption_is_used_up_before_anything_is_metered,
+    "consumption"
+);
+story!(
+    a_free_trial_is_metered_and_costs_nothing_for_14_days,
+    "free-trial"
+);
+story!(
+    a_purchase_for_later_is_linked_and_metered_from_its_start,
+    "future-dated"
+);
+story!(
+    a_renewal_with_a_new_license_goes_on_without_a_gap,
+    "renewal"
+);
+story!(
+    a_renewal_of_which_every_event_is_lost_is_found_within_the_hour,
+    "renewal-lost-events"
+);
+story!(
+    a_replacement_takes_over_at_its_start_without_a_gap,
+    "replacement"
+);
+story!(
+    an_agreement_that_renews_itself_goes_on_at_its_terms_end,
+    "auto-renewal"
+);
+story!(
+    an_agreement_that_does_not_renew_expires_at_its_terms_end,
+    "term-end"
+);
+story!(
+    an_agreement_that_aws_terminates_is_metered_to_its_end,
+    "termination"
+);
+story!(
+    usage_of_a_suspended_buyer_waits_until_aws_restores_the_account,
+    "suspension"
+);
+story!(
+    a_subscription_after_a_cancellation_is_linked_again_and_metered_from_then_on,
+    "subscribed-again"
+);

@@ -41,7 +41,7 @@ impl Window<'_> {
     }
 
     /// No table has to be scrolled sideways to be read.
-    async fn tables_fit(&self) {
+    pub(super) async fn tables_fit(&self) {
         let scrolled = "[...document.querySelectorAll('.scroll')]
             .filter(frame => frame.scrollWidth > frame.clientWidth)
             .map(frame => frame.querySelector('table').innerText.slice(0, 80))";

@@ -2,6 +2,7 @@
 //! plain HTTP for everything that a forger might send.
 
 mod account;
+mod agreed;
 mod api;
 mod chromium;
 mod client;

@@ -138,6 +138,24 @@ impl Page {
         plain(main.split_once("</h1>").map_or(main, |(_, text)| text))
     }
 
+    /// The words between the first of this mark-up and the next of that, each
+    /// row of a table and each paragraph on its own line.
+    pub(crate) fn lines_between(&self, start: &str, end: &str) -> Option<Vec<String>> {
+        Self::lines(between(&self.body, start, end)?)
+    }
+
+    /// The same of a piece of mark-up that begins within a tag.
+    pub(crate) fn lines(piece: &str) -> Option<Vec<String>> {
+        let (_, inside) = piece.split_once('>')?;
+        let mut lines = vec![inside.to_owned()];
+        for ending in ["</tr>", "</p>", "</h2>", "</h3>"] {
+            let split = lines.iter().flat_map(|line| line.split(ending));
+            lines = split.map(str::to_owned).collect();
+        }
+        let words = lines.iter().map(|line| plain(line));
+        Some(words.filter(|words| !words.is_empty()).collect())
+    }
+
     /// The form whose action ends with this.
     pub(crate) fn form(&self, action: &str) -> Option<Form> {
         self.forms().find(|form| form.action.ends_with(action))

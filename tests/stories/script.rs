@@ -14,22 +14,17 @@ use local::{Config, Local, USAGE_API_KEY};
 use serde_json::{Value, json};
 
 use super::person::{Page, Person, json as call};
+use super::purchases::Purchase;
 
 /// A story under way.
 pub(crate) struct Story {
-    stack: Local,
+    pub(super) stack: Local,
     started: Timestamp,
-    person: Person,
+    pub(super) person: Person,
     page: Option<Page>,
-    /// Agreement, license and token by the story's name for the purchase.
-    purchases: BTreeMap<String, Purchase>,
-    told: String,
-}
-
-struct Purchase {
-    agreement: String,
-    license: String,
-    token: String,
+    /// By the story's name for it.
+    pub(super) purchases: BTreeMap<String, Purchase>,
+    pub(super) told: String,
 }
 
 impl Story {
@@ -69,9 +64,23 @@ impl Story {
     async fn command(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            ["subscribe", name, offer, buyer] => self.subscribe(name, offer, buyer).await,
-            ["cancel", name] => self.cancel(name).await,
+            ["subscribe", name, offer, buyer, with @ ..] => {
+                self.subscribe(name, offer, buyer, with).await;
+            }
+            ["renew", name, other, with @ ..] => self.renew(name, other, with).await,
+            ["follow", name, other] => self.follow(name, other),
+            ["amend", name, with @ ..] => self.amend(name, with).await,
+            ["cancel", name] => self.end(name, "cancel").await,
+            ["terminate", name] => self.end(name, "terminate").await,
+            ["suspend", buyer] => self.set_standing(buyer, "suspend").await,
+            ["restore", buyer] => self.set_standing(buyer, "restore").await,
             ["token", name] => self.token(name).await,
+            ["bill", name] => self.bill(name).await,
+            ["rates", account] => self.rates(account).await,
+            ["estimate", account, month] => self.estimate(account, month).await,
+            ["compare", account, months, names @ ..] => self.compare(account, months, names).await,
+            ["notices", account] => self.notices(account).await,
+            ["links", account] => self.links(account).await,
             ["register", name] => self.register(name).await,
             ["sign-in", who] => self.sign_in(who).await,
             ["choose"] => self.choose().await,
@@ -96,10 +105,11 @@ impl Story {
         }
     }
 
-    fn tell(&mut self, what: impl AsRef<str>) {
+    pub(super) fn tell(&mut self, what: impl AsRef<str>) {
         let mut text = what.as_ref().to_owned();
         for (name, purchase) in &self.purchases {
             text = text.replace(&purchase.license, name);
+            text = text.replace(&purchase.agreement, &format!("of {name}"));
         }
         for line in text.lines() {
             writeln!(self.told, "  {line}").unwrap();
@@ -111,55 +121,6 @@ impl Story {
         let path = path.split('?').next().unwrap_or_default().to_owned();
         self.tell(format!("{} {path}: {}", page.status, page.heading()));
         self.page = Some(page);
-    }
-
-    fn control(&self, path: &str) -> String {
-        format!("{}/_fake/{path}", self.stack.aws_url)
-    }
-
-    async fn subscribe(&mut self, name: &str, offer: &str, buyer: &str) {
-        let body = json!({"offer": offer, "buyer_account": buyer}).to_string();
-        let (status, made) = call(Method::POST, &self.control("agreements"), None, &body).await;
-        assert!(status < 300, "{made}");
-        let text = |field: &str| made[field].as_str().unwrap().to_owned();
-        self.purchases.insert(
-            name.to_owned(),
-            Purchase {
-                agreement: text("agreement_id"),
-                license: text("license_arn").rsplit(':').next().unwrap().to_owned(),
-                token: text("registration_token"),
-            },
-        );
-    }
-
-    async fn cancel(&mut self, name: &str) {
-        let path = format!("agreements/{}/cancel", self.purchases[name].agreement);
-        let (status, answer) = call(Method::POST, &self.control(&path), None, "").await;
-        assert!(status < 300, "{answer}");
-    }
-
-    async fn token(&mut self, name: &str) {
-        let arn = self.state().await["licenses"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|license| {
-                license["license_arn"]
-                    .as_str()
-                    .or(license["arn"].as_str())
-                    .unwrap()
-                    .to_owned()
-            })
-            .find(|arn| arn.ends_with(&self.purchases[name].license))
-            .unwrap();
-        let body = json!({"license_arn": arn}).to_string();
-        let (_, answer) = call(Method::POST, &self.control("tokens"), None, &body).await;
-        let token = answer["registration_token"].as_str().unwrap().to_owned();
-        self.purchases.get_mut(name).unwrap().token = token;
-    }
-
-    async fn state(&self) -> Value {
-        call(Method::GET, &self.control("state"), None, "").await.1
     }
 
     async fn register(&mut self, name: &str) {
@@ -178,10 +139,6 @@ impl Story {
 
     /// Signs in from the page that is open, as one of the local people.
     async fn sign_in(&mut self, who: &str) {
-        let someone = people()
-            .iter()
-            .find(|person| person.email.starts_with(who))
-            .expect("one of the local people");
         let page = match self.page.take() {
             Some(page) if page.form("/sign-in").is_some() => page,
             _ => {
@@ -190,6 +147,27 @@ impl Story {
                     .await
             }
         };
+        let done = self.signed_in(who, page).await;
+        self.show(done);
+    }
+
+    /// A page of the seller's as Alice sees it, who signs in where she has to.
+    pub(super) async fn look_at(&mut self, path: &str) -> Page {
+        let url = format!("{}{path}", self.stack.seller_url);
+        let page = self.person.get(&url).await;
+        if page.form("/sign-in").is_none() && page.form_with("password", "").is_none() {
+            return page;
+        }
+        self.signed_in("alice", page).await;
+        self.person.get(&url).await
+    }
+
+    /// What is seen after signing in from a page.
+    async fn signed_in(&mut self, who: &str, page: Page) -> Page {
+        let someone = people()
+            .iter()
+            .find(|person| person.email.starts_with(who))
+            .expect("one of the local people");
         let login = match page.form("/sign-in") {
             Some(form) => {
                 self.person
@@ -198,7 +176,7 @@ impl Story {
             }
             None => page,
         };
-        let done = match someone.proof {
+        match someone.proof {
             Proof::Password(password) | Proof::PasswordAndCode(password) => {
                 let form = login.form_with("password", "").expect("a login form");
                 let fields = [("email", someone.email), ("password", password)];
@@ -211,8 +189,7 @@ impl Story {
                     .expect("a single sign-on button");
                 self.person.press(&login, &form, &[]).await
             }
-        };
-        self.show(done);
+        }
     }
 
     async fn choose(&mut self) {
@@ -320,19 +297,6 @@ impl Story {
     async fn advance_to(&mut self, instant: Timestamp) {
         self.stack.fake.advance_to(instant).await.unwrap();
         self.tell(format!("now {}", self.stack.fake.now()));
-    }
-
-    async fn fault(&mut self, operation: &str, fault: &str, times: &str) {
-        let body =
-            json!({"operation": operation, "fault": fault, "times": times.parse::<u32>().unwrap()});
-        let (status, answer) = call(
-            Method::POST,
-            &self.control("faults"),
-            None,
-            &body.to_string(),
-        )
-        .await;
-        assert!(status < 300, "{answer}");
     }
 
     /// What AWS accepted, by hour and dimension.

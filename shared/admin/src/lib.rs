@@ -64,7 +64,9 @@ pub async fn run(
             return Ok(words::to_be_sent(&records, &controls, &held.items));
         }
         Command::Reconcile { day, adjustments } => {
-            return reconcile::reconcile(app, sources, day, adjustments.as_deref()).await;
+            let may_write = !arguments.consent.dry_run;
+            let file = adjustments.as_deref().map(|file| (file, may_write));
+            return reconcile::reconcile(app, sources, day, file).await;
         }
         Command::Account { account, at } => return look::account(app, &account, at).await,
         Command::License { license } => return look::license(app, &license).await,

@@ -208,6 +208,7 @@ fn actor(actor: &Actor) -> String {
         }
         Actor::Aws { event } => format!("AWS (event {event})"),
         Actor::Asked => "AWS, when it was asked".to_owned(),
+        Actor::Unanswered => "no answer of AWS's for 24 hours".to_owned(),
         Actor::Buyer => "the buyer".to_owned(),
         Actor::Product => "the product".to_owned(),
         Actor::Clock => "the clock".to_owned(),

@@ -25,19 +25,19 @@ const MOST_LINES: usize = 500;
 
 /// Compares a day, or what the daily run compares, and says what differs. With
 /// a file, compares the day's month, or the last, and writes what AWS may be asked
-/// to give back. Nothing is sent.
+/// to give back, if it may be written. Nothing is sent.
 pub(crate) async fn reconcile(
     app: &App,
     sources: &Sources,
     day: Option<Date>,
-    adjustments: Option<&Path>,
+    adjustments: Option<(&Path, bool)>,
 ) -> Result<String, Refused> {
     let now = app.clock.now();
     let deadline = after(now, WITHIN);
     if day.is_some_and(|day| end_of(day) > now) {
         return Err(Refused::Instants("DAY must be over, UTC"));
     }
-    let Some(file) = adjustments else {
+    let Some((file, may_write)) = adjustments else {
         let days = day.map_or_else(|| days_of_run(now), |day| (day, day));
         let found = app.reconcile(sources, days, deadline).await;
         let mut text = days_text(&found.map_err(StepError::from)?);
@@ -59,7 +59,16 @@ pub(crate) async fn reconcile(
     }
     let found = app.reconcile_month(sources, month, deadline).await;
     let found = found.map_err(StepError::from)?;
-    let proposed = write_adjustments(file, &found.proposals)?;
+    let proposed = if may_write {
+        write_adjustments(file, &found.proposals)?
+    } else {
+        let entries = &found.proposals.file.billing_adjustment_request_entries;
+        format!(
+            "--dry-run: {} was not written; it would hold {} proposed adjustment(s).",
+            file.display(),
+            entries.len()
+        )
+    };
     Ok(format!(
         "{}\n\n{}\n\n{proposed}",
         days_text(&found.days),

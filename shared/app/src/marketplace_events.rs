@@ -288,9 +288,8 @@ fn teller(fact: &Fact) -> Actor {
             event: told.id.clone(),
         },
         Told::Resolved(_) => Actor::Buyer,
-        Told::Described(_) | Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => {
-            Actor::Asked
-        }
+        Told::Described(_) | Told::Terms(_) | Told::Entitled(_) => Actor::Asked,
+        Told::Unanswered(_) => Actor::Unanswered,
     }
 }
 

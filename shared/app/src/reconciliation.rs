@@ -315,8 +315,13 @@ impl App {
             agreements: license.agreements.clone(),
             ..Ours::default()
         };
-        if let (Some(agreement), Some(_)) = (&license.agreement, license.agreement_ends_at) {
-            ours.contracts.insert(agreement.clone());
+        // Of one that was renewed the agreements before are contracts as well.
+        let prepaid = license
+            .pricing
+            .iter()
+            .any(|one| one.terms.prepaid.is_some());
+        if prepaid || license.agreement_ends_at.is_some() {
+            ours.contracts.extend(license.agreements.iter().cloned());
         }
         if ended_before(&license, from.start()) {
             return Ok(ours);

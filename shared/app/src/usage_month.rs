@@ -256,7 +256,7 @@ impl App {
     }
 
     /// What the contracts of a month's licenses cover before anything is metered,
-    /// of the periods that reach into the month.
+    /// of the periods that reach into the month. A license's end ends its periods.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
@@ -269,14 +269,22 @@ impl App {
             month.first_hour().start(),
             month.next().first_hour().start(),
         );
-        let periods = usage
-            .agreed
-            .keys()
-            .map(|license| self.store.included(license));
+        let periods = usage.agreed.keys().map(|license| self.periods_of(license));
         let periods = try_join_all(periods).await?.into_iter().flatten();
         Ok(periods
             .filter(|period| period.from < until && from < period.until)
             .collect())
+    }
+
+    async fn periods_of(&self, license: &LicenseId) -> Result<Vec<Included>, StoreError> {
+        let periods = self.store.included(license);
+        let (mut periods, known) = try_join(periods, self.store.license(license)).await?;
+        if let Some(end) = known.and_then(|known| known.end()) {
+            for period in &mut periods {
+                period.until = period.until.min(end.ended_at);
+            }
+        }
+        Ok(periods)
     }
 
     /// What is known of a month and of the days before it of which something

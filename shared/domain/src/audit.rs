@@ -31,8 +31,10 @@ pub enum Actor {
         /// The event.
         event: EventId,
     },
-    /// AWS Marketplace, by its answer when it was asked, or by none.
+    /// AWS Marketplace, by its answer when it was asked.
     Asked,
+    /// Nobody: AWS Marketplace gave no answer for too long.
+    Unanswered,
     /// A buyer, by coming with a registration token.
     Buyer,
     /// The seller's product, through its API.

@@ -362,9 +362,14 @@ impl License {
 
     /// Whether it ended in AWS.
     pub const fn has_ended(&self) -> bool {
+        self.end().is_some()
+    }
+
+    /// Its end in AWS, once AWS told of it.
+    pub const fn end(&self) -> Option<LicenseEnd> {
         match self.status {
-            LicenseStatus::Ended { .. } => true,
-            LicenseStatus::Pending | LicenseStatus::Active { .. } => false,
+            LicenseStatus::Ended { end, .. } => Some(end),
+            LicenseStatus::Pending | LicenseStatus::Active { .. } => None,
         }
     }
 

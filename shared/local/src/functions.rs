@@ -53,8 +53,8 @@ impl Functions {
         accepted(&answer)
     }
 
-    /// Runs a scheduled function; when it has something to do next.
-    pub(crate) async fn scheduled(&self, schedule: Scheduled, now: Timestamp) -> Option<Timestamp> {
+    /// Runs a scheduled function.
+    pub(crate) async fn scheduled(&self, schedule: Scheduled, now: Timestamp) -> Ran {
         let event = json!({
             "version": "0",
             "id": format!("{:032x}", self.app.clock.random()),
@@ -90,10 +90,18 @@ impl Functions {
                 .map_err(|error| error.to_string()),
         };
         match answer {
-            Ok(answer) => answer["next"].as_str().and_then(|next| next.parse().ok()),
+            Ok(answer) => Ran {
+                next: answer["next"].as_str().and_then(|next| next.parse().ok()),
+                learned: ["repaired", "looked_at"]
+                    .iter()
+                    .any(|count| answer[count].as_u64() > Some(0)),
+            },
             Err(error) => {
                 tracing::error!(function = ?schedule, error, "a scheduled function failed");
-                Some(after(now, SignedDuration::from_mins(1)))
+                Ran {
+                    next: Some(after(now, SignedDuration::from_mins(1))),
+                    learned: false,
+                }
             }
         }
     }
@@ -101,6 +109,15 @@ impl Functions {
     fn deadline(&self) -> Timestamp {
         after(self.app.clock.now(), INVOCATION)
     }
+}
+
+/// What came of a scheduled function's run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ran {
+    /// When it has something to do next.
+    pub(crate) next: Option<Timestamp>,
+    /// Whether it learned from AWS what others may have to do something about.
+    pub(crate) learned: bool,
 }
 
 /// The functions that schedules run, in the order in which they run at one instant.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use fake_aws::{FakeAws, Schedule};
 use jiff::Timestamp;
 
-use crate::functions::{Functions, Scheduled};
+use crate::functions::{Functions, Ran, Scheduled};
 
 const NEVER: i64 = i64::MAX;
 
@@ -63,8 +63,8 @@ impl Schedules {
                     let (schedules, functions) = (schedules.clone(), functions.clone());
                     Box::pin(async move {
                         schedules.set(index, unless_told(scheduled, now));
-                        let next = functions.scheduled(scheduled, now).await;
-                        schedules.ran(index, scheduled, next, now);
+                        let ran = functions.scheduled(scheduled, now).await;
+                        schedules.ran(index, scheduled, ran, now);
                     })
                 }),
             });
@@ -72,9 +72,13 @@ impl Schedules {
     }
 
     /// Takes up what a run says is next. What posting did may be for
-    /// submission to send, which runs after it in the same minute.
-    fn ran(&self, index: usize, scheduled: Scheduled, next: Option<Timestamp>, now: Timestamp) {
-        if let (Some(next), Some((_, due))) = (next, self.due.get(index)) {
+    /// submission to send, which runs after it in the same minute. What was
+    /// learned from AWS may be for any function to act on in the next minute.
+    fn ran(&self, index: usize, scheduled: Scheduled, ran: Ran, now: Timestamp) {
+        if ran.learned {
+            self.wake(now);
+        }
+        if let (Some(next), Some((_, due))) = (ran.next, self.due.get(index)) {
             let at = minute_from(next).max(next_time(scheduled, now));
             due.fetch_min(at, Ordering::SeqCst);
         }

@@ -230,6 +230,9 @@ pub(crate) fn actor(actor: &Actor) -> String {
         Actor::Support { grounds, .. } => format!("support (ticket {})", grounds.ticket.as_str()),
         Actor::Aws { .. } => "AWS Marketplace".to_owned(),
         Actor::Asked => "AWS Marketplace, which was asked".to_owned(),
+        Actor::Unanswered => {
+            "no answer of AWS Marketplace’s for 24 hours to whether it goes on".to_owned()
+        }
         Actor::Buyer => "the buyer, from AWS Marketplace".to_owned(),
         Actor::Product => "the product".to_owned(),
         Actor::Clock => "the passing of time".to_owned(),
@@ -254,6 +257,7 @@ pub(crate) fn actor_to_support(by: &Actor) -> String {
         Actor::User { .. }
         | Actor::Aws { .. }
         | Actor::Asked
+        | Actor::Unanswered
         | Actor::Buyer
         | Actor::Product
         | Actor::Clock => actor(by),
@@ -267,6 +271,7 @@ pub(crate) fn given_reason(actor: &Actor) -> String {
         Actor::User { .. }
         | Actor::Aws { .. }
         | Actor::Asked
+        | Actor::Unanswered
         | Actor::Buyer
         | Actor::Product
         | Actor::Clock => String::new(),

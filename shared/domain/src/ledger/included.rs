@@ -6,7 +6,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::hour::Hour;
 use crate::ids::{Dimension, LicenseId};
 
 /// What a license's entitlement covers of one metered dimension in one period.
@@ -48,9 +47,12 @@ impl Included {
         }
     }
 
-    /// Whether an hour's usage is covered: the hour begins in the period.
-    pub fn covers(&self, hour: Hour) -> bool {
-        self.from <= hour.start() && hour.start() < self.until
+    /// Whether usage is covered whose record has this timestamp: its hour's start,
+    /// or the license's activation in that hour. So the hour in which a license
+    /// became active belongs to its first period, and the hour in which one period
+    /// follows another to the earlier one.
+    pub fn covers(&self, timestamp: Timestamp) -> bool {
+        self.from <= timestamp && timestamp < self.until
     }
 
     /// Computer-hours that are left. An amendment to less than was used leaves none.
@@ -115,10 +117,11 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_belongs_to_the_period_in_which_it_begins() {
-        let hour = |text: &str| Hour::of(text.parse().unwrap());
-        assert!(ten().covers(hour("2026-11-30T23:00:00Z")));
-        assert!(!ten().covers(hour("2026-12-01T00:00:00Z")));
-        assert!(!ten().covers(hour("2026-10-31T23:00:00Z")));
+    fn usage_belongs_to_the_period_in_which_its_record_is_stamped() {
+        let covered = |text: &str| ten().covers(text.parse().unwrap());
+        assert!(covered("2026-11-01T00:00:00Z"));
+        assert!(covered("2026-11-30T23:00:00Z"));
+        assert!(!covered("2026-12-01T00:00:00Z"));
+        assert!(!covered("2026-10-31T23:00:00Z"));
     }
 }

@@ -211,10 +211,11 @@ pub fn freeze(
         return Ok(frozen);
     }
     let shares = shares(entries)?;
+    let used_at = record_timestamp(hour, terms.license.active_since);
     let timestamp = if mutant!(TimestampOfSending) {
         now
     } else {
-        record_timestamp(hour, terms.license.active_since)
+        used_at
     };
     let record = |dimension: &Dimension, quantity, allocations| {
         let usage = UsageRecord {
@@ -231,7 +232,7 @@ pub fn freeze(
     let mut frozen = FrozenUsage::default();
     for (dimension, shares) in &shares {
         let total = Quantity::sum(shares.iter().map(|share| share.quantity))?;
-        let covered = take_included(dimension, hour, total, terms.included, &mut frozen);
+        let covered = take_included(dimension, used_at, total, terms.included, &mut frozen);
         if covered > 0 {
             frozen.included.insert((*dimension).clone(), covered);
         }
@@ -285,14 +286,14 @@ fn shares(
 /// Takes what the license's periods cover of an hour's quantity.
 fn take_included(
     dimension: &Dimension,
-    hour: Hour,
+    used_at: Timestamp,
     total: Quantity,
     periods: &[Included],
     frozen: &mut FrozenUsage,
 ) -> u32 {
     let mut covered = 0;
     for period in periods {
-        if period.dimension == *dimension && period.covers(hour) {
+        if period.dimension == *dimension && period.covers(used_at) {
             let (after, taken) = period.taken(total.get() - covered);
             if taken > 0 {
                 covered += taken;
@@ -505,6 +506,34 @@ mod tests {
             2,
             "large is not covered"
         );
+    }
+
+    #[test]
+    fn the_hour_in_which_a_contract_begins_is_covered_and_that_of_a_renewal_by_the_period_before() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let covered = |active_since: &str, period_from: &str| {
+            let license = LicenseTerms {
+                active_since: at(active_since),
+                ..terms()
+            };
+            let period = Included {
+                from: at(period_from),
+                ..period(100)
+            };
+            let terms = FreezeTerms {
+                license: &license,
+                limit: AllocationLimit::default(),
+                included: &[period],
+                zero: None,
+            };
+            let entry = entry("a", &[("medium", None, 6)]);
+            let now = at("2026-11-22T11:11:00Z");
+            let frozen = freeze(entry.hour, std::slice::from_ref(&entry), &terms, now);
+            frozen.unwrap().included.values().sum::<u32>()
+        };
+        assert_eq!(covered("2026-11-22T10:50:00Z", "2026-11-22T10:50:00Z"), 6);
+        assert_eq!(covered("2026-11-22T10:51:07.5Z", "2026-11-22T10:50:00Z"), 6);
+        assert_eq!(covered("2026-11-01T00:00:00Z", "2026-11-22T10:50:00Z"), 0);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) fn pricing(terms: &Terms, facts: &[Fact]) -> Vec<Pricing> {
             let other = by_start
                 .get(&from)
                 .is_some_and(|one| !one.terms.prices_as(told));
-            let from = if other { told.asked_at } else { from };
+            let from = if other { told.asked_at.max(from) } else { from };
             let pricing = Pricing {
                 from,
                 free_until: free_until(term, told),
@@ -69,7 +69,7 @@ pub(super) fn pricing(terms: &Terms, facts: &[Fact]) -> Vec<Pricing> {
 }
 
 /// Since when terms hold: since the last amendment that was known when AWS was
-/// asked for them, else since the agreement's start.
+/// asked for them, but not before the agreement's start.
 fn in_force_from(
     agreement: Option<&AgreementId>,
     term: &Term,
@@ -82,7 +82,7 @@ fn in_force_from(
         let is_amendment = matches!(event.kind, EventKind::AgreementAmended(_));
         is_amendment.then_some(event.at)
     });
-    amended.max().or_else(|| term.began_at())
+    amended.max().max(term.began_at())
 }
 
 /// Until when usage is free: so many days from the agreement's start.

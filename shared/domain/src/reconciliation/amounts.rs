@@ -245,10 +245,19 @@ pub fn compare_amounts(
         }
         Ok((sums, none)) => {
             let may_come = now < after(month_end, INVOICED_WITHIN);
-            let verdict = if none && may_come && billed.amount > Usd::ZERO {
+            let found = if none && may_come && billed.amount > Usd::ZERO {
                 AmountVerdict::Late
             } else {
                 verdict(&billed, &sums, of)
+            };
+            // A contract's fixed payment may be invoiced before its usage is.
+            let verdict = match found {
+                AmountVerdict::Missing { .. } if may_come => AmountVerdict::Late,
+                found @ (AmountVerdict::Equal
+                | AmountVerdict::Late
+                | AmountVerdict::Missing { .. }
+                | AmountVerdict::Over { .. }
+                | AmountVerdict::NotComparable { .. }) => found,
             };
             (sums, verdict)
         }

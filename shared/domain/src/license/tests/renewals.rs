@@ -511,6 +511,17 @@ fn rates_and_entitlements_are_asked_for_when_something_was_told_and_not_again() 
     assert_eq!(known.asks.entitlements, Some(seconds(5_000)));
     assert_eq!(known.pricing.len(), 1);
 
+    // An amendment before the agreement begins is in force from its start.
+    let mut later = facts.clone();
+    let begins = AgreementTerms {
+        starts_at: Some(seconds(300)),
+        ..terms(Intent::New, None)
+    };
+    later.push(created_by(1, 80, begins));
+    later.push(created_by(1, 90, terms(Intent::Amend, None)));
+    let pricing = derived(0, &later).pricing;
+    assert_eq!(pricing.first().unwrap().from, seconds(300));
+
     // An amendment: both are asked for again, and the rates have two times.
     facts.push(created_by(1, 200, terms(Intent::Amend, None)));
     facts.push(updated_of(0, 1, 201));

@@ -1,7 +1,11 @@
 //! What was agreed on in AWS Marketplace: rates, free trials, what is prepaid,
 //! and what a contract covers before anything is metered.
 
+use std::cmp::Reverse;
+
+use domain::catalog::Catalog;
 use domain::hour::Hour;
+use domain::ids::Dimension;
 use domain::ledger::included::Included;
 use domain::license::{Pricing, pricing_at};
 use domain::member::Role;
@@ -12,7 +16,8 @@ use super::page::Page;
 use super::sums::tier_label;
 use crate::layout::{dollars, grouped, time};
 
-/// The agreements' rates in force in the month, and the contracts' rests.
+/// The agreements' rates in force in the month, the newest first, and what is
+/// left of the contracts.
 pub(super) fn agreed(page: &Page<'_>) -> Markup {
     let until = page.usage.month.next().first_hour();
     let pricing = page
@@ -20,9 +25,13 @@ pub(super) fn agreed(page: &Page<'_>) -> Markup {
         .agreed
         .values()
         .flat_map(|all| in_force(all, page, until));
-    let pricing: Vec<&Pricing> = pricing.collect();
+    let mut pricing: Vec<&Pricing> = pricing.collect();
+    pricing.sort_by_key(|one| one.from);
+    // An amendment may have changed what is included and no price.
+    pricing.dedup_by(|later, earlier| is_priced_as(later, earlier));
+    pricing.reverse();
     html! {
-        @if !pricing.is_empty() {
+        @if !pricing.is_empty() || !page.included.is_empty() {
             section.card aria-labelledby="agreed" {
                 h2 #agreed { "Agreed on in AWS Marketplace" }
                 @for pricing in &pricing { (terms(page, pricing)) }
@@ -42,8 +51,24 @@ fn in_force<'a>(all: &'a [Pricing], page: &Page<'_>, until: Hour) -> Vec<&'a Pri
     carried_over.into_iter().chain(begun).collect()
 }
 
+/// Whether the same agreement bills the same at both times.
+fn is_priced_as(later: &Pricing, earlier: &Pricing) -> bool {
+    let (new, old) = (&later.terms, &earlier.terms);
+    (&new.agreement, &new.currency, &new.rates) == (&old.agreement, &old.currency, &old.rates)
+        && (new.prepaid, later.free_until) == (old.prepaid, earlier.free_until)
+}
+
+/// The place of a dimension among the tiers as they are sold; others come last.
+fn place(catalog: &Catalog, dimension: &Dimension) -> usize {
+    let mut tiers = catalog.rates().iter();
+    let place = tiers.position(|rate| rate.dimension == *dimension);
+    place.unwrap_or(usize::MAX)
+}
+
 fn terms(page: &Page<'_>, pricing: &Pricing) -> Markup {
     let terms = &pricing.terms;
+    let mut rates: Vec<(&Dimension, &u64)> = terms.rates.iter().collect();
+    rates.sort_by_key(|(dimension, _)| place(page.catalog, dimension));
     html! {
         h3 {
             @match page.view.role {
@@ -53,7 +78,7 @@ fn terms(page: &Page<'_>, pricing: &Pricing) -> Markup {
             ", since " (time(pricing.from))
         }
         @if let Some(until) = pricing.free_until {
-            @if page.view.as_of < until { p { strong { "Free trial" } " until " (time(until)) ": usage is metered, and AWS charges nothing for it." } }
+            @if page.view.as_of < until { p { strong { "Free trial" } " until " (time(until)) ": usage is metered, and AWS charges nothing for it. These rates follow." } }
             @else { p { "The free trial ended " (time(until)) "." } }
         }
         @if let Some(prepaid) = terms.prepaid {
@@ -65,7 +90,7 @@ fn terms(page: &Page<'_>, pricing: &Pricing) -> Markup {
             table {
                 thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Rate, " (terms.currency) " per computer-hour" } } }
                 tbody {
-                    @for (dimension, micros) in &terms.rates {
+                    @for (dimension, micros) in rates {
                         tr { th scope="row" { (tier_label(page.catalog, dimension)) } td.num { (Usd::from_micros(*micros)) } }
                     }
                 }
@@ -80,26 +105,47 @@ fn prepaid_amount(currency: &str, micros: u64) -> Markup {
     html! { @if currency == "USD" { (amount) } @else { (currency) " " (amount.trim_start_matches('$')) } }
 }
 
+/// What is left of each period, the newest first.
 fn contract(page: &Page<'_>) -> Markup {
-    let row = |period: &Included| {
-        html! {
-            tr {
-                th.wrap scope="row" { (tier_label(page.catalog, &period.dimension)) }
-                td.num { (grouped(period.granted)) }
-                td.num { (grouped(period.used)) }
-                td.num { strong { (grouped(period.left())) } }
-                td { (time(period.until)) }
-            }
-        }
-    };
+    let mut periods: Vec<&Included> = page.included.iter().collect();
+    periods.sort_by_key(|period| {
+        let place = place(page.catalog, &period.dimension);
+        (Reverse((period.from, period.until)), place)
+    });
+    let of_one_time = |a: &&Included, b: &&Included| (a.from, a.until) == (b.from, b.until);
     html! {
         h3 { "Included in the contract" }
         p { "These computer-hours are used up first; only what goes beyond them is metered." }
-        div.scroll tabindex="0" role="group" aria-labelledby="agreed" {
-            table #included {
-                thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Included" } th.num scope="col" { "Used" } th.num scope="col" { "Left" } th scope="col" { "Until" } } }
-                tbody { @for period in page.included { (row(period)) } }
+        table #included {
+            thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Included" } th.num scope="col" { "Used" } th.num scope="col" { "Left" } } }
+            @for periods in periods.chunk_by(of_one_time) {
+                tbody {
+                    @if let Some(period) = periods.first() { (period_row(page, period)) }
+                    @for period in periods { (included_row(page, period)) }
+                }
             }
+        }
+    }
+}
+
+fn period_row(page: &Page<'_>, period: &Included) -> Markup {
+    html! {
+        tr.group {
+            th.wrap colspan="4" scope="rowgroup" {
+                @if period.until <= page.view.as_of { "Until " (time(period.until)) ", over" }
+                @else { "From " (time(period.from)) " until " (time(period.until)) }
+            }
+        }
+    }
+}
+
+fn included_row(page: &Page<'_>, period: &Included) -> Markup {
+    html! {
+        tr {
+            th.wrap scope="row" { (tier_label(page.catalog, &period.dimension)) }
+            td.num { (grouped(period.granted)) }
+            td.num { (grouped(period.used)) }
+            td.num { strong { (grouped(period.left())) } }
         }
     }
 }

@@ -55,6 +55,7 @@ pub(super) fn page(page: &Page<'_>) -> Markup {
                 strong { "No usage in " (page.usage.month) }
                 p { "An hour appears here about 10 minutes after it ended, when any computer was protected in it." }
             }
+            (agreed(page))
         } @else {
             div.grid {
                 (totals(page, &tiers))

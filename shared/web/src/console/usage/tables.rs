@@ -91,7 +91,7 @@ fn day_row(month: Month, day: u8, tiers: &[Tier], hours: &[&UsageHour]) -> Marku
             td.num { (grouped(sums.billed())) }
             td.num { (grouped(sums.unbilled())) }
             td.num { (dollars(sums.cost())) }
-            td.roomy { @if sums.statuses.is_empty() { "not charged" } @else { (statuses(&sums)) } }
+            td.wrap.roomy { @if sums.statuses.is_empty() { "not charged" } @else { (statuses(&sums)) } }
         }
     }
 }
@@ -101,7 +101,7 @@ fn statuses(sums: &Sums) -> Markup {
     let one = sums.statuses.len() == 1;
     html! {
         @for (status, count) in &sums.statuses {
-            span.nowrap { @if !one { span.small { (grouped(*count)) " " } } (status_badge(*status)) " " }
+            span.nowrap { @if !one { span.small { (grouped(*count)) " " } } (status_badge(*status)) } " "
         }
     }
 }

@@ -22,7 +22,7 @@ pub(in crate::console) fn status_text(status: MeteringStatus) -> &'static str {
         MeteringStatus::Refused => "refused by AWS",
         MeteringStatus::Conflict => "in clarification with AWS",
         MeteringStatus::Unknown => "AWS’s answer is being found out",
-        MeteringStatus::Included => "covered by the contract",
+        MeteringStatus::Included => "prepaid",
         MeteringStatus::NotAccepted | MeteringStatus::WrittenOff(_) => "written off",
     }
 }
@@ -37,7 +37,7 @@ pub(super) fn status_meaning(status: MeteringStatus) -> &'static str {
         MeteringStatus::Refused => "will not be on AWS’s invoice",
         MeteringStatus::Conflict => "AWS has other usage for the same hour",
         MeteringStatus::Unknown => "may be on AWS’s invoice; it is never sent twice",
-        MeteringStatus::Included => "prepaid, so not metered",
+        MeteringStatus::Included => "covered by the contract, so not metered",
         MeteringStatus::NotAccepted | MeteringStatus::WrittenOff(_) => "will never be charged",
     }
 }
