@@ -78,7 +78,10 @@ pub struct RegistrationView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistrationStatus {
     /// AWS has not activated it yet: the page refreshes itself.
-    Pending,
+    Pending {
+        /// When its agreement begins, if that lies ahead.
+        begins_at: Option<Timestamp>,
+    },
     /// It is active.
     Ready {
         /// Whether an account is linked to it now. Which one, only the signed-in user may learn.
@@ -133,7 +136,9 @@ impl App {
             LicenseStatus::Active { since } if since <= now => RegistrationStatus::Ready {
                 linked: license.linked.is_some(),
             },
-            LicenseStatus::Active { .. } | LicenseStatus::Pending => RegistrationStatus::Pending,
+            LicenseStatus::Active { .. } | LicenseStatus::Pending => RegistrationStatus::Pending {
+                begins_at: license.agreement_since.filter(|begins| now < *begins),
+            },
             LicenseStatus::Ended { end, .. } => RegistrationStatus::Ended { at: end.ended_at },
         };
         Ok(RegistrationView {

@@ -26,7 +26,10 @@ async fn a_browser_that_comes_before_the_events_waits_for_the_license() {
     let session = world.begin(&agreement.registration_token).await;
     let status = |view: RegistrationView| view.status;
     let before = world.app.registration(&session).await.map(status);
-    assert_eq!(before.unwrap(), RegistrationStatus::Pending);
+    assert_eq!(
+        before.unwrap(),
+        RegistrationStatus::Pending { begins_at: None }
+    );
     world.deliver().await;
     let after = world.app.registration(&session).await.map(status);
     assert_eq!(after.unwrap(), RegistrationStatus::Ready { linked: false });

@@ -112,7 +112,8 @@ pub fn propose(
                 continue;
             }
         };
-        match amount(agreement, &overs, prices) {
+        let missing = missing(agreement, findings);
+        match amount(agreement, &overs, &missing, prices) {
             Some(amount) => proposals.spread(agreement, amount, &overs, lines),
             None => proposals.leave(agreement, NotProposed::RateUnknown),
         }
@@ -120,9 +121,33 @@ pub fn propose(
     proposals
 }
 
-/// What is over, at the agreement's rates.
-fn amount(agreement: &AgreementId, overs: &[(&Finding, Units)], prices: &Prices) -> Option<Usd> {
-    let amounts = overs.iter().map(|(finding, units)| {
+/// What AWS has less of under an agreement: a day's usage that stands under another
+/// day is not to be given back.
+fn missing<'a>(agreement: &AgreementId, findings: &'a [Finding]) -> Vec<(&'a Finding, Units)> {
+    let of_agreement = findings.iter().filter(|finding| match &finding.whose {
+        Whose::Agreement(whose) => whose == agreement,
+        Whose::License(_) | Whose::Nobody => false,
+    });
+    let less = of_agreement.filter_map(|finding| match finding.verdict {
+        Verdict::Missing { units } | Verdict::Late { units } => Some((finding, units)),
+        Verdict::Equal | Verdict::Over { .. } | Verdict::NotComparable { .. } => None,
+    });
+    less.collect()
+}
+
+/// What is over, less what is missing, at the agreement's rates.
+fn amount(
+    agreement: &AgreementId,
+    overs: &[(&Finding, Units)],
+    missing: &[(&Finding, Units)],
+    prices: &Prices,
+) -> Option<Usd> {
+    let over = priced(agreement, overs, prices)?;
+    Some(over.less(priced(agreement, missing, prices)?))
+}
+
+fn priced(agreement: &AgreementId, found: &[(&Finding, Units)], prices: &Prices) -> Option<Usd> {
+    let amounts = found.iter().map(|(finding, units)| {
         match prices.of(agreement, &finding.dimension, finding.day) {
             Price::Agreement(rate) => Some(rate.times_hundredths(units.hundredths())),
             Price::List(_) | Price::Unknown => None,
@@ -145,11 +170,16 @@ impl Proposals {
         lines: &[InvoiceLine],
     ) {
         let (mut given, mut invoices) = (Usd::ZERO, Vec::new());
-        for line in lines.iter().filter(|line| line.is_in_dollars()) {
-            match &line.kind {
-                InvoiceKind::Invoice => invoices.push(line),
-                InvoiceKind::CreditMemo => given = given.plus(line.amount.unwrap_or_default()),
-                InvoiceKind::Unrecognized(_) => {}
+        for line in lines {
+            let amount = line.amount.filter(|_| line.is_in_dollars());
+            match (&line.kind, amount) {
+                (InvoiceKind::Invoice, _) if line.is_in_dollars() => invoices.push(line),
+                (InvoiceKind::Invoice, _) => {}
+                (InvoiceKind::CreditMemo, Some(amount)) => given = given.plus(amount),
+                // How much was given back already is not known.
+                (InvoiceKind::CreditMemo, None) | (InvoiceKind::Unrecognized(_), _) => {
+                    return self.leave(agreement, NotProposed::InvoicesUnread);
+                }
             }
         }
         if amount == Usd::ZERO {
@@ -167,7 +197,7 @@ impl Proposals {
         for line in invoices {
             let part = left.min(line.max_adjustment.unwrap_or_default());
             if part > Usd::ZERO {
-                let entry = adjustment(agreement, line, part, overs);
+                let entry = adjustment(agreement, line, (part, given), overs);
                 self.file.billing_adjustment_request_entries.push(entry);
                 left = left.less(part);
             }
@@ -181,14 +211,16 @@ impl Proposals {
 fn adjustment(
     agreement: &AgreementId,
     line: &InvoiceLine,
-    amount: Usd,
+    (amount, given): (Usd, Usd),
     overs: &[(&Finding, Units)],
 ) -> Adjustment {
     let mut said = String::new();
     for (finding, units) in overs {
         let _ = write!(said, "{} {} {units}; ", finding.day, finding.dimension);
     }
-    let adjusted = format!("{agreement}\n{}\n{said}", line.invoice);
+    // The same until AWS has given something back: two files that are sent one after
+    // the other ask for it once.
+    let adjusted = format!("{agreement}\n{}\n{given}", line.invoice);
     let token = Sha256::digest(adjusted.as_bytes());
     let description = format!("Usage metered beyond what was used, by day: {said}");
     Adjustment {

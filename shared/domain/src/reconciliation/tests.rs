@@ -358,7 +358,13 @@ fn a_months_amount_is_compared_to_the_cent() {
     assert_eq!(read("3.20"), AmountVerdict::Equal);
     assert_eq!(read("3.21"), AmountVerdict::Equal);
     assert_eq!(read("3.22"), AmountVerdict::Over { microusd: 20_000 });
-    assert_eq!(read("3.00"), AmountVerdict::Missing { microusd: 200_000 });
+    // The rest may still be invoiced, until it may not any more.
+    assert_eq!(read("3.00"), AmountVerdict::Late);
+    let at_last = amounts(
+        Invoices::Read(&[invoice("1", "3.00", "0")]),
+        "2026-12-06T00:00:00Z",
+    );
+    assert_eq!(at_last, AmountVerdict::Missing { microusd: 200_000 });
 }
 
 #[test]
@@ -493,6 +499,39 @@ fn what_cannot_be_given_back_is_said() {
         why(&[invoice("i-1", "50", "50"), given]),
         NotProposed::GivenBack
     );
+}
+
+#[test]
+fn what_may_have_been_given_back_already_is_not_proposed() {
+    let unreadable = InvoiceLine {
+        kind: InvoiceKind::CreditMemo,
+        amount: None,
+        ..invoice("c-1", "0", "0")
+    };
+    let left = proposed(&[invoice("i-1", "50", "50"), unreadable]).left;
+    assert_eq!(left, [(agreement(AGREEMENT), NotProposed::InvoicesUnread)]);
+}
+
+#[test]
+fn usage_that_stands_under_another_day_is_not_given_back() {
+    let aws = aws(vec![row("a", "100")]);
+    let over = aws.findings(&[], settled());
+    let [found] = &over[..] else {
+        panic!("{over:?}");
+    };
+    let Verdict::Over { units, .. } = found.verdict else {
+        panic!("{found:?}");
+    };
+    let elsewhere = Finding {
+        day: found.day.tomorrow().unwrap(),
+        verdict: Verdict::Missing { units },
+        ..found.clone()
+    };
+    let prices = Prices::new(&current(&aws.rows).usage, BTreeMap::new());
+    let lines = [invoice("i-1", "50", "50")];
+    let invoices = [(agreement(AGREEMENT), Invoices::Read(&lines))].into();
+    let proposals = propose(&[found.clone(), elsewhere], &prices, &invoices);
+    assert!(proposals.file.billing_adjustment_request_entries.is_empty());
 }
 
 fn some_record() -> impl Strategy<Value = OurRecord> {

@@ -340,7 +340,10 @@ async fn session(
 fn not_ready(state: &State, view: &RegistrationView, user: &User) -> Option<Response> {
     match view.status {
         RegistrationStatus::Ready { .. } => None,
-        RegistrationStatus::Pending => {
+        RegistrationStatus::Pending {
+            begins_at: Some(begins_at),
+        } => Some(show(state, user, "Not begun yet", &pages::not_begun(begins_at)).into_response()),
+        RegistrationStatus::Pending { begins_at: None } => {
             let page = show(state, user, "Nearly ready", &pages::pending());
             let again = (
                 HeaderName::from_static("refresh"),

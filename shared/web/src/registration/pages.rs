@@ -365,6 +365,18 @@ pub(super) fn pending() -> Markup {
     }
 }
 
+/// The agreement begins later.
+pub(super) fn not_begun(begins_at: Timestamp) -> Markup {
+    html! {
+        (steps(Step::Choose))
+        h1 { "Your subscription has not begun yet" }
+        div.card {
+            p { "It begins on " strong { (time(begins_at)) } ". Until then there is nothing to link, and nothing is charged for usage." }
+            p { "Come back then: press “Set up your account” in AWS Marketplace again." }
+        }
+    }
+}
+
 /// The license ended before it was linked.
 pub(super) fn ended(ended_at: Timestamp) -> Markup {
     html! {
