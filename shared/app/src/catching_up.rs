@@ -11,7 +11,7 @@ use domain::hour::before;
 use domain::ids::AgreementId;
 use domain::license::{derive, licenses_of};
 use jiff::{SignedDuration, Timestamp};
-use marketplace::AgreementError;
+use marketplace::ReadError;
 use store::StoreError;
 use store::subscriptions::CaughtUp;
 
@@ -71,7 +71,7 @@ pub struct CatchingUp {
 pub enum CatchUpError {
     /// AWS did not list its agreements.
     #[error("AWS did not list its agreements")]
-    Agreements(#[from] AgreementError),
+    Agreements(#[from] ReadError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),

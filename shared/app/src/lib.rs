@@ -12,6 +12,7 @@ pub mod catching_up;
 mod chain;
 mod conservation;
 pub mod expiry;
+mod granting;
 pub mod linking;
 pub mod marketplace_events;
 mod metering;

@@ -14,7 +14,7 @@ use domain::change::Decision;
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseId};
 use domain::license::{
-    Derived, License, Situation, agreements_of, decide_license, derive, licenses_of,
+    Derived, LONGEST_CHAIN, License, Situation, agreements_of, decide_license, derive, licenses_of,
 };
 use domain::marketplace_event::{EventKind, MarketplaceEvent, Notification, NotifiedAction};
 use jiff::Timestamp;
@@ -29,9 +29,6 @@ pub use parse::{MalformedEvent, parse_event};
 
 /// How often a decision that lost is made again before the caller is told.
 pub(crate) const ATTEMPTS: usize = 8;
-
-/// The most agreements of one chain of renewals whose facts are read.
-const LONGEST_CHAIN: usize = 64;
 
 /// What an event did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,6 +253,7 @@ impl App {
         while let Some(agreement) = agreements.pop_first() {
             if read.len() >= LONGEST_CHAIN {
                 tracing::error!(
+                    alarm = "ChainTooLong",
                     agreement.id = %agreement,
                     "a chain of agreements is longer than is followed; a person should look at it"
                 );

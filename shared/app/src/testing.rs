@@ -32,6 +32,21 @@ use store::{Store, Tables};
 use crate::marketplace_events::parse_event;
 use crate::{App, Clock, Scope, SessionSecret, Settings};
 
+/// A client of one of AWS's SDKs, without retries and signatures.
+macro_rules! client {
+    ($sdk:ident, $http:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .region($sdk::config::Region::new("us-east-1"))
+                .http_client($http.clone())
+                .retry_config(RetryConfig::disabled())
+                .allow_no_auth()
+                .build(),
+        )
+    };
+}
+
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 /// When every world begins.
@@ -397,36 +412,9 @@ fn dynamodb(http: impl HttpClient + 'static) -> aws_sdk_dynamodb::Client {
 }
 
 fn marketplace(http: &Interleaved) -> Marketplace {
-    let metering = aws_sdk_marketplacemetering::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(aws_sdk_marketplacemetering::config::Region::new(
-            "us-east-1",
-        ))
-        .http_client(http.clone())
-        .retry_config(RetryConfig::disabled())
-        .allow_no_auth()
-        .build();
-    let entitlement = aws_sdk_marketplaceentitlement::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(aws_sdk_marketplaceentitlement::config::Region::new(
-            "us-east-1",
-        ))
-        .http_client(http.clone())
-        .retry_config(RetryConfig::disabled())
-        .allow_no_auth()
-        .build();
-    let agreement = aws_sdk_marketplaceagreement::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(aws_sdk_marketplaceagreement::config::Region::new(
-            "us-east-1",
-        ))
-        .http_client(http.clone())
-        .retry_config(RetryConfig::disabled())
-        .allow_no_auth()
-        .build();
     Marketplace::new(
-        aws_sdk_marketplacemetering::Client::from_conf(metering),
-        aws_sdk_marketplaceentitlement::Client::from_conf(entitlement),
-        aws_sdk_marketplaceagreement::Client::from_conf(agreement),
+        client!(aws_sdk_marketplacemetering, http),
+        client!(aws_sdk_marketplaceentitlement, http),
+        client!(aws_sdk_marketplaceagreement, http),
     )
 }

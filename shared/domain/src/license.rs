@@ -34,7 +34,7 @@ pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY};
 pub use decide::{Situation, decide_license};
 pub use notices::Notices;
 pub use pricing::{Pricing, pricing_at};
-pub use succession::Succession;
+pub use succession::{LONGEST_CHAIN, Succession};
 
 /// A snapshot of a license.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use domain::ids::{AgreementId, Dimension};
 use jiff::{Span, Timestamp};
 
 use crate::Marketplace;
-use crate::agreements::AgreementError;
 use crate::convert;
+use crate::read_error::ReadError;
 
 /// Terms in one answer.
 const PAGE_SIZE: i32 = 50;
@@ -22,13 +22,13 @@ impl Marketplace {
     /// they price usage. `asked_at` is when that is asked.
     ///
     /// # Errors
-    /// See [`AgreementError`]. A part of the terms is never returned, and none
-    /// whose price cannot be read: [`AgreementError::Incomplete`].
+    /// See [`ReadError`]. A part of the terms is never returned, and none
+    /// whose price cannot be read: [`ReadError::Incomplete`].
     pub async fn agreement_terms(
         &self,
         agreement: &AgreementId,
         asked_at: Timestamp,
-    ) -> Result<AcceptedTerms, AgreementError> {
+    ) -> Result<AcceptedTerms, ReadError> {
         let mut terms = AcceptedTerms {
             agreement: agreement.clone(),
             currency: "USD".to_owned(),
@@ -47,19 +47,16 @@ impl Marketplace {
                 .set_next_token(next)
                 .send()
                 .await
-                .map_err(|error| AgreementError::of(convert::failure(&error)))?;
+                .map_err(|error| convert::failure(&error))?;
             for term in output.accepted_terms() {
-                read(&mut terms, term).map_err(AgreementError::Incomplete)?;
+                read(&mut terms, term).map_err(ReadError::Incomplete)?;
             }
-            next = output
-                .next_token()
-                .filter(|token| !token.is_empty())
-                .map(ToOwned::to_owned);
+            next = convert::next_page(output.next_token());
             if next.is_none() {
                 return Ok(terms);
             }
         }
-        Err(AgreementError::TooManyPages(MAX_PAGES))
+        Err(ReadError::TooManyPages(MAX_PAGES))
     }
 }
 

@@ -8,11 +8,11 @@ use aws_sdk_marketplaceagreement::types as sdk;
 use aws_sdk_marketplaceagreement::types::{AgreementStatus, EndTimeBehaviorType};
 use domain::ids::{AgreementId, AwsAccountId, LicenseArn, OfferId, ProductId};
 use domain::marketplace_event::EndedStatus;
-use domain::metering::NoAnswer;
 use jiff::Timestamp;
 
 use crate::Marketplace;
-use crate::convert::{self, Failure};
+use crate::convert;
+use crate::read_error::ReadError;
 
 /// Agreements in one answer (the API's default).
 const PAGE_SIZE: i32 = 50;
@@ -58,56 +58,18 @@ pub struct AgreementPage {
     pub next: Option<String>,
 }
 
-/// Why nothing is known of agreements. None of these says anything about them:
-/// what is stored stays.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AgreementError {
-    /// Too many calls.
-    #[error("AWS Marketplace asks to slow down")]
-    Throttled,
-    /// No answer, or none that is understood.
-    #[error("AWS Marketplace did not answer: {0}")]
-    Unavailable(NoAnswer),
-    /// AWS knows no such agreement, or does not show it to this account.
-    #[error("AWS Marketplace knows no such agreement")]
-    Unknown,
-    /// The request was refused, by its code: a fault of our set-up.
-    #[error("AWS Marketplace refused the request: {0}")]
-    Refused(String),
-    /// The pages did not end within the bound.
-    #[error("AWS Marketplace's list did not end within {0} pages")]
-    TooManyPages(usize),
-    /// An answer lacks what identifies it; this names it.
-    #[error("an agreement has no usable {0}")]
-    Incomplete(&'static str),
-}
-
-impl AgreementError {
-    pub(crate) fn of(failure: Failure) -> Self {
-        match failure {
-            Failure::Refused { status, code } => match code {
-                code if convert::is_throttling(status, code.as_deref()) => Self::Throttled,
-                Some(code) if code == "ResourceNotFoundException" => Self::Unknown,
-                code => Self::Refused(code.unwrap_or_else(|| format!("HTTP status {status}"))),
-            },
-            Failure::NoAnswer(why) => Self::Unavailable(why),
-            Failure::NotSent => Self::Refused("RequestNotBuilt".to_owned()),
-        }
-    }
-}
-
 impl Marketplace {
     /// A page of the seller's agreements, of all or of those that were changed
     /// after an instant, from the first one or from where `next` of the page
     /// before leads.
     ///
     /// # Errors
-    /// See [`AgreementError`].
+    /// See [`ReadError`].
     pub async fn search_agreements(
         &self,
         changed_after: Option<Timestamp>,
         next: Option<String>,
-    ) -> Result<AgreementPage, AgreementError> {
+    ) -> Result<AgreementPage, ReadError> {
         let changed = changed_after.map(|at| filter("AfterLastUpdateTime", &at.to_string()));
         self.page(changed, next).await
     }
@@ -117,19 +79,19 @@ impl Marketplace {
     /// resale AWS lists only the reseller's.
     ///
     /// # Errors
-    /// See [`AgreementError`]. A part of the chain is never returned.
+    /// See [`ReadError`]. A part of the chain is never returned.
     pub async fn chain_of_agreement(
         &self,
         agreement: &AgreementId,
-    ) -> Result<Vec<FoundAgreement>, AgreementError> {
+    ) -> Result<Vec<FoundAgreement>, ReadError> {
         let output = self
             .agreement
             .describe_agreement()
             .agreement_id(agreement.as_str())
             .send()
             .await
-            .map_err(|error| AgreementError::of(convert::failure(&error)))?;
-        let mut own = described(agreement, &output).map_err(AgreementError::Incomplete)?;
+            .map_err(|error| convert::failure(&error))?;
+        let mut own = described(agreement, &output).map_err(ReadError::Incomplete)?;
         let initial = own.initial.clone().unwrap_or_else(|| agreement.clone());
         let filter = filter("InitialAgreementId", initial.as_str());
         let mut others = Vec::new();
@@ -149,14 +111,14 @@ impl Marketplace {
                 return Ok(others);
             }
         }
-        Err(AgreementError::TooManyPages(MAX_PAGES_OF_CHAIN))
+        Err(ReadError::TooManyPages(MAX_PAGES_OF_CHAIN))
     }
 
     async fn page(
         &self,
         filter: Option<sdk::Filter>,
         next: Option<String>,
-    ) -> Result<AgreementPage, AgreementError> {
+    ) -> Result<AgreementPage, ReadError> {
         let filters = [
             self::filter("PartyType", "Proposer"),
             self::filter("AgreementType", "PurchaseAgreement"),
@@ -170,12 +132,9 @@ impl Marketplace {
             .set_next_token(next)
             .send()
             .await
-            .map_err(|error| AgreementError::of(convert::failure(&error)))?;
+            .map_err(|error| convert::failure(&error))?;
         let mut page = AgreementPage {
-            next: output
-                .next_token()
-                .filter(|token| !token.is_empty())
-                .map(ToOwned::to_owned),
+            next: convert::next_page(output.next_token()),
             ..AgreementPage::default()
         };
         for summary in output.agreement_view_summaries() {

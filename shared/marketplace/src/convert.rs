@@ -190,3 +190,10 @@ pub(crate) fn verdict(result: &sdk::UsageRecordResult) -> Verdict {
 pub(crate) fn timestamp(instant: &DateTime) -> Option<Timestamp> {
     Timestamp::from_second(instant.secs()).ok()
 }
+
+/// What the next page is asked for by, if there is one.
+pub(crate) fn next_page(token: Option<&str>) -> Option<String> {
+    token
+        .filter(|token| !token.is_empty())
+        .map(ToOwned::to_owned)
+}

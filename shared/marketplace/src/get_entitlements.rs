@@ -3,11 +3,11 @@
 use aws_sdk_marketplaceentitlement::types as sdk;
 use aws_sdk_marketplaceentitlement::types::GetEntitlementFilterName;
 use domain::ids::{Dimension, LicenseArn, ProductCode};
-use domain::metering::NoAnswer;
 use jiff::Timestamp;
 
 use crate::Marketplace;
-use crate::convert::{self, Failure};
+use crate::convert;
+use crate::read_error::ReadError;
 
 /// Entitlements in one answer: the most that AWS gives (Entitlement API model).
 const PAGE_SIZE: i32 = 25;
@@ -43,38 +43,17 @@ pub enum EntitlementValue {
     Unrecognized,
 }
 
-/// Why entitlements were not read. None of these says anything about what the
-/// license is entitled to: what is stored stays.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EntitlementError {
-    /// Too many calls.
-    #[error("AWS Marketplace asks to slow down")]
-    Throttled,
-    /// No answer, or none that is understood.
-    #[error("AWS Marketplace did not answer: {0}")]
-    Unavailable(NoAnswer),
-    /// The request was refused, by its code: a wrong product code, or a fault of our set-up.
-    #[error("AWS Marketplace refused the request: {0}")]
-    Refused(String),
-    /// The pages did not end within the bound.
-    #[error("AWS Marketplace's list did not end within {0} pages")]
-    TooManyPages(usize),
-    /// An entitlement lacks what identifies it; this names it.
-    #[error("an entitlement has no usable {0}")]
-    Incomplete(&'static str),
-}
-
 impl Marketplace {
     /// Everything that a license of this product is entitled to, in AWS's order:
     /// all pages, an empty one in between included.
     ///
     /// # Errors
-    /// See [`EntitlementError`]. A part of the list is never returned.
+    /// See [`ReadError`]. A part of the list is never returned.
     pub async fn get_entitlements(
         &self,
         product: &ProductCode,
         license: &LicenseArn,
-    ) -> Result<Vec<Entitlement>, EntitlementError> {
+    ) -> Result<Vec<Entitlement>, ReadError> {
         let mut entitlements = Vec::new();
         let mut next_token = None;
         for _ in 0..MAX_PAGES {
@@ -90,34 +69,18 @@ impl Marketplace {
                 .set_next_token(next_token.take())
                 .send()
                 .await
-                .map_err(|error| failed(convert::failure(&error)))?;
+                .map_err(|error| convert::failure(&error))?;
             for entitlement in output.entitlements() {
                 if let Some(entitlement) = of_license(entitlement, license)? {
                     entitlements.push(entitlement);
                 }
             }
-            next_token = output
-                .next_token()
-                .filter(|token| !token.is_empty())
-                .map(ToOwned::to_owned);
+            next_token = convert::next_page(output.next_token());
             if next_token.is_none() {
                 return Ok(entitlements);
             }
         }
-        Err(EntitlementError::TooManyPages(MAX_PAGES))
-    }
-}
-
-fn failed(failure: Failure) -> EntitlementError {
-    match failure {
-        Failure::Refused { status, code } if convert::is_throttling(status, code.as_deref()) => {
-            EntitlementError::Throttled
-        }
-        Failure::Refused { status, code } => {
-            EntitlementError::Refused(code.unwrap_or_else(|| format!("HTTP status {status}")))
-        }
-        Failure::NoAnswer(why) => EntitlementError::Unavailable(why),
-        Failure::NotSent => EntitlementError::Refused("RequestNotBuilt".to_owned()),
+        Err(ReadError::TooManyPages(MAX_PAGES))
     }
 }
 
@@ -125,10 +88,9 @@ fn failed(failure: Failure) -> EntitlementError {
 fn of_license(
     entitlement: &sdk::Entitlement,
     license: &LicenseArn,
-) -> Result<Option<Entitlement>, EntitlementError> {
+) -> Result<Option<Entitlement>, ReadError> {
     if let Some(arn) = entitlement.license_arn() {
-        let named =
-            LicenseArn::parse(arn).map_err(|_| EntitlementError::Incomplete("LicenseArn"))?;
+        let named = LicenseArn::parse(arn).map_err(|_| ReadError::Incomplete("LicenseArn"))?;
         if named.id() != license.id() {
             return Ok(None);
         }
@@ -136,10 +98,10 @@ fn of_license(
     let dimension = entitlement
         .dimension()
         .and_then(|text| Dimension::parse(text).ok())
-        .ok_or(EntitlementError::Incomplete("Dimension"))?;
+        .ok_or(ReadError::Incomplete("Dimension"))?;
     let expires_at = entitlement
         .expiration_date()
-        .map(|date| convert::timestamp(date).ok_or(EntitlementError::Incomplete("ExpirationDate")))
+        .map(|date| convert::timestamp(date).ok_or(ReadError::Incomplete("ExpirationDate")))
         .transpose()?;
     Ok(Some(Entitlement {
         dimension,

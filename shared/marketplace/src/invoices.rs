@@ -8,12 +8,12 @@ use aws_sdk_marketplaceagreement::Client as AgreementClient;
 use aws_sdk_marketplaceagreement::types as sdk;
 use aws_sdk_marketplaceagreement::types::{InvoiceBillingPeriod, InvoiceType, LineItemGroupBy};
 use domain::ids::AgreementId;
-use domain::metering::NoAnswer;
 use domain::money::Usd;
 use domain::reconciliation::amounts::{InvoiceKind, InvoiceLine};
 use jiff::civil::Date;
 
-use crate::convert::{self, Failure};
+use crate::convert;
+use crate::read_error::ReadError;
 
 /// Invoices in one answer: the most that AWS gives (Agreement API model).
 const PAGE_SIZE: i32 = 50;
@@ -28,26 +28,6 @@ pub struct Invoices {
     agreement: AgreementClient,
 }
 
-/// Why invoices were not read. None of these says that there are none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvoiceError {
-    /// Too many calls.
-    #[error("AWS Marketplace asks to slow down")]
-    Throttled,
-    /// No answer, or none that is understood.
-    #[error("AWS Marketplace did not answer: {0}")]
-    Unavailable(NoAnswer),
-    /// The request was refused, by its code.
-    #[error("AWS Marketplace refused the request: {0}")]
-    Refused(String),
-    /// The pages did not end within the bound.
-    #[error("AWS Marketplace's list did not end within {0} pages")]
-    TooManyPages(usize),
-    /// An invoice lacks what identifies it; this names it.
-    #[error("an invoice has no usable {0}")]
-    Incomplete(&'static str),
-}
-
 impl Invoices {
     /// The invoices behind this client. Does no I/O.
     pub fn new(agreement: AgreementClient) -> Self {
@@ -58,17 +38,17 @@ impl Invoices {
     /// day lies: all pages, an empty one in between included.
     ///
     /// # Errors
-    /// See [`InvoiceError`]. A part of the list is never returned.
+    /// See [`ReadError`]. A part of the list is never returned.
     pub async fn of_month(
         &self,
         agreement: &AgreementId,
         month: Date,
-    ) -> Result<Vec<InvoiceLine>, InvoiceError> {
+    ) -> Result<Vec<InvoiceLine>, ReadError> {
         let period = InvoiceBillingPeriod::builder()
             .year(month.year().into())
             .month(month.month().into())
             .build();
-        let period = period.map_err(|_| InvoiceError::Refused("RequestNotBuilt".to_owned()))?;
+        let period = period.map_err(|_| ReadError::not_built())?;
         let (mut lines, mut next_token) = (Vec::new(), None);
         for _ in 0..MAX_PAGES {
             let page = self
@@ -81,32 +61,16 @@ impl Invoices {
                 .set_next_token(next_token.take())
                 .send()
                 .await
-                .map_err(|error| failed(convert::failure(&error)))?;
+                .map_err(|error| convert::failure(&error))?;
             for summary in page.agreement_invoice_line_item_group_summaries() {
                 lines.extend(line(summary, agreement, &period)?);
             }
-            next_token = page
-                .next_token()
-                .filter(|token| !token.is_empty())
-                .map(ToOwned::to_owned);
+            next_token = convert::next_page(page.next_token());
             if next_token.is_none() {
                 return Ok(lines);
             }
         }
-        Err(InvoiceError::TooManyPages(MAX_PAGES))
-    }
-}
-
-fn failed(failure: Failure) -> InvoiceError {
-    match failure {
-        Failure::Refused { status, code } if convert::is_throttling(status, code.as_deref()) => {
-            InvoiceError::Throttled
-        }
-        Failure::Refused { status, code } => {
-            InvoiceError::Refused(code.unwrap_or_else(|| format!("HTTP status {status}")))
-        }
-        Failure::NoAnswer(why) => InvoiceError::Unavailable(why),
-        Failure::NotSent => InvoiceError::Refused("RequestNotBuilt".to_owned()),
+        Err(ReadError::TooManyPages(MAX_PAGES))
     }
 }
 
@@ -115,7 +79,7 @@ fn line(
     summary: &sdk::AgreementInvoiceLineItemGroupSummary,
     agreement: &AgreementId,
     period: &InvoiceBillingPeriod,
-) -> Result<Option<InvoiceLine>, InvoiceError> {
+) -> Result<Option<InvoiceLine>, ReadError> {
     let of_other = summary
         .agreement_id()
         .is_some_and(|of| of != agreement.as_str())
@@ -131,7 +95,7 @@ fn line(
         invoice: summary
             .invoice_id()
             .filter(|id| !id.is_empty())
-            .ok_or(InvoiceError::Incomplete("invoiceId"))?
+            .ok_or(ReadError::Incomplete("invoiceId"))?
             .to_owned(),
         kind: match summary.invoice_type() {
             Some(InvoiceType::Invoice) => InvoiceKind::Invoice,

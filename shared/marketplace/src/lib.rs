@@ -22,6 +22,7 @@ mod convert;
 mod data_feeds;
 mod get_entitlements;
 mod invoices;
+mod read_error;
 mod resolve_customer;
 #[cfg(test)]
 mod testing;
@@ -30,10 +31,11 @@ use aws_sdk_marketplaceagreement::Client as AgreementClient;
 use aws_sdk_marketplaceentitlement::Client as EntitlementClient;
 use aws_sdk_marketplacemetering::Client as MeteringClient;
 
-pub use agreements::{AgreementError, AgreementPage, FoundAgreement};
+pub use agreements::{AgreementPage, FoundAgreement};
 pub use data_feeds::{DataFeeds, FeedError, UsageFeed};
-pub use get_entitlements::{Entitlement, EntitlementError, EntitlementValue};
-pub use invoices::{InvoiceError, Invoices};
+pub use get_entitlements::{Entitlement, EntitlementValue};
+pub use invoices::Invoices;
+pub use read_error::ReadError;
 pub use resolve_customer::{ResolveError, ResolvedCustomer};
 
 /// The AWS Marketplace APIs that a seller calls. Cheap to clone.

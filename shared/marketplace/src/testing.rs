@@ -16,6 +16,21 @@ use aws_smithy_types::retry::RetryConfig;
 
 use crate::{DataFeeds, Invoices, Marketplace};
 
+/// A client of one of AWS's SDKs, without retries and signatures.
+macro_rules! client {
+    ($sdk:ident, $http:expr) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .region($sdk::config::Region::new("us-east-1"))
+                .http_client($http.clone())
+                .retry_config(RetryConfig::disabled())
+                .allow_no_auth()
+                .build(),
+        )
+    };
+}
+
 /// An answer of the pretended AWS.
 #[derive(Debug)]
 pub(crate) enum Answer {
@@ -94,52 +109,16 @@ impl Aws {
 
     /// Our clients, pointed at it.
     pub(crate) fn marketplace(&self) -> Marketplace {
-        let metering = aws_sdk_marketplacemetering::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_marketplacemetering::config::Region::new(
-                "us-east-1",
-            ))
-            .http_client(self.clone())
-            .retry_config(RetryConfig::disabled())
-            .allow_no_auth()
-            .build();
-        let entitlement = aws_sdk_marketplaceentitlement::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_marketplaceentitlement::config::Region::new(
-                "us-east-1",
-            ))
-            .http_client(self.clone())
-            .retry_config(RetryConfig::disabled())
-            .allow_no_auth()
-            .build();
-        let agreement = aws_sdk_marketplaceagreement::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_marketplaceagreement::config::Region::new(
-                "us-east-1",
-            ))
-            .http_client(self.clone())
-            .retry_config(RetryConfig::disabled())
-            .allow_no_auth()
-            .build();
         Marketplace::new(
-            aws_sdk_marketplacemetering::Client::from_conf(metering),
-            aws_sdk_marketplaceentitlement::Client::from_conf(entitlement),
-            aws_sdk_marketplaceagreement::Client::from_conf(agreement),
+            client!(aws_sdk_marketplacemetering, self),
+            client!(aws_sdk_marketplaceentitlement, self),
+            client!(aws_sdk_marketplaceagreement, self),
         )
     }
 
     /// The agreement API, pointed at it.
     pub(crate) fn invoices(&self) -> Invoices {
-        let config = aws_sdk_marketplaceagreement::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_marketplaceagreement::config::Region::new(
-                "us-east-1",
-            ))
-            .http_client(self.clone())
-            .retry_config(RetryConfig::disabled())
-            .allow_no_auth()
-            .build();
-        Invoices::new(aws_sdk_marketplaceagreement::Client::from_conf(config))
+        Invoices::new(client!(aws_sdk_marketplaceagreement, self))
     }
 
     /// The data feeds in the bucket `feeds`, pointed at it.

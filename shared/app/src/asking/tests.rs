@@ -1,5 +1,5 @@
 use domain::account::Standing;
-use domain::ids::AccountId;
+use domain::ids::{AccountId, Dimension};
 use domain::money::Usd;
 use fake_aws::{Amendment, Fault, FaultKind, NewAgreement, OfferKind};
 
@@ -67,6 +67,15 @@ fn fail(world: &World, operations: &[&str], kind: FaultKind) {
     }
 }
 
+/// An agreement is amended, and the next minute's run asks.
+async fn amend(world: &World, bought: &NewAgreement, amendment: Amendment) {
+    let amended = world.aws.amend_agreement(&bought.agreement_id, amendment);
+    amended.await.unwrap();
+    world.deliver().await;
+    world.advance(SignedDuration::from_mins(1)).await;
+    ask(world).await;
+}
+
 fn large() -> Dimension {
     Dimension::parse("large").unwrap()
 }
@@ -92,14 +101,7 @@ async fn a_private_offers_rates_are_asked_for_and_follow_an_amendment() {
         offer: Some(OfferKind::PrivateMonthly),
         ..Amendment::default()
     };
-    world
-        .aws
-        .amend_agreement(&bought.agreement_id, amendment)
-        .await
-        .unwrap();
-    world.deliver().await;
-    world.advance(SignedDuration::from_mins(1)).await;
-    ask(&world).await;
+    amend(&world, &bought, amendment).await;
     let license = known(&world, &bought).await;
     let [_, amended] = &license.pricing[..] else {
         panic!("{:?}", license.pricing);
@@ -144,14 +146,7 @@ async fn what_a_license_is_entitled_to_is_used_up_first_and_follows_amendments()
         hours: Some(2_500),
         ..Amendment::default()
     };
-    world
-        .aws
-        .amend_agreement(&bought.agreement_id, amendment)
-        .await
-        .unwrap();
-    world.deliver().await;
-    world.advance(SignedDuration::from_mins(1)).await;
-    ask(&world).await;
+    amend(&world, &bought, amendment).await;
     assert_eq!(granted().await, [2_500]);
 }
 

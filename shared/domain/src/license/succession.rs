@@ -14,9 +14,8 @@ use crate::answers::DescribedAgreement;
 use crate::fact::Fact;
 use crate::ids::{AgreementId, LicenseId};
 
-/// The longest chain of agreements that is followed: yearly renewals for longer
-/// than AWS Marketplace exists.
-const LONGEST_CHAIN: usize = 32;
+/// The most agreements of a chain that are followed: monthly renewals for five years.
+pub const LONGEST_CHAIN: usize = 64;
 
 /// Another license that goes on in a license's place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ fn page(terms: &[Vec<u8>], next: Option<&str>) -> Answer {
     Answer::Http(200, map(&entries))
 }
 
-async fn ask(aws: &Aws) -> Result<AcceptedTerms, AgreementError> {
+async fn ask(aws: &Aws) -> Result<AcceptedTerms, ReadError> {
     let agreement = AgreementId::parse("agmt-1").unwrap();
     aws.marketplace()
         .agreement_terms(&agreement, "2026-11-22T10:00:00Z".parse().unwrap())
@@ -81,7 +81,7 @@ async fn a_price_that_cannot_be_read_is_never_taken_for_none() {
         let aws = Aws::answering([page(&[usage_based("USD", &[rate("medium", price)])], None)]);
         assert_eq!(
             ask(&aws).await,
-            Err(AgreementError::Incomplete("price")),
+            Err(ReadError::Incomplete("price")),
             "{price:?}"
         );
     }

@@ -1,3 +1,5 @@
+use domain::metering::NoAnswer;
+
 use super::*;
 use crate::testing::{Answer, Aws, list, map, text};
 
@@ -55,7 +57,7 @@ fn refused(status: u16, code: &str) -> Answer {
     Answer::Http(status, map(&[("__type", text(&kind))]))
 }
 
-async fn chain(aws: &Aws) -> Result<Vec<FoundAgreement>, AgreementError> {
+async fn chain(aws: &Aws) -> Result<Vec<FoundAgreement>, ReadError> {
     let agreement = AgreementId::parse("agmt-2").unwrap();
     aws.marketplace().chain_of_agreement(&agreement).await
 }
@@ -101,32 +103,26 @@ async fn what_aws_lists_beside_the_agreement_hides_no_answer_about_it() {
         ("acceptor", account("999988887777")),
     ]);
     let aws = Aws::answering([Answer::Http(200, without_status)]);
-    assert_eq!(chain(&aws).await, Err(AgreementError::Incomplete("status")));
+    assert_eq!(chain(&aws).await, Err(ReadError::Incomplete("status")));
 }
 
 #[tokio::test]
 async fn every_failure_is_told_apart_and_none_says_anything_of_the_agreement() {
     for (answer, error) in [
-        (
-            refused(400, "ThrottlingException"),
-            AgreementError::Throttled,
-        ),
+        (refused(400, "ThrottlingException"), ReadError::Throttled),
         (
             refused(400, "ResourceNotFoundException"),
-            AgreementError::Unknown,
+            ReadError::Unknown,
         ),
         (
             refused(400, "AccessDeniedException"),
-            AgreementError::Refused("AccessDeniedException".to_owned()),
+            ReadError::Refused("AccessDeniedException".to_owned()),
         ),
         (
             refused(500, "InternalServerException"),
-            AgreementError::Unavailable(NoAnswer::ServerError(500)),
+            ReadError::Unavailable(NoAnswer::ServerError(500)),
         ),
-        (
-            Answer::Broken,
-            AgreementError::Unavailable(NoAnswer::Connection),
-        ),
+        (Answer::Broken, ReadError::Unavailable(NoAnswer::Connection)),
     ] {
         assert_eq!(chain(&Aws::answering([answer])).await, Err(error));
     }
@@ -138,7 +134,7 @@ async fn a_list_without_an_end_is_given_up() {
     let aws = Aws::answering([described()].into_iter().chain(pages));
     assert_eq!(
         chain(&aws).await,
-        Err(AgreementError::TooManyPages(MAX_PAGES_OF_CHAIN))
+        Err(ReadError::TooManyPages(MAX_PAGES_OF_CHAIN))
     );
 }
 

@@ -1,3 +1,5 @@
+use domain::metering::NoAnswer;
+
 use super::*;
 use crate::testing::{Answer, Aws, json, list, map, text};
 
@@ -22,7 +24,7 @@ fn page(entitlements: &[Vec<u8>], next: Option<&str>) -> Answer {
     Answer::Http(200, map(&entries))
 }
 
-async fn ask(aws: &Aws) -> Result<Vec<Entitlement>, EntitlementError> {
+async fn ask(aws: &Aws) -> Result<Vec<Entitlement>, ReadError> {
     aws.marketplace()
         .get_entitlements(
             &ProductCode::parse("prodcode").unwrap(),
@@ -123,10 +125,7 @@ async fn every_form_of_a_value_is_read() {
 #[tokio::test]
 async fn a_list_without_end_is_given_up_and_no_part_of_it_returned() {
     let aws = Aws::answering((0..MAX_PAGES).map(|_| page(&[], Some("more"))));
-    assert_eq!(
-        ask(&aws).await,
-        Err(EntitlementError::TooManyPages(MAX_PAGES))
-    );
+    assert_eq!(ask(&aws).await, Err(ReadError::TooManyPages(MAX_PAGES)));
 }
 
 #[tokio::test]
@@ -140,7 +139,7 @@ async fn a_failure_on_a_later_page_gives_no_part_of_the_list() {
     ]);
     assert_eq!(
         ask(&aws).await,
-        Err(EntitlementError::Unavailable(NoAnswer::Connection))
+        Err(ReadError::Unavailable(NoAnswer::Connection))
     );
 }
 
@@ -148,14 +147,14 @@ async fn a_failure_on_a_later_page_gives_no_part_of_the_list() {
 async fn refusals_and_silence_are_told_apart() {
     let refused = |code: &str| Answer::Http(400, map(&[("__type", text(code))]));
     for (answer, error) in [
-        (refused("ThrottlingException"), EntitlementError::Throttled),
+        (refused("ThrottlingException"), ReadError::Throttled),
         (
             refused("InvalidParameterException"),
-            EntitlementError::Refused("InvalidParameterException".to_owned()),
+            ReadError::Refused("InvalidParameterException".to_owned()),
         ),
         (
             json(503, "no"),
-            EntitlementError::Unavailable(NoAnswer::ServerError(503)),
+            ReadError::Unavailable(NoAnswer::ServerError(503)),
         ),
     ] {
         assert_eq!(ask(&Aws::answering([answer])).await, Err(error));

@@ -1,3 +1,5 @@
+use domain::metering::NoAnswer;
+
 use super::*;
 use crate::testing::{Answer, Aws, json};
 
@@ -44,7 +46,7 @@ fn page(invoices: &[Vec<u8>], next: Option<&str>) -> Answer {
     Answer::Http(200, map(&entries))
 }
 
-async fn ask(aws: &Aws) -> Result<Vec<InvoiceLine>, InvoiceError> {
+async fn ask(aws: &Aws) -> Result<Vec<InvoiceLine>, ReadError> {
     let agreement = AgreementId::parse("agmt-1").unwrap();
     let month = "2026-11-01".parse().unwrap();
     aws.invoices().of_month(&agreement, month).await
@@ -104,15 +106,12 @@ async fn a_kind_and_an_amount_that_are_not_known_are_kept_as_such() {
 #[tokio::test]
 async fn a_list_without_end_or_with_a_failure_gives_no_part_of_it() {
     let endless = Aws::answering((0..MAX_PAGES).map(|_| page(&[], Some("more"))));
-    assert_eq!(
-        ask(&endless).await,
-        Err(InvoiceError::TooManyPages(MAX_PAGES))
-    );
+    assert_eq!(ask(&endless).await, Err(ReadError::TooManyPages(MAX_PAGES)));
     let breaks = Aws::answering([
         page(&[invoice("agmt-1", 11, "INVOICE", "1")], Some("a")),
         Answer::Broken,
     ]);
-    let error = InvoiceError::Unavailable(NoAnswer::Connection);
+    let error = ReadError::Unavailable(NoAnswer::Connection);
     assert_eq!(ask(&breaks).await, Err(error));
 }
 
@@ -120,14 +119,11 @@ async fn a_list_without_end_or_with_a_failure_gives_no_part_of_it() {
 async fn refusals_and_silence_are_told_apart() {
     let refused = |code: &str| Answer::Http(400, map(&[("__type", text(code))]));
     for (answer, error) in [
-        (refused("ThrottlingException"), InvoiceError::Throttled),
-        (
-            refused("ResourceNotFoundException"),
-            InvoiceError::Refused("ResourceNotFoundException".to_owned()),
-        ),
+        (refused("ThrottlingException"), ReadError::Throttled),
+        (refused("ResourceNotFoundException"), ReadError::Unknown),
         (
             json(503, "no"),
-            InvoiceError::Unavailable(NoAnswer::ServerError(503)),
+            ReadError::Unavailable(NoAnswer::ServerError(503)),
         ),
     ] {
         assert_eq!(ask(&Aws::answering([answer])).await, Err(error));
