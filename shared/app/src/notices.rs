@@ -235,30 +235,8 @@ mod tests {
 
     use super::*;
 
-    /// What is logged meanwhile.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn logged(notice: Notice) -> String {
-        let kept = Log::default();
-        let writer = kept.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, || log(notice));
-        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+        crate::testing::logged(|| log(notice))
     }
 
     fn record() -> Record {

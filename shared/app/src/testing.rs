@@ -47,6 +47,33 @@ macro_rules! client {
     };
 }
 
+/// What is logged meanwhile, as text.
+pub(crate) fn logged(work: impl FnOnce()) -> String {
+    let kept = Log::default();
+    let writer = kept.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, work);
+    let bytes = kept.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 /// When every world begins.

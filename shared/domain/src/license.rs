@@ -26,8 +26,10 @@ use crate::answers::Entitlements;
 use crate::fact::{Fact, Told};
 use crate::hour::after;
 use crate::ids::{
-    AccountId, AgreementId, AwsAccountId, EventId, LicenseArn, LicenseId, OfferId, ProductCode,
+    AccountId, AgreementId, AwsAccountId, Dimension, EventId, LicenseArn, LicenseId, OfferId,
+    ProductCode,
 };
+use crate::money::Usd;
 use terms::{Term, Terms, end_at, terms};
 
 pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY};
@@ -416,6 +418,20 @@ impl License {
             .chain([after(now, ENTITLEMENTS_LOOKED_AT_EVERY)])
             .min()
             .unwrap_or(now)
+    }
+
+    /// What a unit of a dimension that is used at an instant costs by the terms of one
+    /// of its agreements, if AWS told them.
+    pub fn agreed_rate(
+        &self,
+        agreement: &AgreementId,
+        dimension: &Dimension,
+        at: Timestamp,
+    ) -> Option<Usd> {
+        let of_agreement = self.pricing.iter().rev();
+        let mut of_agreement = of_agreement.filter(|one| one.terms.agreement == *agreement);
+        let in_force = of_agreement.find(|one| one.from <= at)?;
+        in_force.rate(dimension, at)
     }
 
     /// Its activation, if it ever was active: no usage before it can be charged.
