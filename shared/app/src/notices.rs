@@ -225,9 +225,6 @@ fn record_alarm(alarm: Alarm, record: &Record) {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use domain::ids::{AwsAccountId, Dimension, LicenseArn, ProductCode};
     use domain::metering::UsageRecord;
     use domain::quantity::Quantity;
