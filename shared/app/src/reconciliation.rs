@@ -316,11 +316,9 @@ impl App {
             ..Ours::default()
         };
         // Of one that was renewed the agreements before are contracts as well.
-        let prepaid = license
-            .pricing
-            .iter()
-            .any(|one| one.terms.prepaid.is_some());
-        if prepaid || license.agreement_ends_at.is_some() {
+        let mut pricing = license.pricing.iter();
+        let fixed = pricing.any(|one| one.terms.has_fixed_payments());
+        if fixed || license.agreement_ends_at.is_some() {
             ours.contracts.extend(license.agreements.iter().cloned());
         }
         if ended_before(&license, from.start()) {

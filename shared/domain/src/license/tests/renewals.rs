@@ -486,6 +486,7 @@ fn rates_and_entitlements_are_asked_for_when_something_was_told_and_not_again() 
         currency: "USD".to_owned(),
         rates: [(Dimension::parse("medium").unwrap(), 9_000)].into(),
         prepaid: None,
+        recurring: None,
         free_days: None,
         asked_at: seconds(100),
     };
