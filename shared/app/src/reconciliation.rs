@@ -33,6 +33,7 @@ use store::StoreError;
 
 use crate::App;
 use crate::month::Month;
+use crate::pace::Pace;
 use crate::prices::list_price;
 
 use looking::Ours;
@@ -408,7 +409,9 @@ impl App {
         deadline: Timestamp,
     ) -> BTreeMap<AgreementId, Result<Vec<InvoiceLine>, String>> {
         let mut answers = BTreeMap::new();
+        let mut pace = Pace::FOUR_A_SECOND;
         for agreement in agreements {
+            pace.turn(&*self.clock).await;
             let answer = if self.clock.now() >= deadline {
                 Err("AWS was not asked: the time did not suffice".to_owned())
             } else {

@@ -288,7 +288,7 @@ impl App {
         };
         side.agreements = license.agreements.clone();
         side.pricing = license.pricing.clone();
-        let prepaid = |one: &Pricing| one.terms.prepaid.is_some();
+        let prepaid = |one: &Pricing| one.terms.has_fixed_payments();
         side.is_contract =
             license.pricing.iter().any(prepaid) || license.agreement_ends_at.is_some();
         if ended_before(&license, from.start()) {

@@ -4,10 +4,11 @@ use domain::reconciliation::Units;
 use domain::reconciliation::adjustments::Proposals;
 use domain::reconciliation::amounts::AmountFinding;
 use domain::reconciliation::prices::{Price, PricedBy};
+use serde_json::Value;
 
 use super::*;
 use crate::month::Month;
-use crate::testing::logged;
+use crate::testing::Logged;
 
 const DAY: &str = "2026-11-22";
 
@@ -45,16 +46,17 @@ fn not_compared(day: &str, obstacle: Obstacle) -> Finding {
     finding(day, whose, Verdict::NotComparable { obstacle })
 }
 
-/// The alarms that findings of delivered days raise, by line.
-fn alarms(findings: Vec<Finding>, now: &str) -> Vec<String> {
+/// The alarms that findings of delivered days raise.
+fn alarms(findings: Vec<Finding>, now: &str) -> Vec<Value> {
     let days = findings.iter().map(|of| (of.day, FeedOfDay::Delivered));
     let found = Reconciled {
         days: days.collect(),
         findings,
         ..Reconciled::default()
     };
-    let logged = logged(|| super::days(&found, at(now)));
-    logged.lines().map(ToOwned::to_owned).collect()
+    let logged = Logged::from_now_on();
+    super::days(&found, at(now));
+    logged.alarms()
 }
 
 #[test]
@@ -75,25 +77,25 @@ fn what_was_not_compared_is_an_alarm_for_each_day_and_kind_with_its_count() {
         ),
     ];
     let alarms = alarms(findings, "2026-11-24T02:00:00Z");
-    let told: Vec<(bool, String)> = alarms
-        .iter()
-        .map(|line| {
-            let is_alarm = line.contains("ERROR") && line.contains("alarm=\"UsageNotCompared\"");
-            let (_, fields) = line.split_once("usage.day=").unwrap();
-            (is_alarm, fields.to_owned())
-        })
-        .collect();
+    let told = alarms.iter().map(|alarm| {
+        assert_eq!(
+            (&alarm["alarm"], &alarm["level"]),
+            (&"UsageNotCompared".into(), &"ERROR".into())
+        );
+        let text = |field: &str| alarm[field].as_str().unwrap().to_owned();
+        let findings = alarm["reconciliation.findings"].as_u64().unwrap();
+        (text("usage.day"), text("reconciliation.obstacle"), findings)
+    });
     let expected = [
-        format!("{DAY} reconciliation.obstacle=\"no_agreement\" reconciliation.findings=1"),
-        format!("{DAY} reconciliation.obstacle=\"rows_disagree\" reconciliation.findings=2"),
-        format!("{next} reconciliation.obstacle=\"conflict\" reconciliation.findings=1"),
-        format!("{next} reconciliation.obstacle=\"rows_disagree\" reconciliation.findings=1"),
-        format!(
-            "{next} reconciliation.obstacle=\"rows_without_agreement\" reconciliation.findings=1"
-        ),
-        format!("{next} reconciliation.obstacle=\"under_another\" reconciliation.findings=1"),
+        (DAY, "no_agreement", 1),
+        (DAY, "rows_disagree", 2),
+        (next, "conflict", 1),
+        (next, "rows_disagree", 1),
+        (next, "rows_without_agreement", 1),
+        (next, "under_another", 1),
     ];
-    assert_eq!(told, expected.map(|fields| (true, fields)));
+    let expected = expected.map(|(day, obstacle, n)| (day.to_owned(), obstacle.to_owned(), n));
+    assert_eq!(told.collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn an_unknown_outcome_is_an_alarm_when_nothing_can_be_sent_again() {
     let unknown = || vec![not_compared(DAY, Obstacle::OutcomeUnknown)];
     assert!(alarms(unknown(), "2026-11-24T23:59:59Z").is_empty());
     let told = alarms(unknown(), "2026-11-25T00:00:00Z");
-    assert!(told[0].contains("outcome_unknown"), "{told:?}");
+    assert_eq!(told[0]["reconciliation.obstacle"], "outcome_unknown");
 }
 
 #[test]
@@ -128,21 +130,22 @@ fn a_difference_is_an_alarm_that_says_what_it_costs() {
     let [told] = &told[..] else {
         panic!("{told:?}");
     };
-    assert!(told.contains("alarm=\"UsageOverAtAws\""), "{told}");
-    assert!(told.contains("usage.difference_microusd=40000"), "{told}");
+    assert_eq!(told["alarm"], "UsageOverAtAws");
+    assert_eq!(told["usage.difference_microusd"], 40_000);
 }
 
 #[test]
 fn a_run_is_an_alarm_when_a_days_runs_did_not_suffice() {
     let run = Run::begun(at("2026-11-23T02:00:00Z"), (day(DAY), day(DAY)));
-    let told = |now| logged(|| unfinished(&run, 7, at(now)));
+    let told = |now| {
+        let logged = Logged::from_now_on();
+        unfinished(&run, 7, at(now));
+        logged
+    };
     let same_day = told("2026-11-23T09:15:00Z");
-    assert!(same_day.contains("WARN") && !same_day.contains("alarm"));
-    let next_day = told("2026-11-24T02:15:00Z");
-    assert!(
-        next_day.contains("alarm=\"LicensesNotCompared\""),
-        "{next_day}"
-    );
+    assert!(same_day.text().contains("WARN") && same_day.alarms().is_empty());
+    drop(same_day);
+    told("2026-11-24T02:15:00Z").alarm("LicensesNotCompared");
 }
 
 #[test]
@@ -168,11 +171,10 @@ fn amounts_that_were_not_compared_are_an_alarm_for_each_kind_but_for_contracts_p
         ],
         proposals: Proposals::default(),
     };
-    let told = logged(|| month(&found));
-    assert_eq!(told.lines().count(), 1, "{told}");
-    assert!(told.contains("alarm=\"AmountsNotCompared\""), "{told}");
-    assert!(
-        told.contains("obstacle=\"invoices_unread\" reconciliation.findings=2"),
-        "{told}"
-    );
+    let logged = Logged::from_now_on();
+    month(&found);
+    assert_eq!(logged.text().lines().count(), 1, "{}", logged.text());
+    let told = logged.alarm("AmountsNotCompared");
+    assert_eq!(told["reconciliation.obstacle"], "invoices_unread");
+    assert_eq!(told["reconciliation.findings"], 2);
 }
