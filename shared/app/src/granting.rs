@@ -5,7 +5,7 @@ use domain::ids::{Dimension, LicenseId};
 use domain::license::License;
 use jiff::Timestamp;
 
-use crate::marketplace_events::DeriveError;
+use crate::marketplace_events::{ATTEMPTS, DeriveError};
 use crate::{App, Chain, OperationError};
 
 /// For an entitlement of an agreement that has no end.
@@ -30,6 +30,7 @@ impl App {
         if told.asked_at < from || told.covers_nothing() {
             return Ok(());
         }
+        self.mend_beginnings(&license, from, told.asked_at).await?;
         let covered = told.grants.iter().filter_map(|grant| {
             let metered = catalog.covered_by(&grant.dimension)?;
             let until = grant.expires_at.or(license.agreement_ends_at);
@@ -58,6 +59,36 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// A period that was granted before the agreement's beginning was known began
+    /// with the license's activation: it begins with the agreement, and what was
+    /// used of it stays used.
+    async fn mend_beginnings(
+        &self,
+        license: &License,
+        from: Timestamp,
+        asked_at: Timestamp,
+    ) -> Result<(), DeriveError> {
+        for _ in 0..ATTEMPTS {
+            let periods = self.included(&license.id).await?;
+            let is_there = |dimension: &Dimension| {
+                let mut there = periods.iter();
+                there.any(|period| period.dimension == *dimension && period.from == from)
+            };
+            let misdated = periods.iter().find(|period| {
+                let runs = period.from <= asked_at && asked_at < period.until;
+                // An earlier beginning may be that of an agreement before.
+                let its_own = from < period.from || license.agreements.len() == 1;
+                runs && its_own && !is_there(&period.dimension)
+            });
+            let Some(misdated) = misdated else {
+                return Ok(());
+            };
+            // Lost to a freeze that took from it: it is read again.
+            let _moved = self.store.move_included(misdated, from).await?;
+        }
+        Err(DeriveError::Contended)
     }
 
     async fn grant(
