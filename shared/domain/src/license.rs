@@ -11,6 +11,7 @@
 
 mod asks;
 mod decide;
+mod differences;
 mod notices;
 mod notifications;
 mod pricing;
@@ -32,7 +33,8 @@ use terms::{Term, Terms, end_at, terms};
 
 pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY};
 pub use decide::{Situation, decide_license};
-pub use notices::Notices;
+pub use differences::{Activity, Difference};
+pub use notices::{CANCELLATION_ANSWERED_WITHIN, Notices};
 pub use pricing::{Pricing, pricing_at};
 pub use succession::{LONGEST_CHAIN, Succession};
 
@@ -136,6 +138,8 @@ pub struct Derived {
     status: LicenseStatus,
     succession: Option<Succession>,
     chain: BTreeSet<AgreementId>,
+    /// Whether it ended only because AWS did not answer about the agreement.
+    given_up: bool,
     /// Whether the agreement was given up and goes on after all.
     given_up_wrongly: bool,
     notices: Notices,
@@ -150,25 +154,6 @@ impl Derived {
         self.succession
             .as_ref()
             .map(|succession| &succession.license)
-    }
-
-    /// Whether the license stands the same: active or not, until when, in whose
-    /// place and with which successor. What AWS is to be asked does not count,
-    /// nor from when exactly it is known.
-    pub fn stands_as(&self, other: &Self) -> bool {
-        let activity = |status: &LicenseStatus| match status {
-            LicenseStatus::Pending => (false, false),
-            LicenseStatus::Active { .. } => (true, false),
-            LicenseStatus::Ended { .. } => (false, true),
-        };
-        let open = |derived: &Self| derived.asks.agreement.map(|ask| ask.since);
-        activity(&self.status) == activity(&other.status)
-            && self.chain == other.chain
-            && open(self) == open(other)
-            && self.agreement == other.agreement
-            && self.agreement_ends_at == other.agreement_ends_at
-            && self.agreements == other.agreements
-            && self.heir() == other.heir()
     }
 
     /// Whether the license is active.
@@ -236,6 +221,7 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
             .as_ref()
             .map(|agreement| succession::chain(agreement, facts))
             .unwrap_or_default(),
+        given_up: current.is_some_and(|term| term.given_up),
         given_up_wrongly: current.is_some_and(|term| term.end.is_none())
             && of_agreement.iter().any(|fact| fact.unanswered().is_some()),
         pricing: pricing::pricing(&terms, facts),

@@ -45,9 +45,14 @@ pub fn decide_license(
         derived.chain.contains(agreement) && (!same || derived.given_up_wrongly)
     };
     let goes_on = before.as_ref().is_some_and(continues);
+    let given_up = derived.given_up;
     let next = next(license, known, derived, now);
     let mut change = Change::default();
     audit_license(&mut change, known, &next, by, now);
+    let renewed = renewed(before.filter(|_| goes_on), &next, now);
+    if let Some((at, action)) = &renewed {
+        change.audit_license(&next.id, by, *at, action.clone());
+    }
     tell_notices(&mut change, known, &next, now);
     let newly_ended = next.has_ended() && known.is_none_or(|known| !known.has_ended());
     if newly_ended {
@@ -78,9 +83,19 @@ pub fn decide_license(
         open_link(&mut change, account, &next, by, at);
         return Ok(Decision::Commit(change));
     }
+    if let (Some(_), Some((at, action))) = (&next.linked, renewed) {
+        // Its version is raised, so that it is still the account that is paid for.
+        change.audit_account(&account.id, by, account.not_before(at), action);
+        change.accounts.push(account.clone());
+    }
     match (&next.status, &next.linked) {
         (LicenseStatus::Ended { end, .. }, Some(_)) => {
-            expire(&mut change, account, &next, *end, by, now)?;
+            expire(&mut change, account, &next, (*end, given_up), by, now)?;
+            Ok(Decision::Commit(change))
+        }
+        (LicenseStatus::Ended { .. }, None) if !given_up && awaits_answer(account, license) => {
+            settle_cause(&mut change, account, license, now);
+            change.licenses.push(next);
             Ok(Decision::Commit(change))
         }
         (
@@ -149,6 +164,19 @@ fn ended_by(
     }
 }
 
+/// That the license goes on under another agreement, and since when.
+fn renewed(
+    before: Option<AgreementId>,
+    next: &License,
+    now: Timestamp,
+) -> Option<(Timestamp, AuditAction)> {
+    let (from, to) = (before?, next.agreement.clone()?);
+    let goes_on = from != to && !next.has_ended();
+    let license = next.id.clone();
+    let at = next.agreement_since.unwrap_or(now).min(now);
+    goes_on.then_some((at, AuditAction::Renewed { license, from, to }))
+}
+
 /// The license's own part, if anything of it changed.
 fn committed(mut change: Change, known: Option<&License>, next: License) -> Decision<Change> {
     if known == Some(&next) {
@@ -180,7 +208,8 @@ fn may_go_on(account: &Account, next: &License, now: Timestamp) -> Option<Timest
 fn is_expired_by(account: &Account, license: &LicenseId) -> bool {
     match &account.state {
         AccountState::Expired { cause, .. } => match cause {
-            ExpiryCause::AgreementEnded { license: ended } => ended == license,
+            ExpiryCause::AgreementEnded { license: ended }
+            | ExpiryCause::AgreementUnanswered { license: ended } => ended == license,
             ExpiryCause::TrialEnded
             | ExpiryCause::GraceEnded
             | ExpiryCause::GraceRefused
@@ -192,6 +221,26 @@ fn is_expired_by(account: &Account, license: &LicenseId) -> bool {
         | AccountState::Grace { .. }
         | AccountState::Suspended { .. }
         | AccountState::Purged { .. } => false,
+    }
+}
+
+/// Whether an account expired because AWS did not answer about the license's agreement.
+fn awaits_answer(account: &Account, license: &LicenseId) -> bool {
+    let unanswered = ExpiryCause::AgreementUnanswered {
+        license: license.clone(),
+    };
+    matches!(&account.state, AccountState::Expired { cause, .. } if *cause == unanswered)
+}
+
+/// AWS says after all that the agreement ended: nothing is waited for any more.
+fn settle_cause(change: &mut Change, account: &Account, license: &LicenseId, now: Timestamp) {
+    if let AccountState::Expired { since, .. } = account.state {
+        let cause = ExpiryCause::AgreementEnded {
+            license: license.clone(),
+        };
+        let expired = AccountState::Expired { since, cause };
+        let at = account.not_before(now);
+        change.put_account(account.moved(expired, at), at);
     }
 }
 
@@ -286,7 +335,7 @@ fn expire(
     change: &mut Change,
     account: &Account,
     license: &License,
-    end: LicenseEnd,
+    (end, given_up): (LicenseEnd, bool),
     by: &Actor,
     now: Timestamp,
 ) -> Result<(), Torn> {
@@ -297,8 +346,13 @@ fn expire(
         return Err(Torn);
     }
     let at = account.not_before(end.ended_at.min(now));
-    let cause = ExpiryCause::AgreementEnded {
-        license: license.id.clone(),
+    let ended = license.id.clone();
+    let (cause, unlinked) = if given_up {
+        let cause = ExpiryCause::AgreementUnanswered { license: ended };
+        (cause, UnlinkCause::AgreementUnanswered)
+    } else {
+        let cause = ExpiryCause::AgreementEnded { license: ended };
+        (cause, UnlinkCause::AgreementEnded)
     };
     change.audit_account(
         &account.id,
@@ -310,15 +364,6 @@ fn expire(
     );
     let expired = AccountState::Expired { since: at, cause };
     change.put_account(account.moved(expired, at), at);
-    close_link(
-        change,
-        account,
-        link,
-        buyer,
-        license,
-        by,
-        at,
-        UnlinkCause::AgreementEnded,
-    );
+    close_link(change, account, link, buyer, license, by, at, unlinked);
     Ok(())
 }
