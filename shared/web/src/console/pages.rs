@@ -107,7 +107,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
     html! {
         (head(&view.account, &view.name, view.standing, ""))
         (notice(site, &view.state, view.as_of))
-        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices, payer.on_hold_since)) }
+        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices, payer.held.as_ref(), view.as_of)) }
         div.grid {
             section.card aria-labelledby="subscription" {
                 h2 #subscription { "Subscription" }

@@ -210,7 +210,7 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
     html! {
         nav.crumbs aria-label="Where you are" { a href="/support" { "Support" } " / License" }
         div.head { h1 { "License of AWS account " (license.buyer) } }
-        @if !license.has_ended() { (notices::notes(&license.notices, file.on_hold_since)) }
+        @if !license.has_ended() { (notices::notes(&license.notices, file.held.as_ref(), file.as_of)) }
         div.grid {
             section.card aria-labelledby="license" {
                 h2 #license { "License" }
