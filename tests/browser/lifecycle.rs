@@ -116,17 +116,12 @@ async fn a_request_to_cancel_that_nobody_answers_is_over_on_the_page_after_7_day
     fall_silent(&stack);
     wait(&stack, 120).await;
     page(&stack, "").await.does_not_say("data-notice");
-}
 
-#[tokio::test]
-async fn a_request_to_cancel_that_nobody_answers_ends_the_subscription() {
-    let stack = stack().await;
-    let bought = linked(&stack, OfferKind::Public).await;
-    say(&stack, &bought, Notice::CancellationPending).await;
-    wait(&stack, 7 * DAY + 60).await;
+    // It ended the subscription, as AWS says when it is heard again.
+    stack.fake.clear_faults();
+    wait(&stack, 2 * 3_600).await;
     let ended = page(&stack, "").await;
     ended.says("The agreement ended in AWS Marketplace on");
-    ended.says("2026-11-29T10:15:00Z");
 }
 
 /// The cells of a tier's row in the table of what is charged.

@@ -90,7 +90,13 @@ pub(super) fn head(
         nav.tabs aria-label="Pages of the account" {
             @for (page, path) in PAGES {
                 @let current = page == place || page == FIRST_PAGE && place.is_empty();
-                a href={ "/accounts/" (account) (path) } aria-current=[current.then_some("page")] { (page) }
+                a href={ "/accounts/" (account) (path) } aria-current=[current.then_some("page")] {
+                    @match page.strip_suffix(" computers") {
+                        // On a phone the tabs have one line.
+                        Some(short) => { (short) span.roomy { " computers" } }
+                        None => { (page) }
+                    }
+                }
             }
         }
     }
