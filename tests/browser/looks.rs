@@ -53,16 +53,19 @@ impl Window<'_> {
         );
     }
 
-    /// Every bar of the page's charts is to be seen, and no label lies on another.
+    /// Every bar of the page's charts is to be seen, and no label lies on another
+    /// or on a bar.
     async fn charts_can_be_read(&self) {
         let bars = "[...document.querySelectorAll('svg.chart rect')].map(bar => bar.getBoundingClientRect())";
         let seen =
             format!("{bars}.length > 4 && {bars}.every(bar => bar.width > 1 && bar.height > 0)");
         assert_eq!(self.value(&seen).await, true, "bars");
-        let overlapping = "[...document.querySelectorAll('svg.chart')].flatMap(chart => {
-            const labels = [...chart.querySelectorAll(':scope > text')];
+        let overlapping = "[...document.querySelectorAll('.plotted')].flatMap(chart => {
+            const labels = [...chart.querySelectorAll('text')];
             const boxes = labels.map(label => [label.textContent, label.getBoundingClientRect()]);
-            return boxes.flatMap(([a, r], n) => boxes.slice(n + 1)
+            const bars = [...chart.querySelectorAll('rect')];
+            const others = bars.map(bar => ['a bar', bar.getBoundingClientRect()]);
+            return boxes.flatMap(([a, r], n) => boxes.slice(n + 1).concat(others)
                 .filter(([, s]) => r.left < s.right && s.left < r.right && r.top < s.bottom && s.top < r.bottom)
                 .map(([b]) => a + ' on ' + b));
         })";

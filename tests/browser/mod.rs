@@ -10,6 +10,7 @@ mod exports;
 mod forgery;
 mod hand_over;
 mod issuer;
+mod lifecycle;
 mod looks;
 mod registration;
 mod rogue;

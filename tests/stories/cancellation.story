@@ -10,13 +10,13 @@ account acme-staging
 # Hours that were over are sent within 10 minutes of the end.
 until 2026-11-22T11:15:00Z
 usage acme-staging
-# The running hour is sent 45 minutes after the end.
+# The product reports the running hour at once; it is sent 45 minutes after the end.
 report acme-staging 2026-11-22T11:00:00Z last 2 large
 until 2026-11-22T11:49:59Z
 usage acme-staging
 until 2026-11-22T11:52:00Z
 usage acme-staging
-# The product's own report of hour 11 comes too late for a license that has ended.
+# Its hourly report of hour 11 is the same again.
 until 2026-11-22T13:15:00Z
 metered
 usage acme-staging

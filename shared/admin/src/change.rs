@@ -1,9 +1,11 @@
 //! The commands that change something: what they will do, and doing it.
 
-use app::catching_up::{CatchingUp, Found, Scope};
+use std::fmt::Write as _;
+
+use app::catching_up::{CatchingUp, Found, Scope, in_words};
 use app::{App, Done, OperationError, RecordName, StepError};
 use domain::hour::{Hour, before};
-use domain::ids::{AccountId, AgreementId, Dimension, LicenseId, ProductCode, UserEmail};
+use domain::ids::{AccountId, Dimension, LicenseId, ProductCode, UserEmail};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::record::{CloseReason, Finding, Record, RecordState};
 use jiff::{SignedDuration, Timestamp};
@@ -209,20 +211,22 @@ async fn caught_up(app: &App, found: Found) -> Result<CatchingUp, Refused> {
 }
 
 fn listed(run: &CatchingUp) -> String {
-    let ids: Vec<&str> = run.repaired.iter().map(AgreementId::as_str).collect();
-    let which = if ids.is_empty() {
-        "all as their events told".to_owned()
-    } else {
-        format!("otherwise than their events told: {}", ids.join(", "))
+    let otherwise = match run.repaired.len() {
+        0 => "all as their events told".to_owned(),
+        n => format!("{n} otherwise than their events told"),
     };
     let failed = match run.failed + run.unreadable {
         0 => String::new(),
         n => format!("; {n} could not be looked at, the log says why"),
     };
-    format!(
-        "AWS lists {} agreements of these products, {which}{failed}",
+    let mut text = format!(
+        "AWS lists {} agreements of these products, {otherwise}{failed}",
         run.listed
-    )
+    );
+    for (agreement, differences) in &run.repaired {
+        let _ = write!(text, "\n- {agreement}: {}", in_words(differences));
+    }
+    text
 }
 
 /// The interval, which lies in the past: an hour to come was not sent.

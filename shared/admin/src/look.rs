@@ -51,8 +51,12 @@ pub(crate) async fn told(app: &App, of: &Subject) -> Result<String, Refused> {
         let passed_over = told
             .disregarded
             .map(|why| format!("; changes nothing: {why}"));
+        let details = match told.details.join(", ") {
+            none if none.is_empty() => none,
+            details => format!(": {details}"),
+        };
         format!(
-            "{} {}{} (learned {}){}",
+            "{} {}{}{details} (learned {}){}",
             told.at,
             told.what,
             told.about
@@ -183,6 +187,9 @@ fn by(link: &Link) -> String {
             UnlinkCause::PayerChanged => "another license was linked",
             UnlinkCause::Unlinked => "unlinked",
             UnlinkCause::AgreementEnded => "the agreement ended",
+            UnlinkCause::AgreementUnanswered => {
+                "AWS did not say for 24 hours whether the agreement goes on"
+            }
             UnlinkCause::Succeeded => "another license goes on in its place",
             UnlinkCause::AccountDeleted => "the account was deleted",
         };

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use clap::Parser as _;
 use domain::catalog::Catalog;
 use domain::hour::Hour;
-use domain::ids::UserEmail;
+use domain::ids::{LicenseArn, UserEmail};
 use domain::sign_in::Subject;
-use fake_aws::{Fault, FaultKind};
+use fake_aws::{Amendment, Fault, FaultKind, OfferKind};
 use jiff::{SignedDuration, Timestamp};
 use runtime::settings::Reader;
 use serde_json::json;
@@ -462,17 +462,18 @@ async fn catching_up_says_what_it_would_learn_and_learns_it() {
     world.aws.inject_fault(lost).unwrap();
     let bought = world
         .aws
-        .create_agreement(fake_aws::OfferKind::Public, BUYER)
+        .create_agreement(OfferKind::Public, BUYER)
         .await
         .unwrap();
     let id = &bought.agreement_id;
     let planned = world.said("catch-up --dry-run").await;
+    let differs = format!("- {id}: a license that no event told of");
     assert!(
-        planned.contains(id) && planned.contains("nothing was changed"),
+        planned.contains(&differs) && planned.contains("nothing was changed"),
         "{planned}"
     );
     let done = world.yes("catch-up").await;
-    assert!(done.contains(id), "{done}");
+    assert!(done.contains(&differs), "{done}");
     let again = world.yes("catch-up").await;
     assert!(
         again.starts_with("Already so") && again.contains("lists 1"),
@@ -482,4 +483,64 @@ async fn catching_up_says_what_it_would_learn_and_learns_it() {
     assert!(told.contains("Answer: the agreement goes on"), "{told}");
     let nothing = world.said("told 2020-01-01").await;
     assert_eq!(nothing, "AWS told nothing of it.");
+}
+
+#[tokio::test]
+async fn catching_up_says_of_each_agreement_in_what_it_differs() {
+    let world = World::new().await;
+    let bought = async |offer| world.aws.create_agreement(offer, BUYER).await.unwrap();
+    let amended = bought(OfferKind::PrivateYearly).await.agreement_id;
+    let cancelled = bought(OfferKind::Public).await.agreement_id;
+    let lost = Fault::new("events", FaultKind::DropEvent, 10);
+    world.aws.inject_fault(lost).unwrap();
+    let amendment = Amendment {
+        ends_at: Some("2027-02-01T00:00:00Z".parse().unwrap()),
+        ..Amendment::default()
+    };
+    world
+        .aws
+        .amend_agreement(&amended, amendment)
+        .await
+        .unwrap();
+    world.advance(SignedDuration::from_hours(1)).await;
+    world.aws.cancel_agreement(&cancelled).await.unwrap();
+    for command in ["catch-up --dry-run", "catch-up --yes"] {
+        let said = world.said(command).await;
+        let line = |id: &str| {
+            let mut lines = said.lines();
+            let line = lines.find(|line| line.starts_with(&format!("- {id}: ")));
+            line.unwrap_or_else(|| panic!("{id} in {said}")).to_owned()
+        };
+        let ends = "ends 2027-02-01T00:00:00Z instead of 2027-11-22T10:00:00Z";
+        assert!(line(&amended).contains(ends), "{said}");
+        assert!(
+            line(&cancelled).contains("ended instead of active"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_aws_told_says_ends_rates_and_hours() {
+    let world = World::new().await;
+    let bought = world.aws.create_agreement(OfferKind::Consumption, BUYER);
+    let bought = bought.await.unwrap();
+    // The run that asks for rates and entitlements.
+    world.advance(SignedDuration::from_mins(3)).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    let told = world.said(&format!("told {}", bought.agreement_id)).await;
+    assert!(told.contains("ends 2027-11-22T10:00:00Z"), "{told}");
+    assert!(told.contains("medium 0.0099 USD"), "{told}");
+    let license = LicenseArn::parse(bought.license_arn).unwrap();
+    let told = world.said(&format!("told {}", license.id())).await;
+    assert!(told.contains("medium_hours: 1000"), "{told}");
+}
+
+#[test]
+fn what_is_no_agreements_id_is_refused() {
+    for word in ["nonsense", "acme-production", "agmt-", "agmt-a b"] {
+        let words = ["admin", "told", word];
+        let error = Arguments::try_parse_from(words).unwrap_err().to_string();
+        assert!(error.contains("must be an agreement's id"), "{error}");
+    }
 }

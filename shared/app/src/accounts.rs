@@ -10,7 +10,6 @@ use domain::account::{
 use domain::audit::{Actor, AuditEntry};
 use domain::change::{Change, Decision};
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId, OfferId, UserEmail, masked};
-use domain::ledger::hold::Hold;
 use domain::license::{License, Notices};
 use domain::linking::{Authority, Basis, Link, LinkRefusal, assess_unlink, unlink_basis};
 use domain::member::{Member, Role};
@@ -22,6 +21,7 @@ use store::subscriptions::CommitOutcome;
 
 use crate::App;
 use crate::marketplace_events::ATTEMPTS;
+use crate::usage_month::Held;
 
 /// The most audit entries that a page shows.
 pub(crate) const AUDIT_SHOWN: u16 = 100;
@@ -135,9 +135,8 @@ pub struct PayerView {
     pub notices: Notices,
     /// Until when the agreement's free trial lasts.
     pub free_until: Option<Timestamp>,
-    /// Since when AWS takes no usage of the license, because it does not know the
-    /// buyer as subscribed.
-    pub on_hold_since: Option<Timestamp>,
+    /// That AWS takes no usage of the license.
+    pub held: Option<Held>,
 }
 
 /// A link in the history of an account.
@@ -403,12 +402,12 @@ impl App {
             return Ok(None);
         };
         let state = account.state_at(now);
-        let hold = self.hold_of(&state);
+        let held = self.held_payer(&state);
         let links = self.links_with_licenses(&account.id);
         let audit = self.audit_seen_by(role, &account.id);
-        let (hold, (links, licenses), audit) = try_join3(hold, links, audit).await?;
+        let (held, (links, licenses), audit) = try_join3(held, links, audit).await?;
         Ok(Some(SubscriptionView {
-            payer: payer(&state, &licenses, hold, role, now),
+            payer: payer(&state, &licenses, held, role, now),
             links: history(links, &licenses, role),
             audit,
             role,
@@ -504,10 +503,13 @@ impl App {
     }
 
     /// The hold of the license that pays.
-    async fn hold_of(&self, state: &AccountState) -> Result<Option<Hold>, StoreError> {
+    async fn held_payer(&self, state: &AccountState) -> Result<Option<Held>, StoreError> {
         match state {
             AccountState::Subscribed(Payer::Marketplace { link, .. }) => {
-                self.store.hold(&link.license).await
+                match self.store.license(&link.license).await? {
+                    Some(license) => self.hold_on(&license).await,
+                    None => Ok(None),
+                }
             }
             AccountState::Subscribed(Payer::Annual { .. })
             | AccountState::Trial { .. }
@@ -596,7 +598,7 @@ type Licenses = BTreeMap<LicenseId, License>;
 fn payer(
     state: &AccountState,
     licenses: &Licenses,
-    hold: Option<Hold>,
+    held: Option<Held>,
     role: Role,
     now: Timestamp,
 ) -> Option<PayerView> {
@@ -614,7 +616,7 @@ fn payer(
         free_until: license
             .and_then(|license| license.pricing.last()?.free_until)
             .filter(|until| now < *until),
-        on_hold_since: hold.map(|hold| hold.since),
+        held,
     })
 }
 

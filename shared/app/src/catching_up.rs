@@ -9,7 +9,7 @@ use domain::answers::DescribedAgreement;
 use domain::fact::{Fact, Told};
 use domain::hour::before;
 use domain::ids::AgreementId;
-use domain::license::{derive, licenses_of};
+use domain::license::{Difference, derive, licenses_of};
 use jiff::{SignedDuration, Timestamp};
 use marketplace::{AgreementPage, ReadError};
 use store::StoreError;
@@ -55,8 +55,8 @@ pub enum Found {
 pub struct CatchingUp {
     /// Agreements of our products that AWS listed.
     pub listed: usize,
-    /// Those of which AWS says something that no event had told.
-    pub repaired: Vec<AgreementId>,
+    /// Those of which AWS says something that no event had told, and what.
+    pub repaired: Vec<(AgreementId, Vec<Difference>)>,
     /// Those whose repair failed; the next run tries again.
     pub failed: usize,
     /// Agreements that name no product of ours.
@@ -184,13 +184,14 @@ impl App {
         run.listed += 1;
         let agreement = described.agreement.clone();
         match self.repair(described, changed_at, found).await {
-            Ok(false) => {}
-            Ok(true) => {
+            Ok(differences) if differences.is_empty() => {}
+            Ok(differences) => {
                 tracing::warn!(
                     agreement.id = %agreement,
+                    agreement.differences = %in_words(&differences),
                     "an agreement stands otherwise than its events told"
                 );
-                run.repaired.push(agreement);
+                run.repaired.push((agreement, differences));
             }
             Err(error) => {
                 run.failed += 1;
@@ -206,13 +207,13 @@ impl App {
 
     /// Learns how an agreement stands, if a license would stand otherwise with it
     /// than without, or if it was changed after the last that was told of it, such
-    /// as in its rates; whether that was so.
+    /// as in its rates; in what.
     pub(crate) async fn repair(
         &self,
         described: DescribedAgreement,
         changed_at: Option<Timestamp>,
         found: Found,
-    ) -> Result<bool, DeriveError> {
+    ) -> Result<Vec<Difference>, DeriveError> {
         let now = described.asked_at;
         let known = self.store.facts_of_agreement(&described.agreement).await?;
         let of_it = |fact: &&Fact| fact.agreement() == Some(&described.agreement);
@@ -220,7 +221,8 @@ impl App {
         let mut licenses = licenses_of(&known);
         licenses.extend(described.licenses.iter().map(|arn| arn.id().clone()));
         let fact = Fact::learned(Told::Described(Box::new(described)), now);
-        let mut is_news = told_at.is_some() && told_at < changed_at;
+        let changed = changed_at.filter(|at| told_at.is_some_and(|told| told < *at));
+        let mut news: Vec<Difference> = changed.map(Difference::ChangedAt).into_iter().collect();
         for license in &licenses {
             let known = self.store.license(license).await?;
             let mut facts = self
@@ -229,17 +231,23 @@ impl App {
             let without = derive(license, &facts);
             facts.push(fact.clone());
             let with = derive(license, &facts);
-            is_news |= match (&without, &with) {
-                (Some(without), Some(with)) => !without.stands_as(with),
-                (None, None) => false,
-                (None, Some(_)) | (Some(_), None) => true,
-            };
+            match (&without, &with) {
+                (Some(without), Some(with)) => news.extend(without.differences(with)),
+                (None, None) => {}
+                (None, Some(_)) | (Some(_), None) => news.push(Difference::NewlyKnown),
+            }
         }
-        if is_news && found == Found::Learned {
+        if !news.is_empty() && found == Found::Learned {
             self.learn(fact, now).await?;
         }
-        Ok(is_news)
+        Ok(news)
     }
+}
+
+/// In what an agreement stands otherwise, on one line.
+pub fn in_words(differences: &[Difference]) -> String {
+    let words: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    words.join("; ")
 }
 
 fn report_unreadable(missing: &[&'static str]) {

@@ -2,9 +2,9 @@
 //! is metered.
 
 use domain::ids::LicenseId;
-use domain::license::{Covered, Granted, grants};
+use domain::license::{Covered, Granted, grants, misdated};
 
-use crate::marketplace_events::DeriveError;
+use crate::marketplace_events::{ATTEMPTS, DeriveError};
 use crate::{App, Chain, OperationError};
 
 impl App {
@@ -21,7 +21,15 @@ impl App {
         if covered.is_empty() || !catalog.has_contracts() {
             return Ok(());
         }
-        let stored = self.included(license).await?;
+        let mut stored = self.included(license).await?;
+        for _ in 0..ATTEMPTS {
+            let Some((period, from)) = misdated(covered, catalog, &stored) else {
+                break;
+            };
+            // Lost to a freeze that took from it: it is read again.
+            let _moved = self.store.move_included(period, from).await?;
+            stored = self.included(license).await?;
+        }
         for granted in grants(covered, catalog, &stored) {
             self.grant(license, &granted).await?;
         }

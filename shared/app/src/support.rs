@@ -18,6 +18,7 @@ use store::StoreError;
 
 use crate::App;
 use crate::accounts::AUDIT_SHOWN;
+use crate::usage_month::Held;
 
 pub use told::{Subject, ToldFact};
 
@@ -43,8 +44,10 @@ pub struct LicenseFile {
     pub license: License,
     /// Every link that it ever had, the earliest first.
     pub links: Vec<Link>,
-    /// Since when AWS takes no usage of it.
-    pub on_hold_since: Option<Timestamp>,
+    /// That AWS takes no usage of it.
+    pub held: Option<Held>,
+    /// The instant at which all this holds.
+    pub as_of: Timestamp,
 }
 
 /// Who paid for an account at an instant.
@@ -134,10 +137,10 @@ impl App {
         let links = self
             .store
             .links_of_license(&license.id, Timestamp::MIN, Timestamp::MAX);
-        let hold = self.store.hold(&license.id).await?;
         Ok(Some(LicenseFile {
             links: links.await?,
-            on_hold_since: hold.map(|hold| hold.since),
+            held: self.hold_on(&license).await?,
+            as_of: self.clock.now(),
             license,
         }))
     }

@@ -5,6 +5,7 @@
 //! month's slots that AWS accepted, to the computer-hour.
 
 mod days;
+mod held;
 mod lines;
 mod outcomes;
 
@@ -14,6 +15,7 @@ use domain::hour::{Hour, before};
 use domain::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseId};
 use domain::ledger::account_hour::{Unbillable, WriteOff};
 use domain::ledger::included::Included;
+use domain::ledger::slot::SlotState;
 use domain::license::Pricing;
 use domain::money::Usd;
 use futures_util::future::{try_join, try_join_all};
@@ -26,6 +28,8 @@ use crate::prices::Prices;
 
 use days::Days;
 use lines::Grain;
+
+pub use held::Held;
 
 /// An account's usage of a month.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +148,11 @@ impl UsageLine {
             && self.unit_price == other.unit_price
     }
 
+    /// Whether it is charged at a rate of nothing, as in a free trial.
+    pub fn is_free(&self) -> bool {
+        self.status.is_charged() && self.unit_price == Some(Usd::ZERO)
+    }
+
     /// The hour in which usage of this hour is billed; `None` when it is not charged.
     pub fn billing_hour(&self, used: Hour) -> Option<Hour> {
         let charged = self.status.is_charged();
@@ -256,7 +265,8 @@ impl App {
     }
 
     /// What the contracts of a month's licenses cover before anything is metered,
-    /// of the periods that reach into the month. A license's end ends its periods.
+    /// of the periods that reach into the month, and what was used of it by the
+    /// month's end. A license's end ends its periods.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
@@ -264,16 +274,56 @@ impl App {
         if !self.settings.rules.catalog.has_contracts() {
             return Ok(Vec::new());
         }
-        let month = usage.month;
-        let (from, until) = (
-            month.first_hour().start(),
-            month.next().first_hour().start(),
-        );
-        let periods = usage.agreed.keys().map(|license| self.periods_of(license));
-        let periods = try_join_all(periods).await?.into_iter().flatten();
-        Ok(periods
-            .filter(|period| period.from < until && from < period.until)
-            .collect())
+        let licenses = usage.agreed.keys();
+        let periods = licenses.map(|license| self.periods_in(license, usage.month));
+        let periods = try_join_all(periods).await?;
+        Ok(periods.into_iter().flatten().collect())
+    }
+
+    async fn periods_in(
+        &self,
+        license: &LicenseId,
+        month: Month,
+    ) -> Result<Vec<Included>, StoreError> {
+        let (first, next) = (month.first_hour(), month.next().first_hour());
+        let mut periods = self.periods_of(license).await?;
+        periods.retain(|period| {
+            let reaches = period.from < next.start() && first.start() < period.until;
+            // One that was found to begin earlier left an empty one behind.
+            reaches && period.from < period.until
+        });
+        self.give_back_later_use(license, &mut periods, next)
+            .await?;
+        Ok(periods)
+    }
+
+    /// Takes from what was used of periods what was used in hours from one on.
+    async fn give_back_later_use(
+        &self,
+        license: &LicenseId,
+        periods: &mut [Included],
+        from: Hour,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let last = periods.iter().map(|period| period.until).max();
+        let Some(last) = last.map(|until| until.min(now)) else {
+            return Ok(());
+        };
+        if last <= from.start() {
+            return Ok(());
+        }
+        let until = Hour::of(last).next();
+        for slot in self.store.slot_outcomes(license, from, until).await? {
+            let SlotState::Frozen { included, .. } = slot.state else {
+                continue;
+            };
+            for period in periods.iter_mut() {
+                let taken = included.get(&period.dimension).copied();
+                let taken = taken.filter(|_| period.covers(slot.hour.start()));
+                period.used = period.used.saturating_sub(u64::from(taken.unwrap_or(0)));
+            }
+        }
+        Ok(())
     }
 
     async fn periods_of(&self, license: &LicenseId) -> Result<Vec<Included>, StoreError> {

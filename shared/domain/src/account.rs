@@ -159,6 +159,12 @@ pub enum ExpiryCause {
         /// The license.
         license: LicenseId,
     },
+    /// AWS did not say for 24 hours whether the license's agreement goes on. When
+    /// it says so after all, the license is linked again by itself.
+    AgreementUnanswered {
+        /// The license.
+        license: LicenseId,
+    },
     /// The annual subscription ended.
     AnnualEnded,
     /// The account was deleted while a license paid for it, which it lost.

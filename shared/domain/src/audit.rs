@@ -151,6 +151,16 @@ pub enum AuditAction {
         /// From when.
         since: Timestamp,
     },
+    /// Another agreement goes on in the place of a license's, by renewal or
+    /// replacement, with the same license.
+    Renewed {
+        /// The license.
+        license: LicenseId,
+        /// The agreement before.
+        from: AgreementId,
+        /// The agreement from now on.
+        to: AgreementId,
+    },
     /// A license ended in AWS.
     LicenseEnded {
         /// When.

@@ -13,6 +13,7 @@ mod activity;
 mod asks;
 mod covering;
 mod decide;
+mod differences;
 mod notices;
 mod notifications;
 mod pricing;
@@ -32,13 +33,14 @@ use crate::ids::{
     ProductCode,
 };
 use crate::money::Usd;
-use activity::Activity;
+use activity::ActivePeriods;
 use terms::{Term, Terms, end_at, terms};
 
 pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY};
-pub use covering::{Covered, Granted, grants};
+pub use covering::{Covered, Granted, grants, misdated};
 pub use decide::{Situation, decide_license};
-pub use notices::Notices;
+pub use differences::{Activity, Difference};
+pub use notices::{CANCELLATION_ANSWERED_WITHIN, Notices};
 pub use pricing::{Pricing, pricing_at};
 pub use succession::{LONGEST_CHAIN, Succession};
 
@@ -142,8 +144,10 @@ pub struct Derived {
     status: LicenseStatus,
     succession: Option<Succession>,
     chain: BTreeSet<AgreementId>,
-    activity: Activity,
+    active: ActivePeriods,
     covered: Vec<Covered>,
+    /// Whether it ended only because AWS did not answer about the agreement.
+    given_up: bool,
     notices: Notices,
     pricing: Vec<Pricing>,
     entitlements: Option<Entitlements>,
@@ -156,25 +160,6 @@ impl Derived {
         self.succession
             .as_ref()
             .map(|succession| &succession.license)
-    }
-
-    /// Whether the license stands the same: active or not, until when, in whose
-    /// place and with which successor. What AWS is to be asked does not count,
-    /// nor from when exactly it is known.
-    pub fn stands_as(&self, other: &Self) -> bool {
-        let activity = |status: &LicenseStatus| match status {
-            LicenseStatus::Pending => (false, false),
-            LicenseStatus::Active { .. } => (true, false),
-            LicenseStatus::Ended { .. } => (false, true),
-        };
-        let open = |derived: &Self| derived.asks.agreement.map(|ask| ask.since);
-        activity(&self.status) == activity(&other.status)
-            && self.chain == other.chain
-            && open(self) == open(other)
-            && self.agreement == other.agreement
-            && self.agreement_ends_at == other.agreement_ends_at
-            && self.agreements == other.agreements
-            && self.heir() == other.heir()
     }
 
     /// Whether the license is active.
@@ -218,8 +203,8 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
         .collect();
     own.sort_by_key(|fact| order(fact));
     let terms = terms(license, facts);
-    let activity = Activity::of(&terms, facts);
-    let (agreement, status) = status(&terms, &activity);
+    let active = ActivePeriods::of(&terms, facts);
+    let (agreement, status) = status(&terms, &active);
     let current = terms.get(&agreement);
     let under_agreement = |fact: &&Fact| fact.agreement() == agreement.as_ref();
     let mut of_agreement: Vec<&Fact> = regarded(facts).filter(under_agreement).collect();
@@ -249,7 +234,8 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
             .map(|agreement| succession::chain(agreement, facts))
             .unwrap_or_default(),
         covered: covering::covered(license, &terms, facts),
-        activity,
+        active,
+        given_up: current.is_some_and(|term| term.given_up),
         pricing: pricing::pricing(&terms, facts),
         entitlements: asks::entitlements(license, facts).cloned(),
         asks: asks::asks(
@@ -306,8 +292,8 @@ fn order(fact: &Fact) -> (Timestamp, Option<&EventId>) {
     }
 }
 
-fn status(terms: &Terms, activity: &Activity) -> (Option<AgreementId>, LicenseStatus) {
-    if let Some((agreement, since)) = activity.going_on() {
+fn status(terms: &Terms, active: &ActivePeriods) -> (Option<AgreementId>, LicenseStatus) {
+    if let Some((agreement, since)) = active.going_on() {
         return (agreement.clone(), LicenseStatus::Active { since });
     }
     let ended = terms
@@ -317,7 +303,7 @@ fn status(terms: &Terms, activity: &Activity) -> (Option<AgreementId>, LicenseSt
             (term.takes_over(), end.ended_at, (*agreement).clone())
         });
     if let Some((end, term, agreement)) = ended {
-        let active_since = term.since().map(|since| activity.began_at(since));
+        let active_since = term.since().map(|since| active.began_at(since));
         let status = LicenseStatus::Ended { active_since, end };
         return (agreement.clone(), status);
     }

@@ -65,6 +65,8 @@ pub enum UnlinkCause {
     Unlinked,
     /// The agreement ended in AWS.
     AgreementEnded,
+    /// AWS did not say for 24 hours whether the agreement goes on.
+    AgreementUnanswered,
     /// Another license goes on in its place, as AWS says.
     Succeeded,
     /// The account was deleted.

@@ -13,7 +13,8 @@ impl FakeAws {
     /// before this returns, unless a fault says otherwise. Twice is once.
     ///
     /// # Errors
-    /// [`ControlError::Field`], [`ControlError::Storage`].
+    /// [`ControlError::Field`], [`ControlError::NotFound`] for an AWS account that
+    /// never bought anything, [`ControlError::Storage`].
     pub async fn suspend_buyer(&self, buyer_account: &str) -> Result<(), ControlError> {
         self.set_standing(buyer_account, true).await
     }
@@ -30,6 +31,12 @@ impl FakeAws {
         check_account(account)?;
         let now = self.now();
         let first = self.commit(|state| {
+            if !state.is_buyer(account) {
+                return Err(ControlError::NotFound {
+                    what: "buyer",
+                    id: account.to_owned(),
+                });
+            }
             if state.is_suspended(account) == suspended {
                 return Ok(Vec::new());
             }

@@ -383,8 +383,8 @@ pub(crate) async fn data_feeds(State(fake): State<FakeAws>, body: Bytes) -> Answ
     Ok(Json(json!(correction)))
 }
 
-/// `POST /_fake/data-feeds/files`: a file of the bucket holds this text, or is
-/// not there.
+/// `POST /_fake/data-feeds/files`: a file of the bucket holds this text, or with
+/// `null` is not there.
 pub(crate) async fn data_feed_files(State(fake): State<FakeAws>, body: Bytes) -> Answer {
     let request: DataFeedFileRequest = read(&body)?;
     let there = request.text.is_some();

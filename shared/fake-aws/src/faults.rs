@@ -126,13 +126,14 @@ pub struct Fault {
     /// For [`FaultKind::Unprocessed`]: how many of the call's records, counted
     /// from the last; `None`: all.
     pub records: Option<usize>,
-    /// For [`FaultKind::Delay`]: milliseconds of real time for a call
-    /// (default 1,000), of the fake's clock for an event (default 60,000).
+    /// For [`FaultKind::Delay`], which needs it: milliseconds of real time for a
+    /// call, of the fake's clock for an event.
     pub delay_ms: Option<u32>,
 }
 
 impl Fault {
-    /// A fault that hits every matching call or event, `times` times.
+    /// A fault that hits every matching call or event, `times` times; one of
+    /// [`FaultKind::Delay`] still needs its [`Fault::delay_ms`].
     pub fn new(operation: impl Into<String>, fault: FaultKind, times: u32) -> Fault {
         Fault {
             operation: operation.into(),
@@ -158,6 +159,9 @@ impl Fault {
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
         if self.times == 0 {
             return Err(("times", "must be at least 1".to_owned()));
+        }
+        if self.fault == FaultKind::Delay && self.delay_ms.is_none() {
+            return Err(("delay_ms", "is needed for this fault".to_owned()));
         }
         let of_events = detail_types().any(|detail_type| self.names_event(detail_type));
         let of_calls = self.operation == ANY_OPERATION
@@ -270,9 +274,9 @@ impl Faults {
             FaultKind::LostAnswer => CallFault::LostAnswer,
             FaultKind::Unprocessed => CallFault::Unprocessed(fault.records),
             FaultKind::EmptyPage => CallFault::EmptyPage,
-            FaultKind::Delay => CallFault::Delay(Duration::from_millis(
-                fault.delay_ms.unwrap_or(1_000).into(),
-            )),
+            FaultKind::Delay => {
+                CallFault::Delay(Duration::from_millis(fault.delay_ms.unwrap_or(0).into()))
+            }
             FaultKind::DuplicateEvent | FaultKind::ReorderEvents | FaultKind::DropEvent => {
                 return None;
             }
@@ -288,7 +292,7 @@ impl Faults {
             FaultKind::DuplicateEvent => EventFault::Duplicate,
             FaultKind::DropEvent => EventFault::Drop,
             FaultKind::Delay => EventFault::Delay(SignedDuration::from_millis(
-                fault.delay_ms.unwrap_or(60_000).into(),
+                fault.delay_ms.unwrap_or(0).into(),
             )),
             FaultKind::Throttle
             | FaultKind::InternalError
@@ -376,12 +380,12 @@ mod tests {
             Fault::new(ANY_OPERATION, FaultKind::ReorderEvents, 1).check(),
             Ok(())
         );
-        for kind in [
-            FaultKind::Delay,
-            FaultKind::DropEvent,
-            FaultKind::ReorderEvents,
-        ] {
+        for kind in [FaultKind::DropEvent, FaultKind::ReorderEvents] {
             assert_eq!(Fault::new(EVENTS, kind, 1).check(), Ok(()));
         }
+        assert_eq!(refused(EVENTS, FaultKind::Delay, 1), "delay_ms");
+        let mut delay = Fault::new(EVENTS, FaultKind::Delay, 1);
+        delay.delay_ms = Some(1);
+        assert_eq!(delay.check(), Ok(()));
     }
 }

@@ -286,7 +286,7 @@ impl Inner {
 
     /// What ends `agreement` at `now`, and its license unless that is of
     /// another agreement.
-    fn ended(
+    pub(crate) fn ended(
         &self,
         state: &Marketplace,
         agreement: &Agreement,

@@ -1,5 +1,6 @@
-//! What AWS says of an agreement that goes on without changing anything: advisories,
-//! an end that comes near, renewals, requests to cancel, refunds. Shapes of the
+//! What AWS says of an agreement that goes on: advisories, an end that comes near,
+//! renewals, requests to cancel, refunds. Of these only a request to cancel that
+//! is approved, or not answered for 7 days, changes anything. Shapes of the
 //! events: AWS Marketplace seller guide, "Amazon EventBridge events".
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,8 +10,12 @@ use crate::control::ControlError;
 use crate::events::{LOCKOUT_DAYS, renewal_decision, whole_seconds};
 use crate::lifecycle::going_on;
 use crate::offers::{MicroUsd, decimal};
-use crate::state::{Agreement, Change};
+use crate::state::{Agreement, Change, Ending, Marketplace};
 use crate::{FakeAws, Inner};
+
+/// How long a buyer has to answer a request to cancel; then it counts as approved
+/// (AWS Marketplace buyer guide, "Cancellation and billing adjustment events").
+pub(crate) const CANCELLATION_ANSWERED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How many days before an agreement's end AWS says so.
 pub(crate) const ENDING_DAYS: [u16; 5] = [180, 120, 90, 60, 30];
@@ -28,9 +33,9 @@ pub enum Notice {
     RenewalTermsFinalized,
     /// It will renew; nobody can turn that off any more.
     RenewalUpcoming,
-    /// The seller asked to cancel it.
+    /// The seller asked to cancel it. Without an answer it is approved after 7 days.
     CancellationPending,
-    /// The buyer approved that, or said nothing for 7 days.
+    /// The buyer approved that, or said nothing for 7 days: the agreement ends.
     CancellationApproved,
     /// The buyer rejected it.
     CancellationRejected,
@@ -160,11 +165,15 @@ impl FakeAws {
             let agreement = going_on(state, id)?;
             let event = self.inner.notice_event(notice, agreement, now);
             let mut changes = vec![self.inner.queue(vec![(now, event)])];
-            if let Notice::Ending(days) = notice {
-                changes.push(told(id, days));
-            }
+            changes.extend(self.inner.following(state, agreement, notice, now));
             Ok(changes)
         })
+    }
+
+    /// Nobody answered a request to cancel in time. Queues the events; the number
+    /// of the first.
+    pub(crate) fn approve_cancellation(&self, id: &str) -> Result<u64, ControlError> {
+        self.queue_notice(id, Notice::CancellationApproved)
     }
 
     /// AWS says by itself that an agreement ends in so many days and, once
@@ -194,6 +203,34 @@ fn told(id: &str, days: u16) -> Change {
 }
 
 impl Inner {
+    /// What a notice brings about besides its event.
+    fn following(
+        &self,
+        state: &Marketplace,
+        agreement: &Agreement,
+        notice: Notice,
+        now: Timestamp,
+    ) -> Vec<Change> {
+        let agreement_id = agreement.agreement_id.clone();
+        match notice {
+            Notice::Ending(days) => vec![told(&agreement_id, days)],
+            Notice::CancellationPending => vec![Change::CancellationAsked {
+                agreement_id,
+                at: now,
+            }],
+            Notice::CancellationApproved => self.ended(state, agreement, Ending::Cancelled, now),
+            Notice::CancellationRejected | Notice::CancellationWithdrawn => {
+                vec![Change::CancellationSettled { agreement_id }]
+            }
+            Notice::AdvisoryIssued
+            | Notice::AdvisoryResolved
+            | Notice::RenewalTermsFinalized
+            | Notice::RenewalUpcoming
+            | Notice::BillingAdjustmentCompleted
+            | Notice::BillingAdjustmentFailed => Vec::new(),
+        }
+    }
+
     /// The event of `notice` about `agreement`, at `at`.
     pub(crate) fn notice_event(
         &self,

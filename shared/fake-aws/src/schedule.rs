@@ -1,9 +1,9 @@
 //! Moving the clock: whatever falls due on the way runs, in order, at the
 //! instant it was due.
 //!
-//! Five things fall due: events waiting for delivery, what AWS says before an
-//! agreement's end, starts of agreements, ends of their terms, and the
-//! schedules that were added. At one instant they run in that order, schedules
+//! Six things fall due: events waiting for delivery, what AWS says before an
+//! agreement's end, requests to cancel that nobody answered, starts of
+//! agreements, ends of their terms, and the schedules that were added. At one instant they run in that order, schedules
 //! in the order they were added. What has nothing due costs nothing: the clock
 //! jumps from instant to instant. Events do not fall due while there is no
 //! target to deliver them to.
@@ -46,6 +46,7 @@ impl std::fmt::Debug for Schedule {
 enum Due {
     Event(u64),
     Ending(String, u16),
+    Approval(String),
     Start(String),
     End(String),
     Schedule(usize),
@@ -175,17 +176,19 @@ impl FakeAws {
     fn earliest_due(&self, now: Timestamp, until: Timestamp) -> Option<(Timestamp, Due)> {
         let schedules = Arc::clone(&lock(&self.inner.schedules));
         let has_target = self.has_target();
-        let (event, ending, start, end) = {
+        let (event, ending, approval, start, end) = {
             let kept = lock(&self.inner.kept);
             let event = has_target.then(|| kept.state.next_event()).flatten();
             let start = kept.state.next_start();
             let end = kept.state.next_expiry();
             let ending = kept.state.next_ending();
+            let approval = kept.state.next_approval();
             (
                 event.map(|(sequence, at)| (at, Due::Event(sequence))),
                 ending.map(|(at, agreement, days)| {
                     (at, Due::Ending(agreement.agreement_id.clone(), days))
                 }),
+                approval.map(|(at, agreement)| (at, Due::Approval(agreement.agreement_id.clone()))),
                 start.map(|(at, agreement)| (at, Due::Start(agreement.agreement_id.clone()))),
                 end.map(|(at, agreement)| (at, Due::End(agreement.agreement_id.clone()))),
             )
@@ -197,6 +200,7 @@ impl FakeAws {
         event
             .into_iter()
             .chain(ending)
+            .chain(approval)
             .chain(start)
             .chain(end)
             .chain(scheduled)
@@ -209,6 +213,7 @@ impl FakeAws {
         match due {
             Due::Event(sequence) => self.deliver(sequence).await,
             Due::Ending(id, days) => settled(self.tell_ending(&id, days))?,
+            Due::Approval(id) => settled(self.approve_cancellation(&id))?,
             Due::Start(id) => settled(self.begin(&id))?,
             Due::End(id) => settled(self.reach_end(&id))?,
             Due::Schedule(index) => {

@@ -18,7 +18,7 @@ pub use self::agreement::{Agreement, AgreementStatus, Ending, Intent};
 pub use self::license::{License, LicenseState};
 
 use crate::data_feeds::{ByHand, UsageCorrection};
-use crate::notices::endings;
+use crate::notices::{CANCELLATION_ANSWERED_WITHIN, endings};
 
 /// A usage record that was accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +88,10 @@ pub(crate) enum Change {
     },
     /// AWS said that an agreement ends in so many days.
     EndingTold { agreement_id: String, days: u16 },
+    /// The seller asked to cancel an agreement.
+    CancellationAsked { agreement_id: String, at: Timestamp },
+    /// The buyer rejected that, or the seller withdrew it.
+    CancellationSettled { agreement_id: String },
     /// A registration token was made.
     TokenMinted {
         token: String,
@@ -151,6 +155,8 @@ pub(crate) struct Marketplace {
     expiries: BTreeSet<(Timestamp, usize)>,
     /// When it is said of which agreement that it ends, and in how many days.
     endings: BTreeSet<(Timestamp, usize, u16)>,
+    /// When a request to cancel which agreement counts as approved.
+    cancellations: BTreeSet<(Timestamp, usize)>,
     feeds: ByHand,
     clock: Option<(Timestamp, SignedDuration)>,
 }
@@ -172,6 +178,14 @@ impl Marketplace {
                 if let Some(number) = self.agreement_index.get(&agreement_id).copied() {
                     let later = |told: &(_, usize, u16)| told.1 != number || told.2 < days;
                     self.endings.retain(later);
+                }
+            }
+            Change::CancellationAsked { agreement_id, at } => {
+                self.expect_approval(&agreement_id, at);
+            }
+            Change::CancellationSettled { agreement_id } => {
+                if let Some(number) = self.agreement_index.get(&agreement_id).copied() {
+                    self.cancellations.retain(|asked| asked.1 != number);
                 }
             }
             Change::TokenMinted {
@@ -299,6 +313,7 @@ impl Marketplace {
             return;
         };
         self.forget_end(number);
+        self.cancellations.retain(|asked| asked.1 != number);
         let Some(agreement) = self.agreements.get_mut(number) else {
             return;
         };
@@ -316,6 +331,17 @@ impl Marketplace {
                 ended_at: at,
                 deprovisioned_at,
             };
+        }
+    }
+
+    /// A request to cancel an agreement waits for its buyer; one that waits goes on.
+    fn expect_approval(&mut self, id: &str, asked_at: Timestamp) {
+        let Some(number) = self.agreement_index.get(id).copied() else {
+            return;
+        };
+        let waits = self.cancellations.iter().any(|asked| asked.1 == number);
+        if let (false, Ok(at)) = (waits, asked_at.checked_add(CANCELLATION_ANSWERED_WITHIN)) {
+            self.cancellations.insert((at, number));
         }
     }
 
@@ -435,6 +461,18 @@ impl Marketplace {
     pub(crate) fn next_ending(&self) -> Option<(Timestamp, &Agreement, u16)> {
         let (at, number, days) = self.endings.first()?;
         Some((*at, self.agreements.get(*number)?, *days))
+    }
+
+    /// When the next request to cancel counts as approved, and of which agreement.
+    pub(crate) fn next_approval(&self) -> Option<(Timestamp, &Agreement)> {
+        let (at, number) = self.cancellations.first()?;
+        Some((*at, self.agreements.get(*number)?))
+    }
+
+    /// Whether an AWS account ever bought anything.
+    pub(crate) fn is_buyer(&self, account: &str) -> bool {
+        let mut agreements = self.agreements.iter();
+        agreements.any(|agreement| agreement.buyer_account == account)
     }
 
     /// The event to deliver next that is not being delivered already.

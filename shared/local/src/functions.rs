@@ -9,6 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use runtime::metrics::Metrics;
 use serde_json::{Value, json};
 
+use crate::product::Requests;
+
 /// How long an invocation may take, by the fake's clock.
 const INVOCATION: SignedDuration = SignedDuration::from_secs(50);
 
@@ -18,6 +20,7 @@ pub(crate) struct Functions {
     app: App,
     sources: Sources,
     intake: Router,
+    requests: Requests,
 }
 
 impl Functions {
@@ -26,6 +29,7 @@ impl Functions {
             app,
             sources,
             intake,
+            requests: Requests::default(),
         }
     }
 
@@ -38,6 +42,7 @@ impl Functions {
         let answer = marketplace_events::handle(&self.app, payload, self.deadline())
             .await
             .map_err(|error| error.to_string())?;
+        self.requests.answer(&self.app, self).await;
         accepted(&answer)
     }
 
@@ -53,8 +58,17 @@ impl Functions {
         accepted(&answer)
     }
 
-    /// Runs a scheduled function.
+    /// Runs a scheduled function. What it learned from AWS may have the product
+    /// asked for usage.
     pub(crate) async fn scheduled(&self, schedule: Scheduled, now: Timestamp) -> Ran {
+        let ran = self.run(schedule, now).await;
+        if ran.learned {
+            self.requests.answer(&self.app, self).await;
+        }
+        ran
+    }
+
+    async fn run(&self, schedule: Scheduled, now: Timestamp) -> Ran {
         let event = json!({
             "version": "0",
             "id": format!("{:032x}", self.app.clock.random()),

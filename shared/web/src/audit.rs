@@ -90,7 +90,8 @@ fn action(action: &AuditAction) -> Markup {
             AuditAction::SupportDeclined { order } => { "Declined: " (ordered(order)) }
             AuditAction::LicenseKnown { buyer } => { "AWS told of the license of " (aws_account(buyer)) }
             AuditAction::LicenseActivated { .. } => { "AWS activated the license" }
-            AuditAction::LicenseEnded { .. } => { "AWS ended the license" }
+            AuditAction::Renewed { from, to, .. } => { "Renewed under agreement " code { (to) } ", in the place of " code { (from) } }
+            AuditAction::LicenseEnded { .. } => { "The license ended" }
         }
     }
 }

@@ -4,6 +4,7 @@ use app::SessionSecret;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use maud::{Markup, html};
 use serde::de::DeserializeOwned;
 
 use crate::cookies::{Cookie, hash};
@@ -110,6 +111,25 @@ async fn body(request: Request, state: &State) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state)
         .await
         .map_err(|rejection| Problem::of_status(rejection.status()))
+}
+
+/// Where a new account is named; again with what was `typed` when that is no name.
+pub(crate) fn name_field(typed: Option<&str>, hint: Option<&str>) -> Markup {
+    let described_by = typed.map(|_| "name-mistake").or(hint.map(|_| "name-hint"));
+    html! {
+        div.field {
+            label for="name" { "Name of the account" }
+            input #name type="text" name="name" required maxlength="100" autocomplete="organization"
+                value=[typed] aria-invalid=[typed.map(|_| "true")] aria-describedby=[described_by];
+            @if typed.is_some() { (mistake("name-mistake", "That name cannot be used: a name has 1 to 100 characters on one line.")) }
+            @if let Some(hint) = hint { p.hint #name-hint { (hint) } }
+        }
+    }
+}
+
+/// What is wrong with what was typed, below its field.
+pub(crate) fn mistake(id: &str, what: &str) -> Markup {
+    html! { p.mistake id=(id) role="alert" { (what) " Nothing was changed." } }
 }
 
 /// Names the field that is missing or malformed, never its content.

@@ -1,12 +1,14 @@
 //! The headers that every answer carries, and errors made into pages.
 
 use axum::extract::{Request, State as Extract};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use maud::Markup;
 
 use crate::problem::{ApiProblem, Problem};
 use crate::site::State;
+use crate::visitor::Visitor;
 
 /// An origin besides our own to which a page's forms may lead: put into an
 /// answer's extensions by the page that needs it.
@@ -46,8 +48,9 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let api = request.uri().path().starts_with("/api/");
+    let cookies = cookies(request.headers());
     let answer = next.run(request).await;
-    let mut answer = readable(&state, api, answer);
+    let mut answer = readable(&state, api, &cookies, answer).await;
     let form_target = answer.extensions_mut().remove::<FormTarget>();
     let headers = answer.headers_mut();
     for (name, value) in FIXED {
@@ -76,11 +79,26 @@ fn policy(form_target: Option<&FormTarget>) -> HeaderValue {
         .unwrap_or(HeaderValue::from_static(POLICY))
 }
 
-fn readable(state: &State, api: bool, mut answer: Response) -> Response {
+/// By which an error's page knows whose it is.
+fn cookies(headers: &HeaderMap) -> HeaderMap {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    cookies
+        .map(|cookie| (header::COOKIE, cookie.clone()))
+        .collect()
+}
+
+/// A problem as a page, with the header of whoever is signed in, as far as that is known.
+async fn drawn(state: &State, cookies: &HeaderMap, problem: &Problem) -> Markup {
+    let visitor = Visitor::of(cookies, state).await.ok();
+    let shown = visitor.as_ref().and_then(Visitor::shown);
+    problem.page(&state.site, shown.as_ref())
+}
+
+async fn readable(state: &State, api: bool, cookies: &HeaderMap, mut answer: Response) -> Response {
     let status = answer.status();
     let problem = answer.extensions_mut().remove::<Problem>();
     if let Some(problem) = problem.filter(|_| !api) {
-        let page = problem.page(&state.site);
+        let page = drawn(state, cookies, &problem).await;
         // Keeps the headers of the refusal, such as a cookie that it clears.
         let (mut parts, _) = answer.into_parts();
         let (page_parts, body) = page.into_response().into_parts();
@@ -94,7 +112,8 @@ fn readable(state: &State, api: bool, mut answer: Response) -> Response {
     let mut readable = if api {
         ApiProblem::of_status(status).into_response()
     } else {
-        (status, Problem::of_status(status).page(&state.site)).into_response()
+        let page = drawn(state, cookies, &Problem::of_status(status)).await;
+        (status, page).into_response()
     };
     // What the router knows, such as which methods a path allows.
     if status == StatusCode::METHOD_NOT_ALLOWED

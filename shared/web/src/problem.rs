@@ -7,7 +7,7 @@ use maud::{Markup, Render, html};
 use serde::Serialize;
 use store::StoreError;
 
-use crate::layout::{self, Width};
+use crate::layout::{self, SignedInAs, Width};
 use crate::site::Site;
 
 /// A problem shown to a person. As an answer it is only a status with this in
@@ -115,8 +115,8 @@ impl Problem {
         .say("Wait a minute and reload the page. If it goes on, write to support.")
     }
 
-    /// The page.
-    pub(crate) fn page(&self, site: &Site) -> Markup {
+    /// The page, with the header of whoever is signed in.
+    pub(crate) fn page(&self, site: &Site, signed_in: Option<&SignedInAs<'_>>) -> Markup {
         let body = html! {
             div.card data-refusal=[self.code] {
                 p.badge.(if self.status.is_server_error() { "bad" } else { "warn" }) { (self.status.as_u16()) }
@@ -137,7 +137,7 @@ impl Problem {
                 }
             }
         };
-        layout::page(site, self.title, Width::Narrow, None, &body)
+        layout::page(site, self.title, Width::Narrow, signed_in, &body)
     }
 }
 

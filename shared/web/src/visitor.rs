@@ -29,7 +29,8 @@ pub(crate) struct User {
 pub(crate) struct Support(pub(crate) User);
 
 impl Visitor {
-    async fn of(headers: &HeaderMap, state: &State) -> Result<Self, Problem> {
+    /// By a request's cookies.
+    pub(crate) async fn of(headers: &HeaderMap, state: &State) -> Result<Self, Problem> {
         let url = &state.site.public_url;
         let signed_in = match Cookie::Session.get(url, headers) {
             Some(secret) => state.app.signed_in(&secret).await?,

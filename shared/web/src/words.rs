@@ -54,6 +54,10 @@ pub(crate) fn state(state: &AccountState) -> Markup {
             AccountState::Grace { ends_at, .. } => {
                 "Its AWS Marketplace subscription is no longer linked. Everything goes on until " (end_exact(*ends_at)) "."
             }
+            AccountState::Expired { since, cause: ExpiryCause::AgreementUnanswered { .. } } => {
+                "For 24 hours AWS Marketplace did not say whether the agreement goes on, so the account expired on " (time(*since))
+                ". AWS is asked again at least once a day: as soon as it says that the agreement goes on, the subscription is linked again by itself, from that moment on."
+            }
             AccountState::Expired { since, cause } => { (expiry(cause)) " on " (time(*since)) "." }
             AccountState::Suspended { restorable_until, .. } => { "Deleted. It can be restored until " (time(*restorable_until)) "." }
             AccountState::Purged { since } => { "Deleted for good on " (day(*since)) "." }
@@ -69,6 +73,9 @@ fn expiry(cause: &ExpiryCause) -> &'static str {
             "The subscription was unlinked for the third time within 30 days, so without grace,"
         }
         ExpiryCause::AgreementEnded { .. } => "The agreement ended in AWS Marketplace",
+        ExpiryCause::AgreementUnanswered { .. } => {
+            "AWS Marketplace had not said for 24 hours whether the agreement goes on, so it expired"
+        }
         ExpiryCause::AnnualEnded => "The annual subscription ended",
         ExpiryCause::Deleted => "The account was deleted, and lost its subscription,",
     }
@@ -218,6 +225,9 @@ pub(crate) fn unlink_cause(cause: UnlinkCause) -> &'static str {
         UnlinkCause::PayerChanged => "Another subscription pays since",
         UnlinkCause::Unlinked => "Unlinked",
         UnlinkCause::AgreementEnded => "The agreement ended in AWS",
+        UnlinkCause::AgreementUnanswered => {
+            "AWS did not say for 24 hours whether the agreement goes on"
+        }
         UnlinkCause::Succeeded => "Renewed or replaced by another license",
         UnlinkCause::AccountDeleted => "The account was deleted",
     }

@@ -19,6 +19,19 @@ const ASKED: [&str; 4] = [
 /// A world that sells contracts with consumption too, and an account to which a
 /// purchase of an offer is linked.
 async fn customer(offer: OfferKind) -> (World, AccountId, NewAgreement) {
+    let world = selling_contracts().await;
+    let bought = world.aws.create_agreement(offer, BUYER).await.unwrap();
+    world.deliver().await;
+    let account = world.account("north", &["ada"]).await;
+    let session = world.begin(&bought.registration_token).await;
+    world.link(&session, "ada", &account).await;
+    // The next minute's run is the first to ask.
+    world.advance(SignedDuration::from_mins(1)).await;
+    (world, account, bought)
+}
+
+/// A world that sells contracts with consumption too.
+async fn selling_contracts() -> World {
     let mut world = World::new().await;
     let catalog = domain::catalog::Catalog::workload_security();
     let covered = |rate: &domain::catalog::Rate| domain::catalog::ContractDimension {
@@ -28,14 +41,7 @@ async fn customer(offer: OfferKind) -> (World, AccountId, NewAgreement) {
     let contracts = catalog.rates().iter().map(covered).collect();
     world.app.settings.rules.catalog =
         std::sync::Arc::new(catalog.with_contracts(contracts).unwrap());
-    let bought = world.aws.create_agreement(offer, BUYER).await.unwrap();
-    world.deliver().await;
-    let account = world.account("north", &["ada"]).await;
-    let session = world.begin(&bought.registration_token).await;
-    world.link(&session, "ada", &account).await;
-    // The next minute's run is the first to ask.
-    world.advance(SignedDuration::from_mins(1)).await;
-    (world, account, bought)
+    world
 }
 
 async fn known(world: &World, bought: &NewAgreement) -> License {
@@ -111,6 +117,37 @@ async fn a_private_offers_rates_are_asked_for_and_follow_an_amendment() {
         Some(Usd::from_micros(27_200))
     );
     assert_eq!(amended.terms.prepaid.unwrap().payments, 12);
+}
+
+#[tokio::test]
+async fn hours_used_before_the_agreements_beginning_was_known_stay_used() {
+    let world = selling_contracts().await;
+    let bought = world.aws.create_agreement(OfferKind::Consumption, BUYER);
+    let license = license_of(&bought.await.unwrap());
+    let [mut created, updated] = <[_; 2]>::try_from(world.take_events()).unwrap();
+    world.record(&updated).await;
+    world.advance(SignedDuration::from_mins(1)).await;
+    ask(&world).await;
+    let of_large = async || {
+        let periods = world.app.included(&license).await.unwrap().into_iter();
+        let periods = periods.filter(|period| period.dimension == large());
+        periods.collect::<Vec<_>>()
+    };
+    let [granted] = <[_; 1]>::try_from(of_large().await).unwrap();
+    let (used, taken) = granted.taken(7);
+    assert_eq!(taken, 7);
+    let _alone = world.app.store.put_included(&used).await.unwrap();
+
+    // The agreement began a minute before its license was activated.
+    let began_at = granted.from - SignedDuration::from_secs(61);
+    created["detail"]["agreement"]["startTime"] = serde_json::json!(began_at);
+    world.record(&created).await;
+    ask(&world).await;
+    let mut periods = of_large().await;
+    periods.retain(|period| period.from < period.until);
+    let [period] = <[_; 1]>::try_from(periods).unwrap();
+    assert_eq!((period.from, period.until), (began_at, granted.until));
+    assert_eq!((period.granted, period.used), (1_000, 7));
 }
 
 #[tokio::test]

@@ -395,7 +395,7 @@ async fn an_agreement_that_cannot_be_compared_is_an_alarm_and_hides_no_other() {
     assert!(
         !run.repaired
             .iter()
-            .any(|repaired| repaired.as_str() == named)
+            .any(|repaired| repaired.0.as_str() == named)
     );
     assert!(told["error"].as_str().unwrap().contains("the store failed"));
 }

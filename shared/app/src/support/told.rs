@@ -1,7 +1,10 @@
 //! What AWS told, as it was kept: also what changes nothing, and why.
 
+use domain::answers::{AcceptedTerms, Grant};
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseArn, LicenseId};
+use domain::marketplace_event::EventKind;
+use domain::money::Usd;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -21,7 +24,8 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// What a text names: a day, a license's id or ARN, else an agreement's id.
+    /// What a text names: a day, a license's id or ARN, or an agreement's id, which
+    /// begins with `agmt-`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(day) = text.parse::<Date>() {
             return Some(Self::Day(day));
@@ -32,7 +36,10 @@ impl Subject {
         if let Ok(license) = LicenseId::parse(text) {
             return Some(Self::License(license));
         }
-        AgreementId::parse(text).ok().map(Self::Agreement)
+        let name = text.strip_prefix("agmt-")?;
+        let is_id = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
+        let agreement = AgreementId::parse(text).ok().filter(|_| is_id)?;
+        Some(Self::Agreement(agreement))
     }
 }
 
@@ -45,6 +52,8 @@ pub struct ToldFact {
     pub learned_at: Timestamp,
     /// What: an event's detail-type, a message's action, or which answer.
     pub what: String,
+    /// Ends, rates, hours and what else of it decides something.
+    pub details: Vec<String>,
     /// The agreement or the license that it names.
     pub about: Option<String>,
     /// Why it changes nothing, if it does not.
@@ -93,9 +102,89 @@ fn told(fact: &Fact) -> ToldFact {
         at: fact.at(),
         learned_at: fact.learned_at,
         what,
+        details: details(fact),
         about: agreement.or_else(license),
         disregarded: fact.disregarded,
     }
+}
+
+/// What of a fact decides something, a thing each.
+fn details(fact: &Fact) -> Vec<String> {
+    match &fact.told {
+        Told::Event(event) => of_event(&event.kind),
+        Told::Described(told) => {
+            let begins = told.starts_at.map(|at| format!("begins {at}"));
+            let renews = told.auto_renewal.map(renews);
+            let details = [begins, Some(ends(told.ends_at)), renews];
+            details.into_iter().flatten().collect()
+        }
+        Told::Unanswered(told) => vec![format!("waited for until {}", told.at)],
+        Told::Terms(told) => of_terms(told),
+        Told::Entitled(told) => told.grants.iter().map(of_grant).collect(),
+        Told::Resolved(_) | Told::Notified(_) => Vec::new(),
+    }
+}
+
+fn of_event(kind: &EventKind) -> Vec<String> {
+    match kind {
+        EventKind::AgreementCreated(terms) | EventKind::AgreementAmended(terms) => {
+            let begins = terms.starts_at.map(|at| format!("begins {at}"));
+            let previous = terms.previous.as_ref();
+            let previous = previous.map(|id| format!("in the place of {id}"));
+            let renews = terms.auto_renewal.map(renews);
+            let details = [begins, Some(ends(terms.ends_at)), previous, renews];
+            details.into_iter().flatten().collect()
+        }
+        EventKind::AgreementEnded { status } => vec![format!("{status:?}")],
+        EventKind::AgreementEnding(ending) => {
+            let renews = ending.auto_renewal.map(renews);
+            [Some(ends(ending.ends_at)), renews]
+                .into_iter()
+                .flatten()
+                .collect()
+        }
+        EventKind::CancellationRequest(request) => vec![format!("{request:?}")],
+        EventKind::LicenseUpdated
+        | EventKind::LicenseDeprovisioned
+        | EventKind::AdvisoryIssued
+        | EventKind::AdvisoryResolved
+        | EventKind::RenewalTermsFinalized
+        | EventKind::RenewalUpcoming
+        | EventKind::BillingAdjustment
+        | EventKind::Unrecognized => Vec::new(),
+    }
+}
+
+fn of_terms(terms: &AcceptedTerms) -> Vec<String> {
+    let amount = |micros| format!("{} {}", Usd::from_micros(micros), terms.currency);
+    let rates = terms.rates.iter();
+    let rates = rates.map(|(dimension, micros)| format!("{dimension} {}", amount(*micros)));
+    let prepaid = terms.prepaid.map(|prepaid| {
+        let (total, payments) = (amount(prepaid.micros), prepaid.payments);
+        format!("{total} prepaid in {payments} payments")
+    });
+    let free = terms.free_days.map(|days| format!("{days} days free"));
+    rates.chain(prepaid).chain(free).collect()
+}
+
+fn of_grant(grant: &Grant) -> String {
+    let units = grant.units;
+    let units = units.map_or_else(|| "no number".to_owned(), |units| units.to_string());
+    let until = grant.expires_at.map(|at| format!(" until {at}"));
+    format!("{}: {units}{}", grant.dimension, until.unwrap_or_default())
+}
+
+fn ends(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "without an end".to_owned(), |at| format!("ends {at}"))
+}
+
+fn renews(by_itself: bool) -> String {
+    let renews = if by_itself {
+        "renews"
+    } else {
+        "does not renew"
+    };
+    format!("{renews} by itself")
 }
 
 #[cfg(test)]

@@ -72,6 +72,25 @@ impl Included {
         (after, taken)
     }
 
+    /// What is left under the period's key when it begins at another instant,
+    /// nothing, and the period with that beginning.
+    #[must_use]
+    pub fn moved(&self, from: Timestamp) -> (Self, Self) {
+        let left = Self {
+            until: self.from,
+            granted: 0,
+            used: 0,
+            version: self.version + 1,
+            ..self.clone()
+        };
+        let moved = Self {
+            from,
+            version: 1,
+            ..self.clone()
+        };
+        (left, moved)
+    }
+
     /// The same with another grant, as an amendment of the agreement brings it;
     /// what was used stays used. `None` when it is granted already.
     #[must_use]
@@ -114,6 +133,16 @@ mod tests {
         assert_eq!(used.regranted(used.until, 12).unwrap().left(), 5);
         assert_eq!(used.regranted(used.until, 5).unwrap().left(), 0);
         assert_eq!(used.regranted(used.until, 10), None);
+    }
+
+    #[test]
+    fn a_period_that_begins_at_another_instant_keeps_what_was_used() {
+        let (used, _) = ten().taken(7);
+        let from = "2026-10-31T23:58:59Z".parse().unwrap();
+        let (left, moved) = used.moved(from);
+        assert_eq!((moved.from, moved.used, moved.left()), (from, 7, 3));
+        assert!(!left.covers(used.from) && left.left() == 0 && left.used == 0);
+        assert_eq!(left.version, used.version + 1);
     }
 
     #[test]

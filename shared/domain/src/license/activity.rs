@@ -11,7 +11,7 @@ use crate::ids::AgreementId;
 
 /// When a license was active.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Activity {
+pub(super) struct ActivePeriods {
     /// Without a break each, ascending.
     periods: Vec<Period>,
     /// See [`Term::interruptions`].
@@ -28,7 +28,7 @@ struct Period {
     going_on: Option<Option<AgreementId>>,
 }
 
-impl Activity {
+impl ActivePeriods {
     pub(super) fn of(terms: &Terms, facts: &[Fact]) -> Self {
         let begun = terms.iter().filter(|(_, term)| term.takes_over());
         let mut periods: Vec<Period> = begun

@@ -96,25 +96,33 @@ fn take(
     }
 }
 
+/// A period that the ledger has from another instant on than is known now, and
+/// that instant: an agreement's start that became known later, or by an event
+/// that came later. What was used of it stays used.
+pub fn misdated<'a>(
+    covered: &[Covered],
+    catalog: &Catalog,
+    stored: &'a [Included],
+) -> Option<(&'a Included, Timestamp)> {
+    let metered: Vec<Granted> = metered(covered, catalog).collect();
+    let is_stored = |one: &Granted| stored.iter().any(|period| is_of(period, one));
+    stored.iter().find_map(|period| {
+        let mut named = metered.iter().filter(|one| is_of(period, one));
+        let known = named.next().is_some();
+        let mut of_it = metered.iter().filter(|one| overlaps(period, one));
+        let meant = of_it.find(|one| !known && !is_stored(one))?;
+        Some((period, meant.from))
+    })
+}
+
 /// What a license's contract covers of the metered dimensions, given the periods
-/// that the ledger has. A period that began at another instant than is known now
-/// covers nothing any more; what was used of it stays used.
+/// that the ledger has. A period that began at another instant than is known now,
+/// and cannot be moved there, covers nothing any more; what was used of it stays used.
 pub fn grants(covered: &[Covered], catalog: &Catalog, stored: &[Included]) -> Vec<Granted> {
-    let metered = covered.iter().filter_map(|one| {
-        Some(Granted {
-            dimension: catalog.covered_by(&one.dimension)?.clone(),
-            from: one.from,
-            until: one.until,
-            computer_hours: one.units.into(),
-        })
-    });
-    let mut grants: Vec<Granted> = metered.collect();
+    let mut grants: Vec<Granted> = metered(covered, catalog).collect();
     let replaced = stored.iter().filter(|period| {
-        let mut of_it = grants
-            .iter()
-            .filter(|one| one.dimension == period.dimension);
-        let named = of_it.clone().any(|one| one.from == period.from);
-        !named && of_it.any(|one| one.from < period.until && period.from < one.until)
+        let named = grants.iter().any(|one| is_of(period, one));
+        !named && grants.iter().any(|one| overlaps(period, one))
     });
     let replaced: Vec<Granted> = replaced
         .map(|period| Granted {
@@ -126,4 +134,25 @@ pub fn grants(covered: &[Covered], catalog: &Catalog, stored: &[Included]) -> Ve
         .collect();
     grants.extend(replaced);
     grants
+}
+
+fn metered<'a>(covered: &'a [Covered], catalog: &'a Catalog) -> impl Iterator<Item = Granted> + 'a {
+    covered.iter().filter_map(|one| {
+        Some(Granted {
+            dimension: catalog.covered_by(&one.dimension)?.clone(),
+            from: one.from,
+            until: one.until,
+            computer_hours: one.units.into(),
+        })
+    })
+}
+
+fn is_of(period: &Included, granted: &Granted) -> bool {
+    period.dimension == granted.dimension && period.from == granted.from
+}
+
+fn overlaps(period: &Included, granted: &Granted) -> bool {
+    period.dimension == granted.dimension
+        && granted.from < period.until
+        && period.from < granted.until
 }

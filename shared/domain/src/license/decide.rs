@@ -7,7 +7,7 @@ use crate::account::{Account, AccountState, ExpiryCause, Payer};
 use crate::audit::{Actor, AuditAction};
 use crate::change::{Change, Decision};
 use crate::hour::Hour;
-use crate::ids::LicenseId;
+use crate::ids::{AgreementId, LicenseId};
 use crate::linking::{Torn, UnlinkCause, close_link, open_link};
 use crate::outbound::OutboundEvent;
 
@@ -43,10 +43,16 @@ pub fn decide_license(
     now: Timestamp,
 ) -> Result<Decision<Change>, Torn> {
     let known = situation.known;
-    let (activity, chain) = (derived.activity.clone(), derived.chain.clone());
+    let (active, chain) = (derived.active.clone(), derived.chain.clone());
+    let given_up = derived.given_up;
     let next = next(license, known, derived, now);
     let mut change = Change::default();
     audit_license(&mut change, known, &next, by, now);
+    let before = known.and_then(|known| known.agreement.clone());
+    let renewed = renewed(before.filter(|one| chain.contains(one)), &next, now);
+    if let Some((at, action)) = &renewed {
+        change.audit_license(&next.id, by, *at, action.clone());
+    }
     tell_notices(&mut change, known, &next, now);
     let newly_ended = next.has_ended() && known.is_none_or(|known| !known.has_ended());
     let former = next.former.as_ref().map(|former| &former.account);
@@ -67,8 +73,8 @@ pub fn decide_license(
     }
     // Where what the account was linked by broke off for good, or whether it goes on.
     let link = account.link().filter(|_| next.linked.is_some());
-    let broke_off = link.and_then(|link| activity.broke_off(link.from, &chain));
-    let resumes = |former: &FormerLink| activity.resumes(former.until, &chain);
+    let broke_off = link.and_then(|link| active.broke_off(link.from, &chain));
+    let resumes = |former: &FormerLink| active.resumes(former.until, &chain);
     let goes_on = broke_off.is_none() && next.former.as_ref().is_none_or(resumes);
     let heir = situation.heir.filter(|heir| takes_over(&next, heir, now));
     if let Some(heir) = heir.filter(|_| goes_on)
@@ -85,6 +91,7 @@ pub fn decide_license(
         open_link(&mut change, account, &next, by, at);
         return Ok(Decision::Commit(change));
     }
+    let given_up = given_up && broke_off.is_none();
     let ended_at = broke_off.or(next.end().map(|end| end.ended_at));
     match ended_at.filter(|_| next.linked.is_some()) {
         Some(ended_at) => {
@@ -92,10 +99,22 @@ pub fn decide_license(
             if !newly_ended {
                 request_usage(&mut change, &next, ended_at);
             }
-            expire(&mut change, account, &next, ended_at, by, now)?;
+            expire(&mut change, account, &next, (ended_at, given_up), by, now)?;
             Ok(Decision::Commit(change))
         }
-        None => Ok(committed(change, known, next)),
+        None if next.has_ended() && !given_up && awaits_answer(account, license) => {
+            settle_cause(&mut change, account, license, now);
+            change.licenses.push(next);
+            Ok(Decision::Commit(change))
+        }
+        None => {
+            if let (Some(_), Some((at, action))) = (&next.linked, renewed) {
+                // Its version is raised, so that it is still the account that is paid for.
+                change.audit_account(&account.id, by, account.not_before(at), action);
+                change.accounts.push(account.clone());
+            }
+            Ok(committed(change, known, next))
+        }
     }
 }
 
@@ -158,6 +177,19 @@ fn ended_by(
     }
 }
 
+/// That the license goes on under another agreement, and since when.
+fn renewed(
+    before: Option<AgreementId>,
+    next: &License,
+    now: Timestamp,
+) -> Option<(Timestamp, AuditAction)> {
+    let (from, to) = (before?, next.agreement.clone()?);
+    let goes_on = from != to && !next.has_ended();
+    let license = next.id.clone();
+    let at = next.agreement_since.unwrap_or(now).min(now);
+    goes_on.then_some((at, AuditAction::Renewed { license, from, to }))
+}
+
 /// The license's own part, if anything of it changed.
 fn committed(mut change: Change, known: Option<&License>, next: License) -> Decision<Change> {
     if known == Some(&next) {
@@ -197,7 +229,8 @@ fn may_go_on(account: &Account, next: &License, now: Timestamp) -> Option<Timest
 fn is_expired_by(account: &Account, license: &LicenseId) -> bool {
     match &account.state {
         AccountState::Expired { cause, .. } => match cause {
-            ExpiryCause::AgreementEnded { license: ended } => ended == license,
+            ExpiryCause::AgreementEnded { license: ended }
+            | ExpiryCause::AgreementUnanswered { license: ended } => ended == license,
             ExpiryCause::TrialEnded
             | ExpiryCause::GraceEnded
             | ExpiryCause::GraceRefused
@@ -209,6 +242,26 @@ fn is_expired_by(account: &Account, license: &LicenseId) -> bool {
         | AccountState::Grace { .. }
         | AccountState::Suspended { .. }
         | AccountState::Purged { .. } => false,
+    }
+}
+
+/// Whether an account expired because AWS did not answer about the license's agreement.
+fn awaits_answer(account: &Account, license: &LicenseId) -> bool {
+    let unanswered = ExpiryCause::AgreementUnanswered {
+        license: license.clone(),
+    };
+    matches!(&account.state, AccountState::Expired { cause, .. } if *cause == unanswered)
+}
+
+/// AWS says after all that the agreement ended: nothing is waited for any more.
+fn settle_cause(change: &mut Change, account: &Account, license: &LicenseId, now: Timestamp) {
+    if let AccountState::Expired { since, .. } = account.state {
+        let cause = ExpiryCause::AgreementEnded {
+            license: license.clone(),
+        };
+        let expired = AccountState::Expired { since, cause };
+        let at = account.not_before(now);
+        change.put_account(account.moved(expired, at), at);
     }
 }
 
@@ -306,7 +359,7 @@ fn expire(
     change: &mut Change,
     account: &Account,
     license: &License,
-    ended_at: Timestamp,
+    (ended_at, given_up): (Timestamp, bool),
     by: &Actor,
     now: Timestamp,
 ) -> Result<(), Torn> {
@@ -317,8 +370,13 @@ fn expire(
         return Err(Torn);
     }
     let at = account.not_before(ended_at.min(now));
-    let cause = ExpiryCause::AgreementEnded {
-        license: license.id.clone(),
+    let ended = license.id.clone();
+    let (cause, unlinked) = if given_up {
+        let cause = ExpiryCause::AgreementUnanswered { license: ended };
+        (cause, UnlinkCause::AgreementUnanswered)
+    } else {
+        let cause = ExpiryCause::AgreementEnded { license: ended };
+        (cause, UnlinkCause::AgreementEnded)
     };
     change.audit_account(
         &account.id,
@@ -330,15 +388,6 @@ fn expire(
     );
     let expired = AccountState::Expired { since: at, cause };
     change.put_account(account.moved(expired, at), at);
-    close_link(
-        change,
-        account,
-        link,
-        buyer,
-        license,
-        by,
-        at,
-        UnlinkCause::AgreementEnded,
-    );
+    close_link(change, account, link, buyer, license, by, at, unlinked);
     Ok(())
 }

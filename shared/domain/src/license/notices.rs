@@ -1,14 +1,20 @@
 //! What AWS says of an agreement for people to know. It changes nothing by
 //! itself: what ends an agreement is its end.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::order;
 use crate::fact::Fact;
+use crate::hour::after;
 use crate::ids::AgreementId;
 use crate::marketplace_event::{AgreementEnding, CancellationRequest, EventKind, MarketplaceEvent};
 use crate::outbound::AgreementNotice;
+
+/// How long a buyer has to answer a request to cancel: without an answer it is
+/// approved then (AWS Marketplace buyer guide, "Cancellation and billing
+/// adjustment events").
+pub const CANCELLATION_ANSWERED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What holds of the agreement that a license is under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -19,7 +25,8 @@ pub struct Notices {
     pub ending: Option<AgreementEnding>,
     /// Since when nobody can stop its renewal any more.
     pub renewal_certain_since: Option<Timestamp>,
-    /// Since when the seller's request to cancel it waits for the buyer.
+    /// When the seller asked the buyer to agree to its cancellation, as far as no
+    /// answer was told since ([`Notices::cancellation_open`]).
     pub cancellation_requested_at: Option<Timestamp>,
     /// Whether it renews by itself, if AWS said so.
     pub auto_renewal: Option<bool>,
@@ -28,15 +35,16 @@ pub struct Notices {
 impl Notices {
     /// By all facts, in any order.
     pub(super) fn of(agreement: Option<&AgreementId>, facts: &[&Fact]) -> Self {
-        let mut events: Vec<(&Fact, &MarketplaceEvent)> = facts
-            .iter()
-            .filter_map(|fact| Some((*fact, fact.event()?)))
-            .filter(|(_, event)| event.agreement.as_ref() == agreement)
-            .collect();
-        events.sort_by_key(|(fact, _)| order(fact));
+        let mut facts: Vec<&Fact> = facts.to_vec();
+        facts.retain(|fact| fact.agreement() == agreement);
+        facts.sort_by_key(|fact| order(fact));
         let mut notices = Self::default();
-        for (_, event) in events {
-            notices.hear(event);
+        for fact in facts {
+            if let Some(event) = fact.event() {
+                notices.hear(event);
+            }
+            let answered = fact.described().and_then(|told| told.auto_renewal);
+            notices.auto_renewal = answered.or(notices.auto_renewal);
         }
         notices
     }
@@ -67,7 +75,9 @@ impl Notices {
             }
             EventKind::AdvisoryResolved => self.advisory_since = None,
             EventKind::CancellationRequest(CancellationRequest::Pending) => {
-                self.cancellation_requested_at.get_or_insert(event.at);
+                // One that nobody answered in time is over, whether or not AWS said so.
+                let open = self.cancellation_open(event.at).map(|(since, _)| since);
+                self.cancellation_requested_at = Some(open.unwrap_or(event.at));
             }
             EventKind::CancellationRequest(
                 CancellationRequest::Approved
@@ -82,6 +92,14 @@ impl Notices {
             | EventKind::BillingAdjustment
             | EventKind::Unrecognized => {}
         }
+    }
+
+    /// Since when and until when a request to cancel waits for the buyer's answer
+    /// at an instant. After its time it is approved, and the agreement's end follows.
+    pub fn cancellation_open(&self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let since = self.cancellation_requested_at?;
+        let until = after(since, CANCELLATION_ANSWERED_WITHIN);
+        (now < until).then_some((since, until))
     }
 
     /// What is to be told when these follow on others.

@@ -28,6 +28,8 @@ pub(super) struct Term {
     pub(super) ends_at: Option<Timestamp>,
     /// Its end, by events and messages, else by AWS's answers or their lack.
     pub(super) end: Option<LicenseEnd>,
+    /// Whether it ended only because AWS did not answer.
+    pub(super) given_up: bool,
     /// That another agreement goes on in its place.
     pub(super) superseded: Option<Superseded>,
     /// When AWS answered last that the agreement goes on.
@@ -129,7 +131,11 @@ pub(super) fn terms(license: &LicenseId, facts: &[Fact]) -> Terms {
     notifications::hear(license, facts, &mut terms);
     for (agreement, term) in &mut terms {
         if term.end.is_none() {
-            term.end = end_by_answers(agreement.as_ref(), term, facts);
+            term.end = end_by_answers(agreement.as_ref(), facts);
+        }
+        if term.end.is_none() {
+            term.end = end_by_silence(agreement.as_ref(), term, facts);
+            term.given_up = term.end.is_some();
         }
     }
     terms
@@ -189,30 +195,29 @@ fn read(term: &mut Term, fact: &Fact, told: &DescribedAgreement, license: &Licen
     }
 }
 
-/// The end that AWS's answers tell when no event does: that they say so, or
-/// that there is none for too long.
-fn end_by_answers(
-    agreement: Option<&AgreementId>,
-    term: &Term,
-    facts: &[Fact],
-) -> Option<LicenseEnd> {
-    let of_agreement = || regarded(facts).filter(|fact| fact.agreement() == agreement);
-    let said = of_agreement().filter_map(|fact| {
+/// The end that AWS's answers tell when no event does.
+fn end_by_answers(agreement: Option<&AgreementId>, facts: &[Fact]) -> Option<LicenseEnd> {
+    let of_agreement = regarded(facts).filter(|fact| fact.agreement() == agreement);
+    let said = of_agreement.filter_map(|fact| {
         let told = fact.described()?;
         let ended = told.ended.as_ref().is_some_and(EndedStatus::ends_license);
         ended.then(|| end_at(told.ended_at(), fact.learned_at))
     });
-    let unanswered = || {
-        of_agreement()
-            .filter_map(|fact| Some(end_at(fact.unanswered()?.at, fact.learned_at)))
-            .filter(|end| {
-                term.unsure_since()
-                    .is_some_and(|since| since < end.ended_at)
-            })
-            .min_by_key(|end| (end.ended_at, end.learned_at))
-    };
     said.min_by_key(|end| (end.ended_at, end.learned_at))
-        .or_else(unanswered)
+}
+
+/// The end of an agreement of which AWS says nothing for too long.
+fn end_by_silence(
+    agreement: Option<&AgreementId>,
+    term: &Term,
+    facts: &[Fact],
+) -> Option<LicenseEnd> {
+    let since = term.unsure_since()?;
+    let of_agreement = regarded(facts).filter(|fact| fact.agreement() == agreement);
+    of_agreement
+        .filter_map(|fact| Some(end_at(fact.unanswered()?.at, fact.learned_at)))
+        .filter(|end| since < end.ended_at)
+        .min_by_key(|end| (end.ended_at, end.learned_at))
 }
 
 fn ends_license(status: &EndedStatus) -> bool {

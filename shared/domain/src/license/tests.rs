@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::answers::DescribedAgreement;
 use crate::audit::Actor;
 use crate::change::Decision;
 use crate::fact::Disregarded;
@@ -333,6 +334,52 @@ fn an_advisory_holds_until_it_is_resolved_and_is_told_once_each() {
         ]
     );
     assert_eq!(known.unwrap().notices, Notices::default());
+}
+
+#[test]
+fn a_request_to_cancel_waits_for_7_days_and_another_one_after_that_again() {
+    let day = 86_400;
+    let asked = |at| {
+        said(
+            1,
+            at,
+            EventKind::CancellationRequest(CancellationRequest::Pending),
+        )
+    };
+    let mut facts = vec![created(1, 0, Intent::New), updated(1, 10), asked(100)];
+    let open = |facts: &[Fact], at| {
+        let notices = derive(&license(0), facts).unwrap().notices;
+        notices.cancellation_open(seconds(at))
+    };
+    let first = (seconds(100), seconds(100 + 7 * day));
+    assert_eq!(open(&facts, 99 + 7 * day), Some(first));
+    assert_eq!(open(&facts, 100 + 7 * day), None);
+    facts.push(asked(100 + 6 * day));
+    assert_eq!(open(&facts, 100 + 6 * day), Some(first));
+    facts.push(asked(100 + 8 * day));
+    let second = (seconds(100 + 8 * day), seconds(100 + 15 * day));
+    assert_eq!(open(&facts, 100 + 8 * day), Some(second));
+}
+
+#[test]
+fn whether_an_agreement_renews_is_known_by_aws_answer_too() {
+    let renews = |auto_renewal, at| {
+        renewals::answer(DescribedAgreement {
+            auto_renewal,
+            ends_at: Some(seconds(90_000)),
+            ..renewals::described(1, 0, at, None)
+        })
+    };
+    let mut facts = vec![updated(1, 10), renews(Some(true), 100)];
+    let known = |facts: &[Fact]| derive(&license(0), facts).unwrap().notices.auto_renewal;
+    assert_eq!(known(&facts), Some(true));
+    facts.push(renews(None, 200));
+    assert_eq!(known(&facts), Some(true));
+    let without = derive(&license(0), &facts).unwrap();
+    facts.push(renews(Some(false), 300));
+    let with = derive(&license(0), &facts).unwrap();
+    let news = Difference::AutoRenewal(Some(true), Some(false));
+    assert_eq!(without.differences(&with), [news]);
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn agreed(from: &str, microusd: u64, free_days: i64) -> Pricing {
             currency: "USD".to_owned(),
             rates: [(dimension("large"), microusd)].into(),
             prepaid: None,
+            recurring: None,
             free_days: None,
             asked_at: from,
         },

@@ -137,7 +137,7 @@ impl Request for DataFeedRequest {
     ];
 }
 
-/// What a file of the data feeds holds.
+/// What a file of the data feeds holds; `null`: it is not there.
 #[derive(Deserialize)]
 pub(super) struct DataFeedFileRequest {
     pub(super) path: String,
@@ -147,7 +147,7 @@ pub(super) struct DataFeedFileRequest {
 impl Request for DataFeedFileRequest {
     const FIELDS: &'static [Field] = &[
         Field::needed("path", STRING),
-        Field::optional("text", STRING),
+        Field::needed("text", "a string, or null to take the file away"),
     ];
 }
 

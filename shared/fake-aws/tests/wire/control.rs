@@ -139,6 +139,16 @@ async fn a_bad_body_is_refused_with_the_field() {
         ),
         (
             "/_fake/faults",
+            json!({"operation": "GetItem", "fault": "delay"}),
+            "delay_ms",
+        ),
+        (
+            "/_fake/data-feeds/files",
+            json!({"path": "dailyusagefeed_v1/year=2026/month=11/data.csv"}),
+            "text",
+        ),
+        (
+            "/_fake/faults",
             json!({"fault": "unprocessed", "records": -1}),
             "records",
         ),
@@ -250,6 +260,8 @@ async fn unknown_ids_and_addresses_are_not_found() {
     for (path, body) in [
         ("/_fake/agreements/agmt-none/cancel", json!({})),
         ("/_fake/tokens", json!({"license_arn": "license:l-none"})),
+        ("/_fake/buyers/210987654321/suspend", json!({})),
+        ("/_fake/buyers/210987654321/restore", json!({})),
         ("/_fake/nonsense", json!({})),
     ] {
         assert_eq!(control(&fake, path, &body).await.0, 404, "{path}");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fake_aws::{
-    AgreementStatus, Config, ControlError, EVENTS, FakeAws, Fault, FaultKind, Notice, OfferKind,
-    Readings,
+    AgreementStatus, Config, ControlError, EVENTS, Ending, FakeAws, Fault, FaultKind, Notice,
+    OfferKind, Readings,
 };
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
@@ -172,7 +172,9 @@ async fn faults_drop_double_delay_and_reorder_events() {
     subscribe(&fake, OfferKind::Public).await;
     assert_eq!(taken(), [UPDATED, CREATED]);
 
-    inject(EVENTS, FaultKind::Delay);
+    let mut delay = Fault::new(EVENTS, FaultKind::Delay, 1);
+    delay.delay_ms = Some(60_000);
+    fake.inject_fault(delay).unwrap();
     subscribe(&fake, OfferKind::Public).await;
     assert_eq!(taken(), [UPDATED]);
     fake.advance_by(SignedDuration::from_secs(59))
@@ -262,6 +264,54 @@ async fn what_aws_says_of_an_agreement_can_be_played_and_changes_nothing() {
         .notice(&made.agreement_id, Notice::AdvisoryIssued)
         .await;
     assert!(matches!(late, Err(ControlError::Ended { .. })), "{late:?}");
+}
+
+const PENDING: &str = "Agreement Cancellation Request Pending Approval - Proposer";
+const APPROVED: &str = "Agreement Cancellation Request Approved - Proposer";
+const REJECTED: &str = "Agreement Cancellation Request Rejected - Proposer";
+
+#[tokio::test]
+async fn a_request_to_cancel_that_nobody_answers_is_approved_after_7_days_and_ends_the_agreement() {
+    let fake = fake().await;
+    let received = listen(&fake, 0);
+    let made = subscribe(&fake, OfferKind::Public).await;
+    let pending = fake.notice(&made.agreement_id, Notice::CancellationPending);
+    pending.await.unwrap();
+    received.lock().unwrap().clear();
+    fake.advance_to(at("2026-11-29T09:59:59Z")).await.unwrap();
+    assert_eq!(kinds(&received), [] as [&str; 0]);
+    fake.advance_to(at("2026-12-09T10:00:00Z")).await.unwrap();
+    assert_eq!(kinds(&received), [APPROVED, ENDED, DEPROVISIONED]);
+    for event in received.lock().unwrap().iter() {
+        assert_eq!(event["time"], "2026-11-29T10:00:00Z");
+    }
+    let ended = AgreementStatus::Ended {
+        at: at("2026-11-29T10:00:00Z"),
+        how: Ending::Cancelled,
+    };
+    assert_eq!(fake.agreements()[0].status, ended);
+}
+
+#[tokio::test]
+async fn a_request_to_cancel_that_was_answered_is_not_approved_by_itself() {
+    let fake = fake().await;
+    let received = listen(&fake, 0);
+    let rejected = subscribe(&fake, OfferKind::Public).await;
+    let approved = subscribe(&fake, OfferKind::Public).await;
+    for (made, answer) in [
+        (&rejected, Notice::CancellationRejected),
+        (&approved, Notice::CancellationApproved),
+    ] {
+        for notice in [Notice::CancellationPending, answer] {
+            fake.notice(&made.agreement_id, notice).await.unwrap();
+        }
+    }
+    let told = [PENDING, REJECTED, PENDING, APPROVED, ENDED, DEPROVISIONED];
+    assert_eq!(kinds(&received)[4..], told);
+    received.lock().unwrap().clear();
+    fake.advance_to(at("2026-12-09T10:00:00Z")).await.unwrap();
+    assert_eq!(kinds(&received), [] as [&str; 0]);
+    assert_eq!(fake.agreements()[0].status, AgreementStatus::Active);
 }
 
 #[tokio::test]

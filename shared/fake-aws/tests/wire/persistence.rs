@@ -70,7 +70,7 @@ async fn agreements_usage_tokens_the_clock_and_items_survive() {
         .await;
         let other = subscribe(&fake, OfferKind::Public).await;
         fake.cancel_agreement(&other.agreement_id).await.unwrap();
-        fake.suspend_buyer("123412341234").await.unwrap();
+        fake.suspend_buyer(BUYER).await.unwrap();
         assert_eq!(put(&fake).await, 200);
         (made, fake.state())
     };

@@ -3,11 +3,13 @@
 
 mod fleet;
 mod reporting;
+mod requests;
 mod seed;
 
 pub use seed::{ACME_PRODUCTION, ACME_STAGING, GLOBEX, Person, Proof, SeedError, people};
 
 pub(crate) use reporting::Reporting;
+pub(crate) use requests::Requests;
 pub(crate) use seed::{open_accounts, users};
 
 use domain::catalog::{Catalog, ContractDimension, InvalidCatalog};

@@ -101,8 +101,8 @@ impl Store {
             let condition = snapshot(request.version);
             actions.push(self.put(&support_request_row(request), Some(condition))?);
         }
-        for entry in &change.audit {
-            actions.push(self.put_audit(change, entry)?);
+        for (place, entry) in change.audit.iter().enumerate() {
+            actions.push(self.put_audit(change, place, entry)?);
         }
         let at = change.audit.iter().map(|entry| entry.at).max();
         for (index, event) in change.outbound.iter().enumerate() {
@@ -241,6 +241,7 @@ impl Store {
     fn put_audit(
         &self,
         change: &Change,
+        place: usize,
         entry: &AuditEntry,
     ) -> Result<TransactWriteItem, StoreError> {
         let (pk, version) = match &entry.subject {
@@ -265,7 +266,7 @@ impl Store {
             .map_err(|error| StoreError::corrupt(format!("{pk} | audit"), error))?;
         let digest = SecretHash::of(&content);
         let version = version.map_or(0, |version| version.saturating_add(1));
-        let sk = keys::audit(entry.at, version, &digest.as_str()[..16]);
+        let sk = keys::audit(entry.at, version, place, &digest.as_str()[..16]);
         self.put(&Row::new(pk, sk, entry), None)
     }
 

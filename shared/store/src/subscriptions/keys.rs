@@ -153,8 +153,10 @@ pub(super) fn links_before(at: Timestamp) -> String {
     format!("{LINK}{}", instant(at))
 }
 
-pub(super) fn audit(at: Timestamp, version: u64, digest: &str) -> String {
-    format!("{AUDIT}{}#{version:012}#{digest}", instant(at))
+/// An entry's place in its change keeps the order in which things happened at
+/// one instant.
+pub(super) fn audit(at: Timestamp, version: u64, place: usize, digest: &str) -> String {
+    format!("{AUDIT}{}#{version:012}#{place:02}#{digest}", instant(at))
 }
 
 pub(super) fn outbox(version: u64, index: usize) -> String {

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::ids::LicenseId;
 use domain::ledger::included::Included;
 use domain::mutant;
+use jiff::Timestamp;
 use ledger::Written;
 
 use super::keys;
@@ -32,6 +33,25 @@ impl Store {
     pub async fn put_included(&self, period: &Included) -> Result<Written, StoreError> {
         self.usage_put(item(period)?, Replaces::before(period.version))
             .await
+    }
+
+    /// Has a period begin at another instant, with what was used of it: under its
+    /// old beginning an empty period stays. Lost when it is not as it was read, or
+    /// there is one with that beginning.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB does not answer; it may then be moved.
+    pub async fn move_included(
+        &self,
+        period: &Included,
+        from: Timestamp,
+    ) -> Result<Written, StoreError> {
+        let (left, moved) = period.moved(from);
+        self.transact(vec![
+            self.put_action(item(&left)?, Replaces::before(left.version))?,
+            self.put_action(item(&moved)?, Replaces::before(moved.version))?,
+        ])
+        .await
     }
 
     /// Stores a period from which a freeze took.

@@ -36,8 +36,12 @@ impl Bar {
 
 /// In pixels. The width is whatever the page gives: the text keeps its size,
 /// and only the plot, which has a `viewBox` of its own, is stretched.
-const HEIGHT: u64 = 196;
-const TOP: u64 = 18;
+const HEIGHT: u64 = 186;
+const TOP: u64 = 8;
+
+/// The width of the scale beside the plot, and of the gap between them.
+const SCALE: u64 = 42;
+const GAP_TO_PLOT: u64 = 6;
 const BOTTOM: u64 = 22;
 const PLOT: u64 = HEIGHT - TOP - BOTTOM;
 
@@ -81,18 +85,23 @@ pub(super) fn stacked(chart: &Chart<'_>) -> Markup {
         format!("{}-description", chart.id),
     );
     html! {
-        svg.chart width="100%" height=(HEIGHT) role="img" aria-labelledby=(title) aria-describedby=(description) {
-            title id=(title) { (chart.title) }
-            desc id=(description) { (chart.description) }
-            @for (_, y) in &marks { line.grid-line x1="0" x2="100%" y1=(y) y2=(y) {} }
-            svg y=(TOP) width="100%" height=(PLOT) viewBox={ "0 0 " (count * STEP) " " (PLOT) } preserveAspectRatio="none" {
-                @for (at, bar) in (0_u64..).zip(chart.bars) { (drawn(at, bar, scale, chart.parts)) }
+        div.plotted {
+            // The figures are in the description and in the table too.
+            svg.scale width=(SCALE) height=(HEIGHT) aria-hidden="true" {
+                @for (value, y) in &marks { text x=(SCALE - GAP_TO_PLOT) y=(y + 4) text-anchor="end" { (short(*value)) } }
             }
-            @for (value, y) in &marks { text x="0" y=(y - 4) { (grouped(*value)) } }
-            line.axis x1="0" x2="100%" y1=(HEIGHT - BOTTOM) y2=(HEIGHT - BOTTOM) {}
-            @for (at, bar) in (0_u64..).zip(chart.bars) {
-                @if let Some(label) = &bar.label {
-                    text x={ (decimal(middle(at) * 1000 / (count * STEP))) "%" } y=(HEIGHT - 6) text-anchor=(if at == 0 { "start" } else { "middle" }) { (label) }
+            svg.chart width="100%" height=(HEIGHT) role="img" aria-labelledby=(title) aria-describedby=(description) {
+                title id=(title) { (chart.title) }
+                desc id=(description) { (chart.description) }
+                @for (_, y) in &marks { line.grid-line x1="0" x2="100%" y1=(y) y2=(y) {} }
+                svg y=(TOP) width="100%" height=(PLOT) viewBox={ "0 0 " (count * STEP) " " (PLOT) } preserveAspectRatio="none" {
+                    @for (at, bar) in (0_u64..).zip(chart.bars) { (drawn(at, bar, scale, chart.parts)) }
+                }
+                line.axis x1="0" x2="100%" y1=(HEIGHT - BOTTOM) y2=(HEIGHT - BOTTOM) {}
+                @for (at, bar) in (0_u64..).zip(chart.bars) {
+                    @if let Some(label) = &bar.label {
+                        text x={ (decimal(middle(at) * 1000 / (count * STEP))) "%" } y=(HEIGHT - 6) text-anchor=(if at == 0 { "start" } else { "middle" }) { (label) }
+                    }
                 }
             }
         }
@@ -147,6 +156,16 @@ fn ceiling(highest: u64) -> u64 {
             Some(more) => ten = more,
             None => return highest,
         }
+    }
+}
+
+/// A figure of the scale, short enough for the place beside the plot: `5,000`,
+/// `50k`, `2,500k`, `5M`.
+fn short(value: u64) -> String {
+    match value {
+        0..10_000 => grouped(value),
+        _ if value.is_multiple_of(1_000_000) => format!("{}M", grouped(value / 1_000_000)),
+        _ => format!("{}k", grouped(value / 1_000)),
     }
 }
 
@@ -205,6 +224,20 @@ mod tests {
     fn an_empty_chart_has_a_scale_and_no_bar() {
         let drawn = drawn(&[bar("1", &[0, 0])]);
         assert!(!drawn.contains("<rect"), "{drawn}");
+    }
+
+    #[test]
+    fn a_figure_of_the_scale_fits_beside_the_plot() {
+        for (value, text) in [
+            (5, "5"),
+            (5_000, "5,000"),
+            (25_000, "25k"),
+            (500_000, "500k"),
+            (2_500_000, "2,500k"),
+            (5_000_000, "5M"),
+        ] {
+            assert_eq!(short(value), text);
+        }
     }
 
     #[test]

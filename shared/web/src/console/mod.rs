@@ -15,6 +15,7 @@ use axum::extract::{Path, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use domain::account::AccountName;
 use domain::ids::AccountId;
 use domain::linking::{Basis, LinkRefusal, UnlinkCause};
 use maud::Markup;
@@ -23,7 +24,6 @@ use serde::Deserialize;
 use crate::forms::OwnForm;
 use crate::layout::{self, Width};
 use crate::problem::Problem;
-use crate::registration::account_name;
 use crate::sign_in::leading_to_sign_in;
 use crate::site::State;
 use crate::visitor::{User, Visitor};
@@ -64,26 +64,31 @@ async fn front(Extract(state): Extract<State>, visitor: Visitor) -> Response {
 }
 
 async fn accounts(Extract(state): Extract<State>, user: User) -> Result<Markup, Problem> {
+    own_accounts(&state, &user, None).await
+}
+
+/// The user's accounts; with what was `typed` as a new one's name and is none.
+async fn own_accounts(state: &State, user: &User, typed: Option<&str>) -> Result<Markup, Problem> {
     let accounts = state.app.accounts_of(&user.signed_in.email).await?;
-    Ok(show(
-        &state,
-        &user,
-        "Your accounts",
-        &pages::accounts(&accounts, &user.csrf, &state.app.draw_form_key()),
-    ))
+    let key = state.app.draw_form_key();
+    let body = pages::accounts(&accounts, &user.csrf, &key, typed);
+    Ok(show(state, user, "Your accounts", &body))
 }
 
 async fn open_account(
     Extract(state): Extract<State>,
     user: User,
     OwnForm(form): OwnForm<NewAccount>,
-) -> Result<Redirect, Problem> {
-    let name = account_name(&form.name)?;
+) -> Result<Response, Problem> {
+    let Ok(name) = AccountName::parse(&form.name) else {
+        let page = own_accounts(&state, &user, Some(&form.name)).await?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    };
     let account = state
         .app
         .open_own_account(&user.signed_in, &name, &form.key)
         .await?;
-    Ok(Redirect::to(&format!("/accounts/{}", account.id)))
+    Ok(Redirect::to(&format!("/accounts/{}", account.id)).into_response())
 }
 
 async fn subscription(

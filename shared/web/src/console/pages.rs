@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::audit;
+use crate::forms::name_field;
 use crate::layout::{day, end_exact, left, time, time_in_table};
 use crate::notices;
 use crate::site::Site;
@@ -29,8 +30,14 @@ pub(super) fn front(site: &Site) -> Markup {
     }
 }
 
-/// Every account of the user.
-pub(super) fn accounts(accounts: &[AccountSummary], csrf: &str, key: &str) -> Markup {
+/// Every account of the user, and where to open another; again with what was
+/// `typed` as its name and is none.
+pub(super) fn accounts(
+    accounts: &[AccountSummary],
+    csrf: &str,
+    key: &str,
+    typed: Option<&str>,
+) -> Markup {
     html! {
         div.head { h1 { "Your accounts" } }
         @if accounts.is_empty() {
@@ -54,10 +61,7 @@ pub(super) fn accounts(accounts: &[AccountSummary], csrf: &str, key: &str) -> Ma
             p.muted { "It begins with a trial. To pay for it through AWS Marketplace, subscribe there and press “Set up your account”." }
             input type="hidden" name="csrf" value=(csrf);
             input type="hidden" name="key" value=(key);
-            div.field {
-                label for="name" { "Name of the account" }
-                input #name type="text" name="name" required maxlength="100" autocomplete="organization";
-            }
+            (name_field(typed, None))
             div.actions { button.quiet type="submit" { "Open account" } }
         }
     }
@@ -86,7 +90,13 @@ pub(super) fn head(
         nav.tabs aria-label="Pages of the account" {
             @for (page, path) in PAGES {
                 @let current = page == place || page == FIRST_PAGE && place.is_empty();
-                a href={ "/accounts/" (account) (path) } aria-current=[current.then_some("page")] { (page) }
+                a href={ "/accounts/" (account) (path) } aria-current=[current.then_some("page")] {
+                    @match page.strip_suffix(" computers") {
+                        // On a phone the tabs have one line.
+                        Some(short) => { (short) span.roomy { " computers" } }
+                        None => { (page) }
+                    }
+                }
             }
         }
     }
@@ -104,10 +114,14 @@ const PAGES: [(&str, &str); 3] = [
 /// The subscription: state, payer, agreement, and the links before.
 pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
     let subscribed = view.payer.is_some();
+    let deleted = matches!(
+        view.state,
+        AccountState::Suspended { .. } | AccountState::Purged { .. }
+    );
     html! {
         (head(&view.account, &view.name, view.standing, ""))
         (notice(site, &view.state, view.as_of))
-        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices, payer.on_hold_since)) }
+        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices, payer.held.as_ref(), view.as_of)) }
         div.grid {
             section.card aria-labelledby="subscription" {
                 h2 #subscription { "Subscription" }
@@ -127,15 +141,32 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
                     }
                 }
             }
-            section.card aria-labelledby="payer" {
-                h2 #payer { "Change who pays" }
-                p { "To have another AWS account pay, subscribe to " (site.product_name) " with it in AWS Marketplace, press " strong { "Set up your account" } " and choose this account. The payer changes at once, without a break." }
-                p { "AWS shows the old AWS account as subscribed until you cancel the subscription there." }
-                p.muted { a href="/help#lost-access" { "Lost access to the AWS account that pays?" } " · " a href="/help#custom-pricing" { "Custom pricing" } " · " a href="/help#offer-expired" { "Private offers" } }
-            }
+            @if deleted { (subscription_in_aws()) } @else { (change_of_payer(site)) }
         }
         (history(view))
         (audit::table(&view.audit, audit::Reader::Member))
+    }
+}
+
+fn change_of_payer(site: &Site) -> Markup {
+    html! {
+        section.card aria-labelledby="payer" {
+            h2 #payer { "Change who pays" }
+            p { "To have another AWS account pay, subscribe to " (site.product_name) " with it in AWS Marketplace, press " strong { "Set up your account" } " and choose this account. The payer changes at once, without a break." }
+            p { "AWS shows the old AWS account as subscribed until you cancel the subscription there." }
+            p.muted { a href="/help#lost-access" { "Lost access to the AWS account that pays?" } " · " a href="/help#custom-pricing" { "Custom pricing" } " · " a href="/help#offer-expired" { "Private offers" } }
+        }
+    }
+}
+
+/// What deleting an account does not end.
+fn subscription_in_aws() -> Markup {
+    html! {
+        section.card aria-labelledby="payer" {
+            h2 #payer { "The subscription in AWS Marketplace" }
+            p { "Deleting the account unlinked its subscription and did not cancel it: it goes on in AWS Marketplace until it is cancelled there, under Manage subscriptions. Without an account nothing of it is metered; what was agreed on in advance is still invoiced." }
+            p { "It can be linked to another account with " strong { "Set up your account" } " there." }
+        }
     }
 }
 
@@ -166,10 +197,17 @@ fn notice(site: &Site, state: &AccountState, now: Timestamp) -> Markup {
             AccountState::Suspended { restorable_until, .. } => {
                 div.note.bad role="status" {
                     strong { "This account is deleted" }
-                    p { "It can be restored until " (time(*restorable_until)) "." }
+                    p { "Nothing is metered or charged for it. It can be restored until " (time(*restorable_until)) " (" (left(restorable_until.duration_since(now))) " left); then it is deleted for good." }
+                    p { "To have it restored, write to " a href={ "mailto:" (site.support_email) } { (site.support_email) } ". Its subscription is not linked again by itself." }
                 }
             }
-            AccountState::Subscribed(_) | AccountState::Purged { .. } => {}
+            AccountState::Purged { since } => {
+                div.note.bad role="status" {
+                    strong { "This account is deleted for good" }
+                    p { "Since " (day(*since)) " it can no longer be restored. What was used and charged before can still be looked at." }
+                }
+            }
+            AccountState::Subscribed(_) => {}
         }
     }
 }

@@ -136,19 +136,27 @@ async fn choose(
     if let Some(answer) = not_ready(&state, &view, &user) {
         return Ok(answer);
     }
-    let choices = state.app.link_choices(&secret, &user.signed_in).await?;
-    let refused = choices.sign_in.is_some();
-    let page = show(
-        &state,
-        &user,
-        "Choose the account",
-        &pages::choose(&choices, &user.csrf, &state.app.draw_form_key()),
-    );
+    let (page, refused) = choices(&state, &user, &secret, None).await?;
     if refused {
         // 403 with the way out on the page: the session is kept.
         return Ok(leading_to_sign_in(&state, (StatusCode::FORBIDDEN, page)).await);
     }
     Ok(page.into_response())
+}
+
+/// The accounts to choose from, and whether the sign-in does not do; with what was
+/// `typed` as a new one's name and is none.
+async fn choices(
+    state: &State,
+    user: &User,
+    secret: &SessionSecret,
+    typed: Option<&str>,
+) -> Result<(Markup, bool), Problem> {
+    let choices = state.app.link_choices(secret, &user.signed_in).await?;
+    let key = state.app.draw_form_key();
+    let body = pages::choose(&choices, &user.csrf, &key, typed);
+    let page = show(state, user, "Choose the account", &body);
+    Ok((page, choices.sign_in.is_some()))
 }
 
 async fn open_account(
@@ -157,12 +165,15 @@ async fn open_account(
     user: User,
     OwnForm(form): OwnForm<NewAccount>,
 ) -> Result<Response, Problem> {
-    session(&state, &headers).await?;
+    let (secret, _view) = session(&state, &headers).await?;
     let now = state.app.clock.now();
     if let Err(refusal) = user.signed_in.may_change_payer(now) {
         return Err(sign_in_problem(&refusal));
     }
-    let name = account_name(&form.name)?;
+    let Ok(name) = AccountName::parse(&form.name) else {
+        let (page, _) = choices(&state, &user, &secret, Some(&form.name)).await?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    };
     let account = state
         .app
         .open_own_account(&user.signed_in, &name, &form.key)
@@ -359,18 +370,6 @@ fn not_ready(state: &State, view: &RegistrationView, user: &User) -> Option<Resp
 
 fn confirm_path(account: &AccountId) -> String {
     format!("/register/confirm?account={account}")
-}
-
-/// A name that somebody typed.
-pub(crate) fn account_name(text: &str) -> Result<AccountName, Problem> {
-    AccountName::parse(text).map_err(|_| {
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "That name cannot be used",
-            "A name has 1 to 100 characters on one line.",
-        )
-        .say("Go back and choose another name.")
-    })
 }
 
 const SESSION_KEPT: &str = "Your registration is kept: you need not go back to AWS.";

@@ -13,6 +13,7 @@ use domain::sign_in::{SignInRefusal, SignedIn};
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use crate::forms::name_field;
 use crate::layout::{left, time};
 use crate::site::Site;
 use crate::words;
@@ -138,7 +139,7 @@ pub(super) fn sign_in_notice(refusal: &SignInRefusal) -> Markup {
 }
 
 /// Every account of the user; those that cannot be linked, with the reason.
-pub(super) fn choose(choices: &LinkChoices, csrf: &str, key: &str) -> Markup {
+pub(super) fn choose(choices: &LinkChoices, csrf: &str, key: &str, typed: Option<&str>) -> Markup {
     html! {
         (steps(Step::Choose))
         h1 { "Which account is it for?" }
@@ -156,11 +157,7 @@ pub(super) fn choose(choices: &LinkChoices, csrf: &str, key: &str) -> Markup {
                 h2 { "Open a new account" }
                 input type="hidden" name="csrf" value=(csrf);
                 input type="hidden" name="key" value=(key);
-                div.field {
-                    label for="name" { "Name of the account" }
-                    input #name type="text" name="name" required maxlength="100" autocomplete="organization" aria-describedby="name-hint";
-                    p.hint #name-hint { "Such as your company’s name or a team’s. You become its first member, with full access." }
-                }
+                (name_field(typed, Some("Such as your company’s name or a team’s. You become its first member, with full access.")))
                 div.actions { button.quiet type="submit" { "Open account" } }
             }
         }

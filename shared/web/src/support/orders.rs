@@ -4,7 +4,7 @@ use app::support::orders::{OrderError, Ordered};
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::ids::{AccountId, LicenseId, SupportRequestId};
+use domain::ids::{AccountId, InvalidId, LicenseId, SupportRequestId};
 use domain::linking::{Basis, LinkRefusal};
 use domain::support::{Grounds, Reason, RequestRefusal, RequestState, SupportOrder, Ticket};
 use serde::Deserialize;
@@ -39,6 +39,34 @@ pub(super) struct Given {
 #[derive(Deserialize)]
 pub(super) struct Confirmed {
     basis: Basis,
+}
+
+/// What was given before, and why it is asked for again.
+pub(super) struct Before<'a> {
+    pub(super) reason: &'a str,
+    pub(super) ticket: &'a str,
+    pub(super) why: Again,
+}
+
+/// Why something is asked for again.
+pub(super) enum Again {
+    /// What would follow is no longer what was shown.
+    Changed,
+    /// That is no ticket.
+    Ticket(InvalidId),
+    /// That is no reason.
+    Reason(InvalidId),
+}
+
+impl Before<'_> {
+    /// What is wrong with the ticket, and with the reason.
+    pub(super) const fn mistakes(&self) -> (Option<&InvalidId>, Option<&InvalidId>) {
+        match &self.why {
+            Again::Changed => (None, None),
+            Again::Ticket(error) => (Some(error), None),
+            Again::Reason(error) => (None, Some(error)),
+        }
+    }
 }
 
 /// Nothing but the token of the browser's session.
@@ -119,19 +147,18 @@ pub(super) async fn transfer(
     act(&state, &support, query.order()?, given).await
 }
 
-/// Shows what would follow and asks for the reason and the ticket; again, when
-/// what was `given` no longer holds.
+/// Shows what would follow and asks for the reason and the ticket; again with what
+/// was `given` before.
 async fn ask(
     state: &State,
     support: &Support,
     order: &SupportOrder,
-    given: Option<&Given>,
+    given: Option<Before<'_>>,
 ) -> Result<Response, Problem> {
     let user = &support.0;
     let view = state.app.support_order(&user.signed_in, order).await;
     let view = view.map_err(|error| problem(order, error))?;
-    let before = given.map(|given| (given.reason.as_str(), given.ticket.as_str()));
-    let body = pages::order(&view, &user.csrf, before);
+    let body = pages::order(&view, &user.csrf, given.as_ref());
     Ok(show(state, support, pages::title(order), &body).await)
 }
 
@@ -141,9 +168,19 @@ async fn act(
     order: SupportOrder,
     given: Given,
 ) -> Result<Response, Problem> {
-    let grounds = Grounds {
-        reason: Reason::parse(&given.reason).map_err(|error| not_given("Reason", &error))?,
-        ticket: Ticket::parse(&given.ticket).map_err(|error| not_given("Ticket", &error))?,
+    let before = |why| Before {
+        reason: &given.reason,
+        ticket: &given.ticket,
+        why,
+    };
+    let ticket = Ticket::parse(&given.ticket).map_err(Again::Ticket);
+    let reason = Reason::parse(&given.reason).map_err(Again::Reason);
+    let grounds = match ticket.and_then(|ticket| Ok((ticket, reason?))) {
+        Ok((ticket, reason)) => Grounds { reason, ticket },
+        Err(mistake) => {
+            let page = ask(state, support, &order, Some(before(mistake))).await?;
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+        }
     };
     let user = &support.0.signed_in;
     let ordered = state
@@ -154,7 +191,7 @@ async fn act(
         Ok(Ordered::Done) => Ok(Redirect::to(&account_path(order.account())).into_response()),
         Ok(Ordered::Asked(id)) => Ok(Redirect::to(&request_path(&id)).into_response()),
         Err(OrderError::Conflict) => {
-            let page = ask(state, support, &order, Some(&given)).await?;
+            let page = ask(state, support, &order, Some(before(Again::Changed))).await?;
             Ok((StatusCode::CONFLICT, page).into_response())
         }
         Err(error) => Err(problem(&order, error)),
@@ -222,16 +259,6 @@ fn account_path(account: &AccountId) -> String {
 
 fn request_path(id: &SupportRequestId) -> String {
     format!("/support/requests/{}", id.as_str())
-}
-
-fn not_given(field: &str, error: &domain::ids::InvalidId) -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "Say why, and name the ticket",
-        format!("{field}: {error}."),
-    )
-    .kept("Nothing was changed.")
-    .say("Go back, correct it and send it again.")
 }
 
 fn problem(order: &SupportOrder, error: OrderError) -> Problem {

@@ -13,7 +13,9 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::Found;
+use super::orders::{Again, Before};
 use crate::audit::{self, Reader};
+use crate::forms::mistake;
 use crate::layout::{end_exact, left, time, time_in_table};
 use crate::notices;
 use crate::visitor::User;
@@ -210,7 +212,7 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
     html! {
         nav.crumbs aria-label="Where you are" { a href="/support" { "Support" } " / License" }
         div.head { h1 { "License of AWS account " (license.buyer) } }
-        @if !license.has_ended() { (notices::notes(&license.notices, file.on_hold_since)) }
+        @if !license.has_ended() { (notices::notes(&license.notices, file.held.as_ref(), file.as_of)) }
         div.grid {
             section.card aria-labelledby="license" {
                 h2 #license { "License" }
@@ -278,7 +280,7 @@ pub(super) fn told(sought: &str, told: &[ToldFact]) -> Markup {
                         tbody { @for told in told {
                             tr {
                                 th scope="row" data-label="When (UTC)" { (time_in_table(told.at)) }
-                                td.wrap data-label="What" { (told.what) }
+                                td.wrap data-label="What" { span { (told.what) @for detail in &told.details { span.below.small.muted { (detail) } } } }
                                 td.wrap data-label="Of" { @match &told.about { Some(about) => code { (about) }, None => "–" } }
                                 td data-label="Learned (UTC)" { (time_in_table(told.learned_at)) }
                                 td.wrap data-label="Changes nothing, because" { @match told.disregarded { Some(why) => (why), None => "–" } }
@@ -330,12 +332,20 @@ pub(super) fn path(order: &SupportOrder) -> String {
     }
 }
 
-/// What an order would do, and the form that asks for a reason and a ticket;
-/// `before` is what was given when something changed meanwhile.
-pub(super) fn order(view: &OrderView, csrf: &str, before: Option<(&str, &str)>) -> Markup {
+/// What an order would do, and the form that asks for a reason and a ticket; with
+/// what was given `before`.
+pub(super) fn order(view: &OrderView, csrf: &str, before: Option<&Before<'_>>) -> Markup {
+    let (ticket, reason) = before.map_or((None, None), Before::mistakes);
+    let changed = matches!(
+        before,
+        Some(Before {
+            why: Again::Changed,
+            ..
+        })
+    );
     html! {
         (order_head(&view.order))
-        @if before.is_some() { (words::asked_again()) }
+        @if changed { (words::asked_again()) }
         div.card {
             @match &view.outcome {
                 Ok(proposal) => {
@@ -346,11 +356,13 @@ pub(super) fn order(view: &OrderView, csrf: &str, before: Option<(&str, &str)>) 
                         input type="hidden" name="basis" value=(proposal.basis.as_str());
                         div.field {
                             label for="ticket" { "Ticket" }
-                            input #ticket type="text" name="ticket" required maxlength="64" autocomplete="off" value=[before.map(|before| before.1)];
+                            input #ticket type="text" name="ticket" required maxlength="64" autocomplete="off" value=[before.map(|before| before.ticket)] aria-invalid=[ticket.map(|_| "true")];
+                            @if let Some(error) = ticket { (mistake("ticket-mistake", &format!("Name the ticket: {error}."))) }
                         }
                         div.field {
                             label for="reason" { "Reason" }
-                            input #reason type="text" name="reason" required maxlength="500" autocomplete="off" value=[before.map(|before| before.0)] aria-describedby="reason-hint";
+                            input #reason type="text" name="reason" required maxlength="500" autocomplete="off" value=[before.map(|before| before.reason)] aria-invalid=[reason.map(|_| "true")] aria-describedby="reason-hint";
+                            @if let Some(error) = reason { (mistake("reason-mistake", &format!("Say why: {error}."))) }
                             p.hint #reason-hint { "Members of the account that the ticket is about read it, on their pages and in what they are told. Write nothing of another customer." }
                         }
                         div.actions {

@@ -438,10 +438,42 @@ fn an_answer_that_the_agreement_goes_on_takes_back_that_there_was_none() {
     facts.push(unanswered(1, 1_000 + 86_400));
     world.learn(0, &facts, 87_400);
     assert_eq!(world.paying(), None);
+    let unanswered = ExpiryCause::AgreementUnanswered {
+        license: license(0),
+    };
+    let AccountState::Expired { cause, .. } = &world.account.state else {
+        panic!("{:?}", world.account.state);
+    };
+    assert_eq!(*cause, unanswered);
+    assert_eq!(world.closed, [UnlinkCause::AgreementUnanswered]);
     facts.push(answer(described(1, 0, 90_000, None)));
     world.learn(0, &facts, 90_000);
     let (paying, from) = world.paying().expect("it is linked again");
     assert_eq!((paying, from), (&license(0), at));
+}
+
+#[test]
+fn an_answer_that_the_agreement_ended_says_why_the_account_expired() {
+    let mut world = World::linked();
+    let ending = AgreementTerms {
+        ends_at: Some(seconds(1_000)),
+        ..terms(Intent::New, None)
+    };
+    let mut facts = vec![created_by(1, 0, ending), updated_of(0, 1, 62)];
+    facts.push(unanswered(1, 1_000 + 86_400));
+    world.learn(0, &facts, 87_400);
+    let AccountState::Expired { since, .. } = world.account.state else {
+        panic!("{:?}", world.account.state);
+    };
+    let told = described(1, 0, 90_000, Some(EndedStatus::Expired));
+    let without = derived(0, &facts);
+    facts.push(answer(told));
+    assert!(!without.differences(&derived(0, &facts)).is_empty());
+    world.learn(0, &facts, 90_000);
+    let cause = ExpiryCause::AgreementEnded {
+        license: license(0),
+    };
+    assert_eq!(world.account.state, AccountState::Expired { since, cause });
 }
 
 #[test]

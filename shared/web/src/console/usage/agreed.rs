@@ -135,7 +135,10 @@ fn contract(page: &Page<'_>) -> Markup {
     let of_one_time = |a: &&Included, b: &&Included| (a.from, a.until) == (b.from, b.until);
     html! {
         h3 { "Included in the contract" }
-        p { "These computer-hours are used up first; only what goes beyond them is metered." }
+        p {
+            "These computer-hours are used up first; only what goes beyond them is metered."
+            @if page.usage.month.next().first_hour().start() <= page.view.as_of { " What was used and left is told as of the end of " (page.usage.month) "." }
+        }
         table #included {
             thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Included" } th.num scope="col" { "Used" } th.num scope="col" { "Left" } } }
             @for periods in periods.chunk_by(of_one_time) {

@@ -46,7 +46,7 @@ pub(super) type Days<'a> = BTreeMap<u8, Vec<&'a UsageHour>>;
 pub(super) fn page(page: &Page<'_>) -> Markup {
     let view = page.view;
     let days = by_day(page.usage);
-    let tiers = tiers(page.catalog, page.usage);
+    let tiers = tiers(page.catalog, page.usage, view.as_of);
     html! {
         (head(&view.account, &view.name, view.standing, "Billing & usage"))
         (month_choice(page))
@@ -140,6 +140,7 @@ fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
 fn rates(prices: &BTreeSet<Usd>) -> Markup {
     html! {
         @match (prices.first(), prices.last()) {
+            (Some(lowest), Some(highest)) if lowest == highest && *lowest == Usd::ZERO => { "free" }
             (Some(lowest), Some(highest)) if lowest == highest => { (lowest) }
             (Some(lowest), Some(highest)) => { (lowest) " to " (highest) }
             (None, _) | (_, None) => { "no longer sold" }
@@ -195,7 +196,11 @@ fn uncharged(page: &Page<'_>) -> Markup {
         section.card aria-labelledby="uncharged" {
             h2 #uncharged { "Not charged" }
             @if sums.not_charged.is_empty() {
-                p { "Every computer-hour of this month is charged to the subscription." }
+                p {
+                    "Every computer-hour of this month is charged to the subscription"
+                    @if sums.accepted_free > 0 { ", of which the free trial or an agreed rate of nothing costs nothing" }
+                    "."
+                }
             } @else {
                 table {
                     thead { tr { th scope="col" { "Reason" } th.num scope="col" { "Computer-hours" } } }
@@ -212,7 +217,7 @@ fn uncharged(page: &Page<'_>) -> Markup {
                 thead { tr { th scope="col" { "Status" } th.num scope="col" { "Computer-hours" } } }
                 tbody {
                     @for (status, count) in &sums.statuses {
-                        tr { td.wrap { (status_badge(*status)) " " span.small.muted { (status_meaning(*status)) } } td.num { (grouped(*count)) } }
+                        tr { td.wrap { (status_badge(*status)) " " span.small.muted { (meaning(*status, *count, &sums)) } } td.num { (grouped(*count)) } }
                     }
                     @if sums.carried > 0 {
                         tr { td.wrap { span.badge { "carried" } " " span.small.muted { "of these billed in a later hour than that of use" } } td.num { (grouped(sums.carried)) } }
@@ -220,6 +225,28 @@ fn uncharged(page: &Page<'_>) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// What a status means for so many computer-hours: what costs nothing is not on
+/// AWS's invoice for anything.
+fn meaning(status: MeteringStatus, count: u64, sums: &Sums) -> Markup {
+    let free = match status {
+        MeteringStatus::Accepted => sums.accepted_free,
+        MeteringStatus::Open
+        | MeteringStatus::Held
+        | MeteringStatus::Sent
+        | MeteringStatus::Refused
+        | MeteringStatus::Conflict
+        | MeteringStatus::Unknown
+        | MeteringStatus::NotAccepted
+        | MeteringStatus::Included
+        | MeteringStatus::WrittenOff(_) => 0,
+    };
+    html! {
+        @if free == 0 { (status_meaning(status)) }
+        @else if free == count { "metered, and AWS charges nothing for it: free by the agreement" }
+        @else { (status_meaning(status)) "; " (grouped(free)) " of these free by the agreement" }
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use app::prices::list_price;
+use app::prices::{Prices, list_price};
 use app::usage_month::{MeteringStatus, UsageHour, UsageLine, UsageMonth};
 use domain::catalog::Catalog;
+use domain::hour::Hour;
 use domain::ids::Dimension;
+use domain::license::pricing_at;
 use domain::money::Usd;
+use jiff::Timestamp;
 
 use super::words::Reason;
 
@@ -19,6 +22,8 @@ pub(super) struct Sums {
     pub(super) statuses: BTreeMap<MeteringStatus, u64>,
     /// Of what is charged, what is billed in another hour than that of use.
     pub(super) carried: u64,
+    /// Of what AWS accepted, what costs nothing.
+    pub(super) accepted_free: u64,
 }
 
 /// Computer-hours, and what they cost.
@@ -67,6 +72,9 @@ impl Sums {
             *self.not_charged.entry(reason).or_default() += count;
         }
         *self.statuses.entry(line.status).or_default() += count;
+        if line.status == MeteringStatus::Accepted && line.is_free() {
+            self.accepted_free += count;
+        }
     }
 
     pub(super) fn charge(&self, dimension: &Dimension) -> Charge {
@@ -101,7 +109,9 @@ pub(super) struct Tier {
 }
 
 /// The tiers that are sold, and then those of the month's usage that no longer are.
-pub(super) fn tiers(catalog: &Catalog, usage: &UsageMonth) -> Vec<Tier> {
+/// A tier without usage has the rate of the agreement in force at the month's end,
+/// or now.
+pub(super) fn tiers(catalog: &Catalog, usage: &UsageMonth, now: Timestamp) -> Vec<Tier> {
     let lines = || usage.used().chain(usage.carried_in()).map(|(_, line)| line);
     let prices_of = |dimension: &Dimension| -> BTreeSet<Usd> {
         let of_tier = lines().filter(|line| line.dimension == *dimension);
@@ -111,7 +121,9 @@ pub(super) fn tiers(catalog: &Catalog, usage: &UsageMonth) -> Vec<Tier> {
         dimension: dimension.clone(),
         label: label.to_owned(),
         prices: match prices_of(dimension) {
-            unused if unused.is_empty() => list_price(catalog, dimension).into_iter().collect(),
+            unused if unused.is_empty() => latest_price(catalog, usage, dimension, now)
+                .into_iter()
+                .collect(),
             used => used,
         },
     };
@@ -123,6 +135,25 @@ pub(super) fn tiers(catalog: &Catalog, usage: &UsageMonth) -> Vec<Tier> {
         }
     }
     tiers
+}
+
+/// What a computer-hour costs by the agreement in force at the month's end, or now;
+/// at list price where none is known.
+fn latest_price(
+    catalog: &Catalog,
+    usage: &UsageMonth,
+    dimension: &Dimension,
+    now: Timestamp,
+) -> Option<Usd> {
+    let hour = Hour::of(now).min(usage.month.next().first_hour().previous());
+    let begun = |(license, agreed)| Some((pricing_at(agreed, hour.end())?.from, license));
+    let agreed = usage.agreed.iter().map(|(id, agreed)| (id, &agreed[..]));
+    match agreed.filter_map(begun).max() {
+        Some((_, license)) => {
+            Prices::new(catalog, &usage.agreed).unit_price(license, dimension, hour)
+        }
+        None => list_price(catalog, dimension),
+    }
 }
 
 /// What people call a dimension.
@@ -137,7 +168,6 @@ pub(in crate::console) fn tier_label<'a>(
 #[cfg(test)]
 mod tests {
     use app::month::Month;
-    use domain::hour::Hour;
     use domain::ids::LicenseId;
     use domain::ledger::account_hour::{Unbillable, WriteOff};
 
@@ -187,7 +217,8 @@ mod tests {
             payers: BTreeMap::new(),
             agreed: BTreeMap::new(),
         };
-        let tiers = tiers(&Catalog::workload_security(), &usage);
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        let tiers = tiers(&Catalog::workload_security(), &usage, now);
         let last = tiers.last().unwrap();
         assert_eq!(last.label, "retired");
         assert!(last.prices.is_empty());

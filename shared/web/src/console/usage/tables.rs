@@ -208,7 +208,7 @@ fn line_row(catalog: &Catalog, line: &UsageLine) -> Markup {
             td data-cell="tier" { (tier_label(catalog, &line.dimension)) }
             td data-cell="cloud" { @match &line.cloud_account { Some(account) => { (account) } None => { "–" } } }
             td.num data-cell="computers" { (grouped(u64::from(line.count))) }
-            td data-cell="charged" { @if line.status.is_charged() { "Yes" } @else { "No" } }
+            td data-cell="charged" { @if line.is_free() { "Free" } @else if line.status.is_charged() { "Yes" } @else { "No" } }
             td.wrap data-cell="metering" { span { (status_badge(line.status)) (explained(line)) } }
         }
     }
