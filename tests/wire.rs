@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use domain::hour::Hour;
 use domain::outbound::OutboundEvent;
-use fake_aws::{Config, FakeAws};
+use fake_aws::{Config, FakeAws, RateLimit};
 use local::Local;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -16,7 +16,12 @@ use crate::project;
 #[tokio::test(flavor = "multi_thread")]
 async fn boto3_is_served_by_the_fake() {
     let python = project::tool("python");
-    let fake = FakeAws::start(Config::default()).await.unwrap();
+    // The script calls as fast as it can, which is no client's way.
+    let config = Config {
+        rate_limit: RateLimit::Never,
+        ..Config::default()
+    };
+    let fake = FakeAws::start(config).await.unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let script = Command::new(python)

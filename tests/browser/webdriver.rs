@@ -96,7 +96,7 @@ impl Driver {
             "browserName": "chrome",
             "goog:chromeOptions": options,
             // Finding an element waits for it, so no test needs to sleep.
-            "timeouts": { "implicit": 5_000, "pageLoad": 30_000 },
+            "timeouts": { "implicit": 30_000, "pageLoad": 30_000 },
         } } });
         let answer = self.call("POST", "/session", Some(&capabilities)).await;
         let session = answer["sessionId"].as_str().expect("a session").to_owned();
@@ -180,7 +180,7 @@ impl Window<'_> {
         url.as_str().unwrap_or_default().to_owned()
     }
 
-    /// The element that a CSS selector names; waits up to 5 s for it.
+    /// The element that a CSS selector names; waits up to 30 s for it.
     async fn element(&self, css: &str) -> String {
         let query = json!({ "using": "css selector", "value": css });
         self.find(&query).await
@@ -197,7 +197,7 @@ impl Window<'_> {
         found[ELEMENT].as_str().expect("an element").to_owned()
     }
 
-    /// Waits up to 5 s until an element of this kind holds the text: that the
+    /// Waits up to 30 s until an element of this kind holds the text: that the
     /// page which it belongs to is there.
     pub(crate) async fn sees(&self, tag: &str, text: &str) {
         let query =
