@@ -62,6 +62,7 @@ impl Functions {
     /// What a function answers.
     async fn invoke(&self, function: &str, payload: Value) -> Result<Value, String> {
         let (app, deadline) = (&self.stack.app, self.deadline);
+        let metrics = &Metrics::Nowhere;
         match function {
             "registration" => told(registration::handle(&self.registration, payload).await),
             "console" => told(console::handle(&self.console, payload).await),
@@ -69,17 +70,17 @@ impl Functions {
                 told(usage_intake::handle(app, &self.intake, payload, deadline).await)
             }
             "marketplace-events" => told(marketplace_events::handle(app, payload, deadline).await),
-            "usage-posting" => told(usage_posting::handle(app, &payload, deadline).await),
-            "usage-submission" => told(usage_submission::handle(app, &payload, deadline).await),
-            "ledger-check" => {
-                told(ledger_check::handle(app, &Metrics::Nowhere, &payload, deadline).await)
+            "usage-posting" => told(usage_posting::handle(app, metrics, &payload, deadline).await),
+            "usage-submission" => {
+                told(usage_submission::handle(app, metrics, &payload, deadline).await)
             }
+            "ledger-check" => told(ledger_check::handle(app, metrics, &payload, deadline).await),
             "reconciliation" => {
-                let (sources, metrics) = (&self.stack.sources, Metrics::Nowhere);
-                told(reconciliation::handle(app, sources, &metrics, &payload, deadline).await)
+                let sources = &self.stack.sources;
+                told(reconciliation::handle(app, sources, metrics, &payload, deadline).await)
             }
-            "catching-up" => told(catching_up::handle(app, &payload, deadline).await),
-            "grace-expiry" => told(grace_expiry::handle(app, &payload, deadline).await),
+            "catching-up" => told(catching_up::handle(app, metrics, &payload, deadline).await),
+            "grace-expiry" => told(grace_expiry::handle(app, metrics, &payload, deadline).await),
             other => panic!("events/{other}: there is no such function"),
         }
     }

@@ -2,12 +2,13 @@
 //! schedules deliver.
 
 use app::App;
-use app::reconciliation::Sources;
 use axum::Router;
 use domain::hour::after;
 use jiff::{SignedDuration, Timestamp};
 use runtime::metrics::Metrics;
 use serde_json::{Value, json};
+
+use crate::apart::Apps;
 
 /// How long an invocation may take, by the fake's clock.
 const INVOCATION: SignedDuration = SignedDuration::from_secs(50);
@@ -15,18 +16,13 @@ const INVOCATION: SignedDuration = SignedDuration::from_secs(50);
 /// Every function, ready to be invoked. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Functions {
-    app: App,
-    sources: Sources,
+    apps: Apps,
     intake: Router,
 }
 
 impl Functions {
-    pub(crate) fn new(app: App, sources: Sources, intake: Router) -> Self {
-        Self {
-            app,
-            sources,
-            intake,
-        }
+    pub(crate) fn new(apps: Apps, intake: Router) -> Self {
+        Self { apps, intake }
     }
 
     /// Delivers one of EventBridge's events through the queue.
@@ -35,9 +31,10 @@ impl Functions {
     /// Why the message goes back to its queue.
     pub(crate) async fn marketplace_event(&self, event: Value) -> Result<(), String> {
         let payload = batch("marketplace-events", &event);
-        let answer = marketplace_events::handle(&self.app, payload, self.deadline())
-            .await
-            .map_err(|error| error.to_string())?;
+        let answer =
+            marketplace_events::handle(self.app("marketplace-events"), payload, self.deadline())
+                .await
+                .map_err(|error| error.to_string())?;
         accepted(&answer)
     }
 
@@ -47,9 +44,14 @@ impl Functions {
     /// Why the message goes back to its queue.
     pub(crate) async fn usage_report(&self, report: &Value) -> Result<(), String> {
         let payload = batch("usage-intake", report);
-        let answer = usage_intake::handle(&self.app, &self.intake, payload, self.deadline())
-            .await
-            .map_err(|error| error.to_string())?;
+        let answer = usage_intake::handle(
+            self.app("usage-intake"),
+            &self.intake,
+            payload,
+            self.deadline(),
+        )
+        .await
+        .map_err(|error| error.to_string())?;
         accepted(&answer)
     }
 
@@ -57,35 +59,33 @@ impl Functions {
     pub(crate) async fn scheduled(&self, schedule: Scheduled, now: Timestamp) -> Ran {
         let event = json!({
             "version": "0",
-            "id": format!("{:032x}", self.app.clock.random()),
+            "id": format!("{:032x}", self.app(schedule.function()).clock.random()),
             "detail-type": "Scheduled Event",
             "source": "aws.events",
             "time": now,
             "detail": {},
         });
-        let deadline = self.deadline();
+        let (deadline, metrics) = (self.deadline(), &Metrics::Nowhere);
+        let (app, sources) = self.apps.of(schedule.function());
         let answer = match schedule {
-            Scheduled::UsagePosting => usage_posting::handle(&self.app, &event, deadline)
+            Scheduled::UsagePosting => usage_posting::handle(app, metrics, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
-            Scheduled::UsageSubmission => usage_submission::handle(&self.app, &event, deadline)
+            Scheduled::UsageSubmission => usage_submission::handle(app, metrics, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
-            Scheduled::LedgerCheck => {
-                ledger_check::handle(&self.app, &Metrics::Nowhere, &event, deadline)
-                    .await
-                    .map_err(|error| error.to_string())
-            }
+            Scheduled::LedgerCheck => ledger_check::handle(app, metrics, &event, deadline)
+                .await
+                .map_err(|error| error.to_string()),
             Scheduled::Reconciliation => {
-                let (sources, metrics) = (&self.sources, Metrics::Nowhere);
-                reconciliation::handle(&self.app, sources, &metrics, &event, deadline)
+                reconciliation::handle(app, sources, metrics, &event, deadline)
                     .await
                     .map_err(|error| error.to_string())
             }
-            Scheduled::CatchingUp => catching_up::handle(&self.app, &event, deadline)
+            Scheduled::CatchingUp => catching_up::handle(app, metrics, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
-            Scheduled::GraceExpiry => grace_expiry::handle(&self.app, &event, deadline)
+            Scheduled::GraceExpiry => grace_expiry::handle(app, metrics, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
         };
@@ -106,8 +106,12 @@ impl Functions {
         }
     }
 
+    fn app(&self, function: &str) -> &App {
+        &self.apps.of(function).0
+    }
+
     fn deadline(&self) -> Timestamp {
-        after(self.app.clock.now(), INVOCATION)
+        after(self.app("usage-intake").clock.now(), INVOCATION)
     }
 }
 
@@ -129,6 +133,20 @@ pub(crate) enum Scheduled {
     GraceExpiry,
     LedgerCheck,
     Reconciliation,
+}
+
+impl Scheduled {
+    /// The function's crate.
+    fn function(self) -> &'static str {
+        match self {
+            Self::UsagePosting => "usage-posting",
+            Self::UsageSubmission => "usage-submission",
+            Self::CatchingUp => "catching-up",
+            Self::GraceExpiry => "grace-expiry",
+            Self::LedgerCheck => "ledger-check",
+            Self::Reconciliation => "reconciliation",
+        }
+    }
 }
 
 /// A batch of one message, as SQS delivers it.
