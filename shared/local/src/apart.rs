@@ -37,9 +37,12 @@ pub(crate) const FUNCTIONS: [&str; 10] = [
 /// No call of ours to AWS is larger: DynamoDB's limit is 16 MB.
 const MOST_BYTES: usize = 32 << 20;
 
+/// What is done with a call: of which function, the request's head and its body.
+type Told = dyn Fn(&'static str, &Parts, &[u8]) + Send + Sync;
+
 /// Is told of each call to AWS: by which function, and the request.
 #[derive(Clone)]
-pub struct Observer(Arc<dyn Fn(&'static str, &Parts, &[u8]) + Send + Sync>);
+pub struct Observer(Arc<Told>);
 
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

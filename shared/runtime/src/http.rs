@@ -77,7 +77,6 @@ pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable
 
 /// A router that answers only what came through CloudFront, which gives the
 /// secret in a header, besides what needs a signature; without a secret, all.
-#[must_use]
 pub fn only_through(router: Router, secret: Option<SecretString>) -> Router {
     match secret {
         Some(secret) => router.layer(from_fn_with_state(Arc::new(secret), check_origin)),
