@@ -149,6 +149,14 @@ story!(
     "renewal-lost-events"
 );
 story!(
+    a_renewal_that_aws_does_not_tell_of_for_hours_loses_no_usage,
+    "renewal-during-outage"
+);
+story!(
+    a_renewal_known_a_day_after_its_old_license_ended_is_billed_from_its_start,
+    "renewal-after-a-day"
+);
+story!(
     a_replacement_takes_over_at_its_start_without_a_gap,
     "replacement"
 );

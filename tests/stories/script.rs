@@ -105,6 +105,7 @@ impl Story {
             }
             ["until", instant] => self.advance_to(instant.parse().unwrap()).await,
             ["fault", operation, fault, times] => self.fault(operation, fault, times).await,
+            ["no-faults"] => self.stack.fake.clear_faults(),
             ["metered"] => self.metered(),
             ["calls"] => self.calls(),
             other => panic!("not a command: {other:?}"),

@@ -102,12 +102,13 @@ async fn sum_up_days(app: &App, deadline: Timestamp) -> Result<(), RunError> {
 
 /// What a run publishes. Computer-hours are those of the hours looked at; `silent`
 /// is how many accounts are not reported any more.
-pub fn figures(found: &Conservation, silent: usize) -> [Metric; 21] {
+pub fn figures(found: &Conservation, silent: usize) -> [Metric; 22] {
     let Conservation { sums, .. } = found;
     let (written_off, closed) = (sums.written_off, sums.closed);
     [
         count("reported", sums.reported),
         count("lines", sums.lines),
+        count("released", sums.released),
         count("unbillable", sums.unbillable),
         count("open", sums.open),
         count("frozen", sums.frozen),

@@ -10,7 +10,7 @@ mod parse;
 use std::collections::BTreeSet;
 
 use domain::audit::Actor;
-use domain::change::Decision;
+use domain::change::{Change, Decision};
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseId};
 use domain::license::{
@@ -181,7 +181,7 @@ impl App {
             };
             match decide_license(license, situation, derived, by, now) {
                 Ok(Decision::AlreadyCommitted) => return Ok(()),
-                Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
+                Ok(Decision::Commit(change)) => match self.commit_of(license, &change).await? {
                     CommitOutcome::Committed => {
                         for link in &change.opened {
                             self.begin_zeros_of_linked(&link.license).await;
@@ -194,6 +194,22 @@ impl App {
             }
         }
         Err(DeriveError::Contended)
+    }
+
+    /// Commits what follows for a license. Links that begin in the past have
+    /// their hours posted again: asked for before as well, so that a crash after
+    /// the commit leaves none of them out.
+    async fn commit_of(
+        &self,
+        license: &LicenseId,
+        change: &Change,
+    ) -> Result<CommitOutcome, DeriveError> {
+        self.linked_in_the_past(license, &change.opened).await?;
+        let committed = self.store.commit(change).await?;
+        if committed == CommitOutcome::Committed {
+            self.linked_in_the_past(license, &change.opened).await?;
+        }
+        Ok(committed)
     }
 
     /// The license that goes on in a license's place, brought up to date first:

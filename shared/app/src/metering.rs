@@ -11,6 +11,7 @@ use domain::ledger::hold::Hold;
 use domain::ledger::included::Included;
 use domain::ledger::record::{Finding, Record};
 use domain::license::License;
+use domain::linking::Link;
 use domain::usage::UsageReport;
 use jiff::Timestamp;
 use ledger::conservation::{self, Conservation, Scope};
@@ -110,6 +111,22 @@ impl App {
         let steps = self.steps();
         let beginning = posting::begin_final_usage(&steps, license);
         self.run(&steps, beginning).await
+    }
+
+    /// Has the hours posted again of which links tell only now that they were
+    /// there, in the place of those of a license.
+    pub(crate) async fn linked_in_the_past(
+        &self,
+        follow: &LicenseId,
+        links: &[Link],
+    ) -> Result<(), StepError> {
+        let steps = self.steps();
+        for link in links {
+            let rules = &self.settings.rules;
+            let posting = posting::linked_in_the_past(&steps, rules, follow, link);
+            self.run(&steps, posting).await?;
+        }
+        Ok(())
     }
 
     /// Has a license that was linked just now reported also for the hours in

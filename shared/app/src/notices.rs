@@ -50,6 +50,16 @@ pub(crate) fn log(notice: Notice) {
             reason,
             computer_hours,
         } => written_off(&license, hour, reason, computer_hours),
+        Notice::BilledAnew {
+            license,
+            hour,
+            computer_hours,
+        } => tracing::info!(
+            license.id = %license,
+            usage.hour = %hour,
+            usage.computer_hours = computer_hours,
+            "what AWS refused of a license that ended is billed anew, to the one linked since"
+        ),
         Notice::SlotFailed {
             license,
             slot,

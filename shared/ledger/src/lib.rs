@@ -41,6 +41,14 @@
 //! changes in what is sent, and AWS takes the first of a license, dimension and
 //! hour. A record that may have been accepted is never put into another hour:
 //! it is sent again as it is, or its outcome is unknown.
+//!
+//! One that AWS surely refused may be: when a license ended before it was used,
+//! and that is learned late, its account-hours are posted anew to the license
+//! linked since. Their lines stay in the slots that AWS refused, and count no
+//! more; a posting says which license it released, so that a replay forgets
+//! what the postings before it billed to that one. A slot that was refused, or
+//! never sent, is closed for good, so that the account-hour's own version is
+//! all that this is conditioned on.
 
 pub mod clock;
 pub mod conservation;

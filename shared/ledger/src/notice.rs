@@ -54,6 +54,16 @@ pub enum Notice {
         /// How many.
         computer_hours: u64,
     },
+    /// Computer-hours that AWS refused of a license that ended count as not
+    /// billed to it, and are billed anew.
+    BilledAnew {
+        /// The license that ended.
+        license: LicenseId,
+        /// The hour of use.
+        hour: Hour,
+        /// How many.
+        computer_hours: u64,
+    },
     /// A stored item, or an entry of an index, cannot be read; the rest goes on.
     ItemUnreadable(Unreadable),
     /// A slot could not be frozen, carried or closed; it stays open and is tried again.

@@ -93,13 +93,17 @@ pub async fn written_off(
     })
 }
 
-/// The account-hour's entries in a slot that was closed with them.
+/// The account-hour's entries in a slot that was closed with them, but for what
+/// was billed anew.
 fn take_closed(slot: &Slot, of: &AccountHour, sums: &mut BTreeMap<Name, u64>) {
     let SlotState::Closed { reason, .. } = slot.head.state else {
         return;
     };
     let entries = slot.entries.iter().filter(|entry| {
+        let anew = Target::Released(entry.origin);
+        let mut lines = of.lines.iter();
         (&entry.account, entry.part, entry.hour) == (&of.account, of.part, of.hour)
+            && !lines.any(|line| line.license == slot.head.license && line.target == anew)
     });
     for amount in entries.flat_map(|entry| &entry.amounts) {
         let name = name(of, &slot.head.license, &amount.dimension, reason);

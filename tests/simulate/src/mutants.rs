@@ -263,7 +263,7 @@ pub(crate) fn run_all(arguments: &Arguments) -> bool {
         .collect();
     wanted.sort_by_key(|mutant| mutant.fault());
     if wanted.is_empty() {
-        println!("there is no fault of this number: they go from 1 to 67");
+        println!("there is no fault of this number: they go from 1 to 68");
         return false;
     }
     let mut killed = 0;

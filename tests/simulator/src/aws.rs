@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::hour::Hour;
+use domain::hour::{Hour, after};
 use domain::ids::{AwsAccountId, Dimension, LicenseArn, LicenseId};
 use domain::ledger::record::blames_a_record;
 use domain::metering::{
@@ -15,6 +15,10 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::world::Caller;
+
+/// For how long AWS may go on taking usage of a license that was renewed by
+/// another one: nothing is said of it, so both is played.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(90);
 
 /// What AWS tells one usage from another by.
 pub type DedupKey = (LicenseId, Dimension, Hour);
@@ -40,6 +44,9 @@ pub struct Aws {
     pub active_since: BTreeMap<LicenseId, Timestamp>,
     /// When each license that ended was deprovisioned.
     pub ended: BTreeMap<LicenseId, Timestamp>,
+    /// The licenses that were renewed by others, and whether their usage is
+    /// taken for a while after their end.
+    pub overlaps: BTreeMap<LicenseId, bool>,
     /// Licenses whose buyer's account is suspended.
     pub suspended: BTreeSet<LicenseId>,
     /// Licenses of another product.
@@ -415,10 +422,16 @@ impl Aws {
             };
         }
         let over = self.ended.get(record.license.id()).is_some_and(|ended| {
-            now >= ended
-                .saturating_add(SignedDuration::from_mins(60))
-                .unwrap_or(Timestamp::MAX)
-                || record.timestamp > *ended
+            let overlaps = self.overlaps.get(record.license.id()) == Some(&true);
+            let ended = after(
+                *ended,
+                if overlaps {
+                    OVERLAP
+                } else {
+                    SignedDuration::ZERO
+                },
+            );
+            now >= after(ended, SignedDuration::from_mins(60)) || record.timestamp > ended
         });
         let refused = over || self.suspended.contains(record.license.id());
         if let Some(sent) = self.sent.get_mut(&key)

@@ -298,6 +298,68 @@ impl World {
         let _begun = self.make(ledger::Step::BeginFinalUsage { license, now });
     }
 
+    /// AWS renews a license by another one.
+    pub fn renew(&mut self, of: u8, overlaps: bool) {
+        self.end(of);
+        self.aws.overlaps.entry(license(of)).or_insert(overlaps);
+    }
+
+    /// We learn that a license was renewed by another one. If nobody has linked
+    /// that one, it takes the place of the one that ended, `gap` minutes later,
+    /// and the hours since are posted again.
+    pub fn learn_renewed(&mut self, of: u8, by: u8, gap: i64) {
+        let (old, heir, now) = (license(of), license(by), self.now());
+        let Some(ended_at) = self.aws.ended.get(&old).copied() else {
+            return;
+        };
+        let from = after(ended_at, SignedDuration::from_mins(gap)).min(now);
+        self.learn(of);
+        let links = self.tables.links();
+        let was = links.iter().rev().find(|link| link.license == old);
+        let Some(account) = was.map(|link| link.account.clone()) else {
+            return;
+        };
+        let since_then = |link: &Link| link.until.is_none_or(|until| until > ended_at);
+        let taken = links.iter().filter(|link| since_then(link));
+        let taken = taken
+            .into_iter()
+            .any(|l| l.license == heir || l.account == account);
+        let Some(known) = self.tables.license(&heir).cloned() else {
+            return;
+        };
+        if taken || known.has_ended() {
+            return;
+        }
+        let link = new_link(heir, account.clone(), known.version, from);
+        let change = Change {
+            opened: vec![link],
+            licenses: vec![known],
+            ..Change::default()
+        };
+        let _alone = self.make(ledger::Step::CommitChange { change });
+        let mut hour = Hour::of(from);
+        while hour < Hour::of(now) {
+            self.post_again(&account, hour);
+            hour = hour.next();
+        }
+    }
+
+    fn post_again(&mut self, account: &AccountId, hour: Hour) {
+        let Some(known) = self.tables.account(account) else {
+            return;
+        };
+        for part in domain::usage::Part::all(known.parts.count_at(hour)) {
+            let marker = ledger::step::Marker {
+                account: account.clone(),
+                part,
+                hour,
+                nonce: format!("renewed at {}", self.now()),
+                put_at: self.now(),
+            };
+            let _put = self.make(ledger::Step::PutMarker { marker });
+        }
+    }
+
     fn open_links(&self) -> Vec<Link> {
         let links = self.tables.links().iter();
         links.filter(|link| link.until.is_none()).cloned().collect()

@@ -53,6 +53,8 @@ pub enum About {
     Outage,
     /// Licenses that end.
     Ends,
+    /// Licenses that are renewed by others, of which we learn late.
+    Renewals,
     /// Records that AWS refuses or always fails on.
     Poison,
     /// A suspended buyer.
@@ -80,7 +82,7 @@ pub enum About {
 }
 
 /// What schedules are about, each as often as it is drawn.
-pub const ALL: [About; 21] = [
+pub const ALL: [About; 22] = [
     About::Races,
     About::Races,
     About::Races,
@@ -89,6 +91,7 @@ pub const ALL: [About; 21] = [
     About::Outage,
     About::Ends,
     About::Ends,
+    About::Renewals,
     About::Poison,
     About::Hold,
     About::Restore,
@@ -391,6 +394,7 @@ impl Drawing {
             },
             About::Outage => self.outage(),
             About::Ends => self.ends(),
+            About::Renewals => self.renewal(),
             About::Poison => self.poison(),
             About::Hold => self.hold(),
             About::Restore => {
@@ -639,6 +643,60 @@ impl Drawing {
         }
         let minutes = 30 + self.draws.small(40);
         self.actions.push(Action::Minutes { minutes });
+    }
+
+    /// The first license is renewed by the second, and for hours nobody tells us.
+    fn renewal(&mut self) {
+        let (license, heir) = (0, 1);
+        self.actions.push(Action::Unlink { license: heir });
+        self.actions.push(Action::Link {
+            license,
+            account: 0,
+        });
+        self.report(0);
+        self.actions.push(Action::Finish);
+        let overlaps = self.draws.once_in(3);
+        self.actions.push(Action::Renew { license, overlaps });
+        for _ in 0..self.draws.small(3) {
+            self.call_fails();
+        }
+        if self.draws.once_in(2) {
+            // Its usage makes AWS refuse whole calls, not the records alone.
+            self.over_the_hour();
+            self.actions
+                .push(Action::Unpropagated { license, is: true });
+        }
+        let hours = 1 + u16::from(self.draws.small(5));
+        self.long(hours);
+        if self.draws.once_in(3) {
+            // First it seems to have ended, and the account is not paid for.
+            self.actions.push(Action::Learn { license });
+            let hours = 1 + u16::from(self.draws.small(2));
+            self.long(hours);
+        }
+        let gap = if self.draws.once_in(3) {
+            self.draws.small(200)
+        } else {
+            0
+        };
+        self.actions
+            .push(Action::LearnRenewed { license, heir, gap });
+        for _ in 0..self.draws.small(4) {
+            let hours_back = self.draws.small(4);
+            self.report(hours_back);
+            self.actions.push(Action::Minutes { minutes: 1 });
+        }
+        let minutes = 70 + u16::from(self.draws.small(20));
+        self.actions.push(Action::Advance { minutes });
+        for _ in 0..3 {
+            self.actions.push(Action::Post { ahead: 0 });
+            self.actions.push(Action::Submit { ahead: 0 });
+            self.actions.push(Action::Post { ahead: 0 });
+            self.interleave();
+            self.actions.push(Action::Finish);
+            let minutes = 1 + u16::from(self.draws.small(8));
+            self.actions.push(Action::Advance { minutes });
+        }
     }
 
     fn poison(&mut self) {

@@ -97,6 +97,8 @@ impl Schedule {
                 | Action::Crash { .. }
                 | Action::End { .. }
                 | Action::Learn { .. }
+                | Action::Renew { .. }
+                | Action::LearnRenewed { .. }
                 | Action::Foreign { .. }
                 | Action::CallFails(_)
                 | Action::Outage { .. }

@@ -106,6 +106,23 @@ pub enum Action {
         /// The license.
         license: u8,
     },
+    /// AWS renews a license by another one: it ends, and the other goes on.
+    Renew {
+        /// The license that ends.
+        license: u8,
+        /// Whether AWS takes usage of it for an hour and a half more.
+        overlaps: bool,
+    },
+    /// We learn that a license was renewed by another one, which is linked in
+    /// its place.
+    LearnRenewed {
+        /// The license that ended.
+        license: u8,
+        /// The one that goes on.
+        heir: u8,
+        /// So many minutes after the other one ended.
+        gap: u8,
+    },
     /// Somebody else meters a license's running hour at AWS.
     Foreign {
         /// The license.
@@ -324,6 +341,10 @@ impl World {
             Action::Unlink { license } => self.unlink(*license),
             Action::End { license } => self.end(*license),
             Action::Learn { license } => self.learn(*license),
+            Action::Renew { license, overlaps } => self.renew(*license, *overlaps),
+            Action::LearnRenewed { license, heir, gap } => {
+                self.learn_renewed(*license, *heir, i64::from(*gap));
+            }
             Action::Foreign { license, tier } => {
                 let (license, now) = (cast::arn(*license), self.now());
                 let aws = self.disturbed_aws();
@@ -497,7 +518,9 @@ impl World {
     fn is_settled(&self) -> bool {
         let reported = self.tables.last_reported_hour();
         let posted = reported.is_none_or(|hour| self.tables.all_posted(hour));
-        posted && self.tables.marker_count() == 0 && !self.tables.is_anything_waiting()
+        // What AWS refused of a license that was renewed is billed anew with its final usage.
+        let released = self.aws.overlaps.is_empty() || self.tables.finals().next().is_none();
+        posted && released && self.tables.marker_count() == 0 && !self.tables.is_anything_waiting()
     }
 
     fn every_minute(&mut self, minutes: i64) {

@@ -235,7 +235,7 @@ pub(crate) fn attribution_differences(
 ) -> Vec<String> {
     let mut differences = Vec::new();
     let mut expected: BTreeMap<(LicenseId, &Dimension), u64> = BTreeMap::new();
-    let mut billed: BTreeSet<u64> = BTreeSet::new();
+    let mut billed: BTreeMap<u64, LicenseId> = BTreeMap::new();
     let mut seen: Vec<&Observation> = Vec::new();
     let place = format_args!("{} part {} {}", hour.account, hour.part.0, hour.hour);
     let reports = reports.get(&(&hour.account, hour.part, hour.hour));
@@ -246,8 +246,10 @@ pub(crate) fn attribution_differences(
                 None => differences.push(format!("{place}: the report {id} is gone")),
             }
         }
+        billed.retain(|_, license| !posting.releases.contains(license));
+        expected.retain(|(license, _), _| !posting.releases.contains(license));
         for machine in machines(seen.iter().copied()) {
-            if !machine.ids.is_disjoint(&billed) {
+            if machine.ids.iter().any(|id| billed.contains_key(id)) {
                 continue;
             }
             if let Some((license, tier)) =
@@ -255,7 +257,7 @@ pub(crate) fn attribution_differences(
             {
                 let dimension = &world.rules.catalog.rate(tier).dimension;
                 *expected.entry((license.clone(), dimension)).or_default() += 1;
-                billed.extend(&machine.ids);
+                billed.extend(machine.ids.iter().map(|id| (*id, license.clone())));
             }
         }
         for link in &posting.links {
@@ -265,7 +267,7 @@ pub(crate) fn attribution_differences(
         }
     }
     let mut lines: BTreeMap<(LicenseId, &Dimension), u64> = BTreeMap::new();
-    for line in &hour.lines {
+    for line in hour.lines.iter().filter(|line| !line.target.is_released()) {
         let key = (line.license.clone(), &line.dimension);
         *lines.entry(key).or_default() += u64::from(line.count);
     }

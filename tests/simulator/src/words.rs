@@ -89,6 +89,22 @@ impl fmt::Display for Action {
             Self::Learn { license } => {
                 write!(f, "we learn of the end of license {}", license + 1)
             }
+            Self::Renew { license, overlaps } => write!(
+                f,
+                "AWS renews license {} by another one{}",
+                license + 1,
+                if *overlaps {
+                    ", and takes its usage a while longer"
+                } else {
+                    ""
+                }
+            ),
+            Self::LearnRenewed { license, heir, gap } => write!(
+                f,
+                "we learn that license {} was renewed by license {}, {gap} minutes later",
+                license + 1,
+                heir + 1
+            ),
             Self::Foreign { license, tier } => write!(
                 f,
                 "somebody else meters dimension {tier} of license {} for the running hour",

@@ -162,7 +162,7 @@ fn runs(hours: &[AccountHour]) -> Vec<Run> {
     for hour in hours {
         let in_slots = hour.lines.iter().filter(|line| match line.target {
             Target::Slot(_) => true,
-            Target::WrittenOff(_) => false,
+            Target::Released(_) | Target::WrittenOff(_) => false,
         });
         let pay = days.entry(hour.hour.first_of_day()).or_default();
         pay.extend(in_slots.map(|line| line.license.clone()));

@@ -50,6 +50,8 @@ impl<'a> Lines<'a> {
                     let kind = (&line.dimension, cloud_account, line.count);
                     self.add(&name, kind, outcomes);
                 }
+                // Another line of the hour holds it.
+                Target::Released(_) => {}
                 Target::WrittenOff(reason) => {
                     let status = MeteringStatus::WrittenOff(reason);
                     let unit_price =

@@ -59,6 +59,9 @@ pub struct Posting {
     pub reports: Vec<ReportId>,
     /// The links that it read, an open one cut at the instant it was read.
     pub links: Vec<LinkedSpan>,
+    /// The licenses whose usage, as far as postings before had billed it, was
+    /// released and billed anew: AWS refused all of it for good.
+    pub releases: Vec<LicenseId>,
 }
 
 /// Computers billed alike.
@@ -82,6 +85,9 @@ pub struct Line {
 pub enum Target {
     /// Into the license's slot of this hour.
     Slot(Hour),
+    /// It was in the license's slot of this hour, AWS refused it for good, and
+    /// it was billed anew: another line of the account-hour holds it.
+    Released(Hour),
     /// Nowhere: it can never be billed.
     WrittenOff(WriteOff),
 }
@@ -208,6 +214,22 @@ impl AccountHour {
         standings: &Standings,
         catalog: &Catalog,
     ) -> Result<Option<PostingPlan>, ReplayError> {
+        self.plan_releasing(&[], reports, links, standings, catalog)
+    }
+
+    /// What [`Self::plan`] says once the usage of these licenses counts as not
+    /// billed: those of whose usage in this hour AWS surely took nothing.
+    ///
+    /// # Errors
+    /// As of [`Self::plan`].
+    pub fn plan_releasing(
+        &self,
+        releases: &[LicenseId],
+        reports: &Reports,
+        links: &[LinkedSpan],
+        standings: &Standings,
+        catalog: &Catalog,
+    ) -> Result<Option<PostingPlan>, ReplayError> {
         let new_reports = self.new_reports(reports);
         let (added, left): (&[&ReportId], &[&ReportId]) = new_reports
             .split_at_checked(MOST_NEW_REPORTS)
@@ -223,7 +245,9 @@ impl AccountHour {
         } = if self.postings.is_empty() && attribution.is_apart() {
             attribution
         } else {
-            self.replay(reports)?.take_new(attribution)
+            let mut billed = self.replay(reports, !releases.is_empty())?;
+            billed.release(releases);
+            billed.take_new(attribution)
         };
         let mut unbillable = BTreeMap::new();
         for computer in &unlicensed {
@@ -234,13 +258,15 @@ impl AccountHour {
                 });
             *unbillable.entry(reason).or_default() += 1;
         }
-        if new.is_empty() && unbillable == self.unbillable && left.is_empty() {
+        let same = new.is_empty() && unbillable == self.unbillable;
+        if same && left.is_empty() && releases.is_empty() {
             return Ok(None);
         }
         Ok(Some(PostingPlan {
             posting: Posting {
                 reports: added.iter().copied().cloned().collect(),
                 links: links.to_vec(),
+                releases: releases.to_vec(),
             },
             unbillable,
             new: new_lines(&new, catalog),
@@ -265,7 +291,7 @@ impl AccountHour {
     /// # Errors
     /// [`ReplayError`] when a report that a posting used is missing.
     pub fn tally(&self, reports: &Reports) -> Result<Tally, ReplayError> {
-        let mut billed = self.replay(reports)?;
+        let mut billed = self.replay(reports, false)?;
         let unlinked = attribute(reports.values().flatten(), &[]);
         let left = billed.take_new(unlinked);
         Ok(Tally {
@@ -274,8 +300,9 @@ impl AccountHour {
         })
     }
 
-    /// The computers that the stored postings billed.
-    fn replay(&self, reports: &Reports) -> Result<Billed, ReplayError> {
+    /// The computers that the stored postings billed, from which those of a
+    /// license can be released if `releasable`.
+    fn replay(&self, reports: &Reports, releasable: bool) -> Result<Billed, ReplayError> {
         if mutant!(PostedAtomsJudgedAgain) {
             return Ok(Billed::default());
         }
@@ -289,9 +316,10 @@ impl AccountHour {
             postings.push(Saw {
                 new,
                 links: &posting.links,
+                releases: &posting.releases,
             });
         }
-        Ok(replay(&postings))
+        Ok(replay(&postings, releasable))
     }
 
     /// The hour after the plan, its new lines going where `target` says for
@@ -301,9 +329,11 @@ impl AccountHour {
         let mut after = self.clone();
         after.version += 1;
         after.unbillable = plan.unbillable;
-        if plan.new.is_empty() && !plan.leaves_reports {
+        let releases = &plan.posting.releases;
+        if plan.new.is_empty() && !plan.leaves_reports && releases.is_empty() {
             return after;
         }
+        after.release_lines(releases);
         after.postings.push(plan.posting);
         if mutant!(PostedAtomsJudgedAgain) {
             after.lines.clear();
@@ -332,6 +362,18 @@ impl AccountHour {
             alike
         });
         after
+    }
+
+    /// What lay in slots stays there as what was released; what went nowhere is gone.
+    fn release_lines(&mut self, releases: &[LicenseId]) {
+        self.lines.retain_mut(|line| match line.target {
+            Target::Slot(slot) if releases.contains(&line.license) => {
+                line.target = Target::Released(slot);
+                true
+            }
+            Target::Slot(_) | Target::Released(_) => true,
+            Target::WrittenOff(_) => !releases.contains(&line.license),
+        });
     }
 
     /// Leaves out the cloud accounts for whose lines there is no room: those
@@ -377,13 +419,31 @@ impl AccountHour {
             amounts: self
                 .lines
                 .iter()
-                .filter(|line| line.license == *license && line.target == Target::Slot(slot))
+                .filter(|line| line.license == *license && line.target.lies_in() == Some(slot))
                 .map(|line| Amount {
                     dimension: line.dimension.clone(),
                     cloud_account: line.cloud_account.clone(),
                     count: line.count,
                 })
                 .collect(),
+        }
+    }
+}
+
+impl Target {
+    /// The slot that the computer-hours first entered, if they entered one.
+    pub const fn lies_in(self) -> Option<Hour> {
+        match self {
+            Self::Slot(slot) | Self::Released(slot) => Some(slot),
+            Self::WrittenOff(_) => None,
+        }
+    }
+
+    /// Whether the computer-hours were billed anew, and count in another line.
+    pub const fn is_released(self) -> bool {
+        match self {
+            Self::Released(_) => true,
+            Self::Slot(_) | Self::WrittenOff(_) => false,
         }
     }
 }

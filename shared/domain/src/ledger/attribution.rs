@@ -251,6 +251,16 @@ fn first_common_second(span: Span, link: &LinkedSpan) -> Option<u16> {
 pub struct Billed {
     keys: Keys,
     agents: Keys,
+    /// What each license pays for, if any of it is to be released.
+    taken: Option<Vec<Taken>>,
+}
+
+/// A computer that a license pays for.
+#[derive(Debug)]
+struct Taken {
+    license: LicenseId,
+    key: ComputerKey,
+    agents: Vec<ComputerKey>,
 }
 
 type Keys = HashSet<ComputerKey, BuildHasherDefault<KeyBits>>;
@@ -277,6 +287,30 @@ impl Hasher for KeyBits {
 }
 
 impl Billed {
+    /// Nothing yet, and what is taken up can be released.
+    fn releasable() -> Self {
+        Self {
+            taken: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
+    /// Forgets the computers that these licenses pay for. Nothing is forgotten
+    /// of what was taken up without being [releasable](replay).
+    pub fn release(&mut self, licenses: &[LicenseId]) {
+        let Some(mut taken) = self.taken.take() else {
+            return;
+        };
+        if !licenses.is_empty() {
+            taken.retain(|computer| !licenses.contains(&computer.license));
+            // An agent's key may be another computer's as well.
+            self.keys = taken.iter().map(|computer| computer.key).collect();
+            let agents = taken.iter().flat_map(|computer| &computer.agents);
+            self.agents = agents.copied().collect();
+        }
+        self.taken = Some(taken);
+    }
+
     /// Takes up what is licensed and not billed yet; returns that, and what
     /// nobody pays for or paid for before.
     pub fn take_new<'a>(&mut self, attribution: Attribution<'a>) -> Attribution<'a> {
@@ -291,6 +325,13 @@ impl Billed {
             if new {
                 self.keys.insert(atom.key);
                 self.agents.extend(agents(seen));
+                if let Some(taken) = &mut self.taken {
+                    taken.push(Taken {
+                        license: atom.license.clone(),
+                        key: atom.key,
+                        agents: agents(seen).collect(),
+                    });
+                }
             }
             new
         });

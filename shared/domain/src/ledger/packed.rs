@@ -8,7 +8,7 @@
 //!              varint n, then n times text                      the dimensions
 //!              varint groups, then for each:
 //!                varint license, varint dimension               places in those
-//!                u8 target, i32 hour if it is a slot            slot | license ended | too late | restored
+//!                u8 target, i32 hour of the first and last      slot | license ended | too late | restored | released
 //!                shares
 //! amounts      varint groups, then for each: text dimension, shares
 //! allocations  shares
@@ -42,6 +42,7 @@ const IN_SLOT: u8 = 0;
 const LICENSE_ENDED: u8 = 1;
 const TOO_LATE: u8 = 2;
 const RESTORED: u8 = 3;
+const RELEASED: u8 = 4;
 
 /// What a share takes besides its cloud account: a count of up to 16,383.
 const COUNT_BYTES: usize = 2;
@@ -203,6 +204,10 @@ fn write_target(writer: &mut Writer, target: Target) {
             writer.u8(IN_SLOT);
             writer.bytes(&hour.number().to_be_bytes());
         }
+        Target::Released(hour) => {
+            writer.u8(RELEASED);
+            writer.bytes(&hour.number().to_be_bytes());
+        }
         Target::WrittenOff(WriteOff::LicenseEnded) => writer.u8(LICENSE_ENDED),
         Target::WrittenOff(WriteOff::TooLate) => writer.u8(TOO_LATE),
         Target::WrittenOff(WriteOff::Restored) => writer.u8(RESTORED),
@@ -211,15 +216,18 @@ fn write_target(writer: &mut Writer, target: Target) {
 
 fn read_target(reader: &mut Reader<'_>) -> Result<Target, Undecodable> {
     Ok(match reader.u8("target")? {
-        IN_SLOT => {
-            let number = i32::from_be_bytes(reader.array("target")?);
-            Target::Slot(Hour::from_number(number))
-        }
+        IN_SLOT => Target::Slot(read_hour(reader)?),
+        RELEASED => Target::Released(read_hour(reader)?),
         LICENSE_ENDED => Target::WrittenOff(WriteOff::LicenseEnded),
         TOO_LATE => Target::WrittenOff(WriteOff::TooLate),
         RESTORED => Target::WrittenOff(WriteOff::Restored),
         _ => return Err(Undecodable::Field("target")),
     })
+}
+
+fn read_hour(reader: &mut Reader<'_>) -> Result<Hour, Undecodable> {
+    let number = i32::from_be_bytes(reader.array("target")?);
+    Ok(Hour::from_number(number))
 }
 
 fn read_dimension(reader: &mut Reader<'_>) -> Result<Dimension, Undecodable> {

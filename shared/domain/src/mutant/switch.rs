@@ -14,7 +14,7 @@ macro_rules! mutants {
         pub const ALL: &[Mutant] = &[$(Mutant::$name),*];
 
         impl Mutant {
-            /// Its number in `ledger-faults.md`; beyond its 66, one that we found.
+            /// Its number in `ledger-faults.md`; beyond its 66, those that we found.
             pub const fn fault(self) -> u8 {
                 match self {
                     $(Self::$name => $fault,)*
@@ -127,6 +127,10 @@ mutants! {
     RunningHourFrozenLate = 57: "the hour in which a license ended is frozen 58 minutes after the end";
     FinalRecordsStayPutOff = 56: "what was put off is not tried each minute once its license ends";
     OnlyTheLastTwoHoursAreFinal = 56: "of a license that ends, only what is of its last two hours is tried each minute";
+    RefusedStaysWithTheEnded = 68: "what AWS refused of a license that was renewed by another one is not billed anew";
+    FrozenIsReleased = 68: "what may still be sent of a license that ended is billed anew";
+    UnknownIsReleased = 68: "what AWS may have accepted of a license that ended is billed anew";
+    ReleasedIsForgotten = 68: "what was released is not billed anew: a replay does not know that it was";
     PutOffBeyondItsDeadline = 67: "a record is put off beyond its deadline by a clock that may be an hour ahead";
 }
 

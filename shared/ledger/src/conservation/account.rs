@@ -174,13 +174,9 @@ fn hours_of_entries(
 
 /// The licenses into whose slots an account-hour's lines went.
 pub(crate) fn slot_licenses(hour: &AccountHour) -> BTreeSet<&LicenseId> {
-    hour.lines
-        .iter()
-        .filter_map(|line| match line.target {
-            Target::Slot(_) => Some(&line.license),
-            Target::WrittenOff(_) => None,
-        })
-        .collect()
+    let in_slots = hour.lines.iter();
+    let in_slots = in_slots.filter(|line| line.target.lies_in().is_some());
+    in_slots.map(|line| &line.license).collect()
 }
 
 impl Looked {
@@ -188,9 +184,11 @@ impl Looked {
         self.sums.lines += lines(hour);
         self.sums.unbillable += unbillable(hour);
         for line in &hour.lines {
-            if let Target::WrittenOff(reason) = line.target {
-                self.sums
-                    .put(Place::WrittenOff(reason), u64::from(line.count));
+            let count = u64::from(line.count);
+            match line.target {
+                Target::Slot(_) => {}
+                Target::Released(_) => self.sums.released += count,
+                Target::WrittenOff(reason) => self.sums.put(Place::WrittenOff(reason), count),
             }
         }
     }
@@ -221,8 +219,10 @@ impl Looked {
     }
 }
 
+/// The computer-hours of the lines, each counted once.
 fn lines(hour: &AccountHour) -> u64 {
-    hour.lines.iter().map(|line| u64::from(line.count)).sum()
+    let counting = hour.lines.iter().filter(|line| !line.target.is_released());
+    counting.map(|line| u64::from(line.count)).sum()
 }
 
 fn unbillable(hour: &AccountHour) -> u64 {

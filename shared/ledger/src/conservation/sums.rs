@@ -5,14 +5,17 @@ use domain::ledger::record::{CloseReason, RecordState};
 
 /// Computer-hours by what became of them.
 ///
-/// Where nothing differs, `reported` = `lines` + `unbillable`, and `lines` =
-/// `open` + `frozen` + `billed` + `included` + `written_off` + `closed`.
+/// Where nothing differs, `reported` = `lines` + `unbillable`, and `lines` +
+/// `released` = `open` + `frozen` + `billed` + `included` + `written_off` + `closed`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sums {
     /// Computers in the reports.
     pub reported: u64,
-    /// Posted for licenses.
+    /// Posted for licenses, each once.
     pub lines: u64,
+    /// Of those, what AWS refused of a license that ended, and that was billed
+    /// anew: it lies in two slots.
+    pub released: u64,
     /// That nobody pays for.
     pub unbillable: u64,
     /// In slots that are open or being carried.
@@ -76,7 +79,7 @@ impl Place {
 }
 
 impl Sums {
-    /// Of the lines: what is billed, waiting, or closed for a reason.
+    /// Of the lines, and of what was released: what is billed, waiting, or closed for a reason.
     pub fn accounted(&self) -> u64 {
         let written_off = self.written_off.license_ended
             + self.written_off.too_late
@@ -111,6 +114,7 @@ impl Sums {
     pub(super) fn add(&mut self, other: &Self) {
         self.reported += other.reported;
         self.lines += other.lines;
+        self.released += other.released;
         self.unbillable += other.unbillable;
         self.open += other.open;
         self.frozen += other.frozen;

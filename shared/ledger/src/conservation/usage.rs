@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::hour::Hour;
 use domain::ids::{AccountId, CloudAccountId, Dimension, LicenseId};
-use domain::ledger::account_hour::{AccountHour, Target};
+use domain::ledger::account_hour::AccountHour;
 use domain::ledger::slot::SlotEntry;
 use domain::usage::Part;
 
@@ -57,7 +57,7 @@ impl<'a> Usage<'a> {
         let mut sums: BTreeMap<(Hour, &Dimension), (u64, u64)> = BTreeMap::new();
         for hour in self.hours.values() {
             for line in &hour.lines {
-                if let (true, Target::Slot(_)) = (line.license == *self.license, line.target) {
+                if line.license == *self.license && line.target.lies_in().is_some() {
                     let of = sums.entry((hour.hour, &line.dimension)).or_default();
                     of.0 += u64::from(line.count);
                 }
@@ -88,7 +88,7 @@ impl<'a> Usage<'a> {
         let mut entries = BTreeMap::new();
         for ((of, part), hour) in self.hours {
             for line in &hour.lines {
-                if let (true, Target::Slot(slot)) = (line.license == *self.license, line.target) {
+                if let (true, Some(slot)) = (line.license == *self.license, line.target.lies_in()) {
                     entries
                         .entry((*of, *part, slot))
                         .or_insert_with(|| hour.entry(self.license, slot));

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Poster;
 use super::parts::Load;
+use super::releasing::Refused;
 use super::target::TargetError;
 use crate::notice::{AccountHourFailure, Notice};
 use crate::step::{SlotPosting, StepError, Written, whole};
@@ -94,9 +95,10 @@ impl Poster<'_> {
         account: &AccountId,
         part: Part,
         hour: Hour,
+        refused: Refused,
     ) -> Result<(), PostingError> {
         for _ in 0..MAX_TRIES {
-            if self.try_post(account, part, hour).await? == Tried::Done {
+            if self.try_post(account, part, hour, refused).await? == Tried::Done {
                 return Ok(());
             }
             if mutant!(ClosedSlotGivesUp) {
@@ -111,6 +113,7 @@ impl Poster<'_> {
         account: &AccountId,
         part: Part,
         hour: Hour,
+        refused: Refused,
     ) -> Result<Tried, PostingError> {
         let now = self.steps.now();
         let known = self.known(account, part, hour).await?;
@@ -131,9 +134,17 @@ impl Poster<'_> {
             .await?;
         let spans = self.spans(&known.before, &links, hour, now);
         let standings = standings(&snapshot, hour);
-        let plan = known
-            .before
-            .plan(&known.reports, &spans, &standings, &self.rules.catalog)?;
+        let releases = match refused {
+            Refused::IsReleased => self.releases(&known.before, &spans, now).await?,
+            Refused::Stays => Vec::new(),
+        };
+        let plan = known.before.plan_releasing(
+            &releases,
+            &known.reports,
+            &spans,
+            &standings,
+            &self.rules.catalog,
+        )?;
         let mut load = known.load();
         if let Some(plan) = plan {
             load.named_bytes += plan.named_bytes();
@@ -151,6 +162,7 @@ impl Poster<'_> {
             if self.steps.post(after.clone(), slots).await? == Written::Lost {
                 return Ok(Tried::Again);
             }
+            self.tell_released(&known.before, &releases);
             self.tell_written_off(&known.before, &after);
             if leaves_reports {
                 return Ok(Tried::Again);
@@ -275,7 +287,7 @@ fn slot_postings(after: &AccountHour, targets: &BTreeMap<LicenseId, Target>) -> 
                 slot: *slot,
                 entry: after.entry(license, *slot),
             }),
-            Target::WrittenOff(_) => None,
+            Target::Released(_) | Target::WrittenOff(_) => None,
         })
         .collect()
 }

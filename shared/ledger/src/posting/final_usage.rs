@@ -1,5 +1,6 @@
 //! The final usage of licenses that ended: posted every minute, not waiting
-//! for the shards' cursors, until AWS takes no more.
+//! for the shards' cursors, until AWS takes no more. Then what it refused of
+//! them is [released](super::releasing).
 
 use std::collections::BTreeSet;
 
@@ -7,12 +8,14 @@ use domain::hour::{Hour, after};
 use domain::ids::{AccountId, LicenseId};
 use domain::ledger::deadline::{final_usage_until, last_hour, surely_past};
 use domain::license::{LicenseEnd, LicenseStatus};
+use domain::linking::Link;
 use domain::usage::Part;
 use jiff::Timestamp;
 
-use super::{AGAIN_AFTER, Poster, PostingRun};
+use super::{AGAIN_AFTER, Poster, PostingRun, Refused};
 use crate::notice::{Notice, chain};
-use crate::step::StepError;
+use crate::rules::Rules;
+use crate::step::{Marker, StepError};
 use crate::steps::Steps;
 
 /// How many hours before its last one an ended license may still have unposted.
@@ -35,6 +38,37 @@ pub async fn begin_final_usage(steps: &Steps, license: &LicenseId) -> Result<(),
         )
         | None => Ok(()),
     }
+}
+
+/// Has the hours posted again of which a link tells only now that it was there,
+/// and what AWS refused meanwhile of the license that it follows looked after.
+/// Usage that is too old to be billed in any slot to come is left. Repeating
+/// it, or doing it without need, changes nothing.
+///
+/// # Errors
+/// [`StepError`]
+pub async fn linked_in_the_past(
+    steps: &Steps,
+    rules: &Rules,
+    follows: &LicenseId,
+    link: &Link,
+) -> Result<(), StepError> {
+    let running = Hour::of(steps.now());
+    let mut hour = Hour::of(link.from).max(running.plus(-rules.carry.hours));
+    if hour >= running {
+        return Ok(());
+    }
+    let Some(account) = steps.account(link.account.clone()).await? else {
+        return Ok(());
+    };
+    while hour < running {
+        for part in Part::all(account.parts.count_at(hour)) {
+            let marker = Marker::fresh(steps, account.id.clone(), part, hour);
+            steps.put_marker(marker).await?;
+        }
+        hour = hour.next();
+    }
+    steps.begin_final_usage(follows.clone(), steps.now()).await
 }
 
 impl Poster<'_> {
@@ -69,14 +103,18 @@ impl Poster<'_> {
         let steps = self.steps;
         let stored = steps.license(license.clone()).await?;
         let end = match stored.as_ref().map(|license| &license.status) {
-            Some(LicenseStatus::Ended { end, .. }) if !surely_past(final_usage_until(end), now) => {
-                *end
+            Some(LicenseStatus::Ended { end, .. }) => *end,
+            Some(LicenseStatus::Pending | LicenseStatus::Active { .. }) | None => {
+                return steps.end_final_usage(license.clone()).await;
             }
-            Some(
-                LicenseStatus::Ended { .. } | LicenseStatus::Pending | LicenseStatus::Active { .. },
-            )
-            | None => return steps.end_final_usage(license.clone()).await,
         };
+        if surely_past(final_usage_until(&end), now) {
+            return if self.release_refused(license, &end, now, run).await? {
+                steps.end_final_usage(license.clone()).await
+            } else {
+                Ok(())
+            };
+        }
         for hour in last_hours(&end) {
             let links = steps
                 .links_of_license(license.clone(), hour.start(), hour.end())
@@ -88,7 +126,8 @@ impl Poster<'_> {
                 };
                 for part in Part::all(snapshot.parts.count_at(hour)) {
                     run.account_hours += 1;
-                    if let Err(error) = self.post_account_hour(&account, part, hour).await {
+                    let posted = self.post_account_hour(&account, part, hour, Refused::Stays);
+                    if let Err(error) = posted.await {
                         run.failed += usize::from(!error.only_waits());
                         self.failed(&account, part, hour, &error);
                     }

@@ -8,6 +8,7 @@
 mod account_hour;
 mod final_usage;
 mod parts;
+mod releasing;
 mod target;
 
 use std::collections::BTreeMap;
@@ -26,8 +27,10 @@ use crate::rules::Rules;
 use crate::step::{AccountPart, Cursor, Edge, Listed, Marker, StepError, Written};
 use crate::steps::Steps;
 
+use releasing::Refused;
+
 pub use account_hour::PostingError;
-pub use final_usage::begin_final_usage;
+pub use final_usage::{begin_final_usage, linked_in_the_past};
 pub(crate) use target::{FirstOpen, first_open, terms};
 
 /// How many shards' reports are listed, or account-hours posted, at once.
@@ -238,7 +241,8 @@ impl Poster<'_> {
         hour: Hour,
     ) -> Result<bool, StepError> {
         if self.steps.now() < self.deadline {
-            let Err(error) = self.post_account_hour(&account, part, hour).await else {
+            let posted = self.post_account_hour(&account, part, hour, Refused::Stays);
+            let Err(error) = posted.await else {
                 return Ok(true);
             };
             self.failed(&account, part, hour, &error);
@@ -300,7 +304,7 @@ impl Poster<'_> {
             let _ = self.steps.delete_marker(marker.clone()).await?;
         }
         let posted = self
-            .post_account_hour(&marker.account, marker.part, marker.hour)
+            .post_account_hour(&marker.account, marker.part, marker.hour, Refused::Stays)
             .await;
         if let Err(error) = posted {
             self.failed(&marker.account, marker.part, marker.hour, &error);

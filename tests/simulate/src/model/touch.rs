@@ -174,12 +174,17 @@ pub(super) fn never_written(state: &State, until: Timestamp) -> Things {
             never = never | things;
         }
     };
-    let learns = happens(|a| matches!(a, Action::Learn { .. }));
+    let learns = happens(|a| matches!(a, Action::Learn { .. } | Action::LearnRenewed { .. }));
     found(tables.finals().next().is_none() && !learns, Things::FINALS);
     // AWS calls no buyer unknown but one that it suspended, or of a license that ended.
     let aws = &state.aws.value;
     let known = aws.suspended.is_empty() && aws.ended.is_empty();
-    let ends = happens(|a| matches!(a, Action::End { .. } | Action::Suspend { .. }));
+    let ends = happens(|a| {
+        matches!(
+            a,
+            Action::End { .. } | Action::Renew { .. } | Action::Suspend { .. }
+        )
+    });
     let holds = tables.holds().next().is_some();
     found(known && !holds && !ends, Things::HOLDS);
     found(tables.included().next().is_none(), Things::INCLUDED);
@@ -233,6 +238,7 @@ pub(super) fn of_action(action: &Action) -> Touch {
             Touch::writes(Things::LICENSES | Things::LINKS)
         }
         Action::End { .. }
+        | Action::Renew { .. }
         | Action::Foreign { .. }
         | Action::CallFails(_)
         | Action::Outage { .. }
@@ -244,6 +250,10 @@ pub(super) fn of_action(action: &Action) -> Touch {
         Action::Learn { .. } => Touch {
             reads: Things::AWS,
             writes: Things::LICENSES | Things::LINKS | Things::FINALS,
+        },
+        Action::LearnRenewed { .. } => Touch {
+            reads: Things::AWS | Things::ACCOUNTS,
+            writes: Things::LICENSES | Things::LINKS | Things::FINALS | Things::MARKERS,
         },
         Action::Switch { .. } => Touch::writes(Things::CONTROLS),
         Action::Grant { .. } => Touch::writes(Things::INCLUDED),

@@ -16,7 +16,6 @@
 
 use domain::hour::{Hour, after, before};
 use domain::ids::LicenseId;
-use domain::ledger::account_hour::Target;
 use domain::ledger::deadline::{accepted_until, last_hour, slot_deadline};
 use domain::ledger::slot::{LicenseTerms, SlotState};
 use domain::license::LicenseEnd;
@@ -86,7 +85,7 @@ fn ended_licenses_keep_to_their_hours(settled: &Settled<'_>, found: &mut Found) 
     let ahead = &settled.world.seen.posted_ahead;
     for hour in settled.world.tables.account_hours() {
         for line in &hour.lines {
-            let (Target::Slot(slot), Some(end)) = (line.target, settled.end_of(&line.license))
+            let (Some(slot), Some(end)) = (line.target.lies_in(), settled.end_of(&line.license))
             else {
                 continue;
             };

@@ -8,6 +8,7 @@ mod closing;
 mod contracts;
 mod ends;
 mod neighbours;
+mod released;
 mod settled;
 mod sums;
 mod usage;
@@ -89,6 +90,7 @@ pub fn violations(world: &World, schedule: &Schedule, story: &Story) -> Vec<Viol
     ends::check(&settled, &mut found);
     zeros::check(&settled, &mut found);
     contracts::check(&settled, &mut found);
+    released::check(&settled, &mut found);
     found.0.extend(world.seen.caught.iter().cloned());
     found.0
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::Dimension;
-use domain::ledger::account_hour::Target;
 use domain::ledger::slot::SlotState;
 
 use super::{Found, Settled, Slot};
@@ -22,7 +21,7 @@ fn entries_are_the_lines(settled: &Settled<'_>, found: &mut Found) {
     let mut lines: BTreeMap<_, u64> = BTreeMap::new();
     for hour in tables.account_hours() {
         for line in &hour.lines {
-            if let Target::Slot(origin) = line.target {
+            if let Some(origin) = line.target.lies_in() {
                 let key = (
                     &line.license,
                     origin,
@@ -133,7 +132,8 @@ fn the_ledgers_own_check_agrees(settled: &Settled<'_>, found: &mut Found) {
         }
     }
     let sums = own.sums;
-    if sums.reported != sums.lines + sums.unbillable || sums.lines != sums.accounted() {
+    let lies = sums.lines + sums.released;
+    if sums.reported != sums.lines + sums.unbillable || lies != sums.accounted() {
         found.fails(CHECK, format!("{sums:?}"));
     }
 }

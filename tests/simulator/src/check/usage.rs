@@ -46,7 +46,8 @@ fn nothing_is_lost(settled: &Settled<'_>, found: &mut Found) {
         .tables
         .account_hours()
         .map(|hour| {
-            let lines = hour.lines.iter().map(|line| u64::from(line.count));
+            let counting = hour.lines.iter().filter(|line| !line.target.is_released());
+            let lines = counting.map(|line| u64::from(line.count));
             ((&hour.account, hour.part, hour.hour), lines.sum())
         })
         .collect();

@@ -117,11 +117,20 @@ fn take_new<'a>(billed: &mut Vec<Judged<'a>>, computers: &[Judged<'a>]) -> Vec<J
     billed[before..].to_vec()
 }
 
+/// Forgets what these licenses pay for.
+fn release(billed: &mut Vec<Judged<'_>>, licenses: &[LicenseId]) {
+    billed.retain(|computer| {
+        let (license, ..) = computer.paid.unwrap();
+        !licenses.contains(license)
+    });
+}
+
 /// What the postings billed.
 fn replay<'a>(hour: &'a AccountHour, reports: &'a Reports) -> Vec<Judged<'a>> {
     let (mut billed, mut seen) = (Vec::new(), Vec::new());
     for posting in &hour.postings {
         seen.extend(posting.reports.iter().map(|id| &reports[id]));
+        release(&mut billed, &posting.releases);
         take_new(&mut billed, &judge(&seen, &posting.links));
     }
     billed
@@ -130,11 +139,13 @@ fn replay<'a>(hour: &'a AccountHour, reports: &'a Reports) -> Vec<Judged<'a>> {
 /// What posting would add, and what nobody pays for.
 fn plan(
     hour: &AccountHour,
+    releases: &[LicenseId],
     reports: &Reports,
     links: &[LinkedSpan],
     standings: &Standings,
 ) -> (Vec<NewLine>, BTreeMap<Unbillable, u32>) {
     let mut billed = replay(hour, reports);
+    release(&mut billed, releases);
     let computers = judge(&reports.values().collect::<Vec<_>>(), links);
     let mut counts = BTreeMap::new();
     for new in take_new(&mut billed, &computers) {
@@ -179,6 +190,8 @@ struct Step {
     report: Vec<Observation>,
     /// `None` for those of the step before.
     links: Option<Vec<LinkedSpan>>,
+    /// The licenses whose usage is released.
+    releases: Vec<LicenseId>,
 }
 
 fn key(kinds: std::ops::Range<u64>) -> impl Strategy<Value = ComputerKey> {
@@ -235,6 +248,10 @@ fn observation() -> impl Strategy<Value = Observation> {
         )
 }
 
+fn license(n: u8) -> LicenseId {
+    LicenseId::parse(format!("l-{n:032x}")).unwrap()
+}
+
 fn links() -> impl Strategy<Value = Vec<LinkedSpan>> {
     let licenses = prop::collection::vec(1_u8..3, 2);
     (spans(), licenses, any::<bool>()).prop_map(|(spans, licenses, open)| {
@@ -242,7 +259,7 @@ fn links() -> impl Strategy<Value = Vec<LinkedSpan>> {
             .into_iter()
             .zip(licenses)
             .map(|(span, n)| LinkedSpan {
-                license: LicenseId::parse(format!("l-{n:032x}")).unwrap(),
+                license: license(n),
                 from: span.from,
                 until: span.until,
             })
@@ -255,7 +272,13 @@ fn links() -> impl Strategy<Value = Vec<LinkedSpan>> {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let report = prop::collection::vec(observation(), 0..5);
     let new_links = prop_oneof![1 => links().prop_map(Some), 2 => Just(None)];
-    let step = (report, new_links).prop_map(|(report, links)| Step { report, links });
+    let releases = prop::collection::vec((1_u8..3).prop_map(license), 0..3);
+    let releases = prop_oneof![4 => Just(Vec::new()), 1 => releases];
+    let step = (report, new_links, releases).prop_map(|(report, links, releases)| Step {
+        report,
+        links,
+        releases,
+    });
     (prop::collection::vec(step, 1..7), links()).prop_map(|(mut steps, first)| {
         let links = &mut steps[0].links;
         *links = links.take().or(Some(first));
@@ -278,8 +301,12 @@ proptest! {
             links = step.links.unwrap_or(links);
             // A later report may come before an earlier one in the order of ids.
             reports.insert(ReportId::parse(format!("r{}", 9 - n)).unwrap(), step.report);
-            let (new, unbillable) = plan(&posted, &reports, &links, &standings);
-            let planned = posted.plan(&reports, &links, &standings, &catalog).unwrap();
+            let nothing_posted = posted.postings.is_empty();
+            let releases = if nothing_posted { Vec::new() } else { step.releases };
+            let (new, unbillable) = plan(&posted, &releases, &reports, &links, &standings);
+            let planned = posted
+                .plan_releasing(&releases, &reports, &links, &standings, &catalog)
+                .unwrap();
             if let Some(planned) = planned {
                 prop_assert_eq!(&planned.new, &new);
                 prop_assert_eq!(&planned.unbillable, &unbillable);
@@ -290,6 +317,9 @@ proptest! {
                 prop_assert_eq!((new, unbillable), (vec![], posted.unbillable.clone()));
             }
             let tallied = posted.tally(&reports).unwrap();
+            let counting = posted.lines.iter().filter(|line| !line.target.is_released());
+            let lines: usize = counting.map(|line| line.count as usize).sum();
+            prop_assert_eq!(tallied.billed, lines);
             prop_assert_eq!((tallied.billed, tallied.unbilled), tally(&posted, &reports));
         }
     }

@@ -4,13 +4,16 @@
 //! same links as the one before can bill only computers of which it saw
 //! something new: every other was judged by those links then, and is billed or
 //! not licensed by them. So only those are judged again, and a replay looks at
-//! each observation about once, not once for each posting.
+//! each observation about once, not once for each posting. After a release
+//! every computer is judged again.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
 
 use super::{Billed, KeyBits, LinkedSpan, attribute};
+use crate::ids::LicenseId;
+use crate::mutant;
 use crate::usage::{ComputerKey, Observation};
 
 /// What a posting saw.
@@ -20,11 +23,19 @@ pub struct Saw<'a> {
     pub new: Vec<&'a Observation>,
     /// The links that it read.
     pub links: &'a [LinkedSpan],
+    /// The licenses whose usage it released before it billed anything.
+    pub releases: &'a [LicenseId],
 }
 
-/// What postings billed, one after the other.
-pub fn replay(postings: &[Saw<'_>]) -> Billed {
-    let mut billed = Billed::default();
+/// What postings billed, one after the other; `releasable` if some of it is to
+/// be [released](Billed::release) after them.
+pub fn replay(postings: &[Saw<'_>], releasable: bool) -> Billed {
+    let releases = postings.iter().any(|posting| !posting.releases.is_empty());
+    let mut billed = if releasable || releases {
+        Billed::releasable()
+    } else {
+        Billed::default()
+    };
     if let [only] = postings {
         billed.take_new(attribute(only.new.iter().copied(), only.links));
         return billed;
@@ -39,7 +50,10 @@ pub fn replay(postings: &[Saw<'_>]) -> Billed {
             members[group].push(observation);
             touched.push(group);
         }
-        if links_before == Some(posting.links) {
+        if !mutant!(ReleasedIsForgotten) {
+            billed.release(posting.releases);
+        }
+        if links_before == Some(posting.links) && posting.releases.is_empty() {
             touched.sort_unstable();
             touched.dedup();
         } else {

@@ -3,9 +3,10 @@
 //! which thousands of late reports come one by one is not written anew by each.
 //!
 //! ```text
-//! posting  u8 0 links follow | 1 the links of the posting before
+//! posting  u8 0 links follow | 1 the links of the posting before | 2 releases and links follow
+//!          varint n, then n times 16 bytes               the licenses released
 //!          varint n, then n times: 16 bytes license, u16 from, u16 until
-//!          varint n, then n times text                  the reports
+//!          varint n, then n times text                   the reports
 //! ```
 //!
 //! A piece is a stretch of that, wherever it was cut, framed and read as
@@ -26,6 +27,7 @@ const VERSION: u8 = 1;
 
 const LINKS_FOLLOW: u8 = 0;
 const LINKS_AS_BEFORE: u8 = 1;
+const RELEASES_FOLLOW: u8 = 2;
 
 /// Packs postings into pieces, at least one. The pieces before the last are
 /// the same, whatever postings are added behind.
@@ -60,9 +62,16 @@ pub fn unpack_postings<'a>(
     let mut reader = Reader::within(&log);
     let mut postings: Vec<Posting> = Vec::new();
     while !reader.is_at_end() {
+        let mut releases = Vec::new();
         let links = match (reader.u8("links")?, postings.last()) {
             (LINKS_FOLLOW, _) => read_links(&mut reader)?,
             (LINKS_AS_BEFORE, Some(before)) => before.links.clone(),
+            (RELEASES_FOLLOW, _) => {
+                for _ in 0..reader.varint("releases")? {
+                    releases.push(read_license(&mut reader)?);
+                }
+                read_links(&mut reader)?
+            }
             _ => return Err(Undecodable::Field("links")),
         };
         let mut reports = Vec::new();
@@ -70,7 +79,11 @@ pub fn unpack_postings<'a>(
             let id = ReportId::parse(reader.text("reports")?);
             reports.push(id.map_err(|_| Undecodable::Field("reports"))?);
         }
-        postings.push(Posting { reports, links });
+        postings.push(Posting {
+            reports,
+            links,
+            releases,
+        });
     }
     Ok(postings)
 }
@@ -80,16 +93,18 @@ fn piece(stretch: &[u8]) -> Vec<u8> {
 }
 
 fn write_posting(writer: &mut Writer, posting: &Posting, links_before: Option<&[LinkedSpan]>) {
-    if links_before == Some(&posting.links) {
+    if !posting.releases.is_empty() {
+        writer.u8(RELEASES_FOLLOW);
+        writer.varint(posting.releases.len());
+        for license in &posting.releases {
+            writer.bytes(&license.to_bits().to_be_bytes());
+        }
+        write_links(writer, &posting.links);
+    } else if links_before == Some(&posting.links) {
         writer.u8(LINKS_AS_BEFORE);
     } else {
         writer.u8(LINKS_FOLLOW);
-        writer.varint(posting.links.len());
-        for link in &posting.links {
-            writer.bytes(&link.license.to_bits().to_be_bytes());
-            writer.u16(link.from);
-            writer.u16(link.until);
-        }
+        write_links(writer, &posting.links);
     }
     writer.varint(posting.reports.len());
     for id in &posting.reports {
@@ -97,11 +112,25 @@ fn write_posting(writer: &mut Writer, posting: &Posting, links_before: Option<&[
     }
 }
 
+fn write_links(writer: &mut Writer, links: &[LinkedSpan]) {
+    writer.varint(links.len());
+    for link in links {
+        writer.bytes(&link.license.to_bits().to_be_bytes());
+        writer.u16(link.from);
+        writer.u16(link.until);
+    }
+}
+
+fn read_license(reader: &mut Reader<'_>) -> Result<LicenseId, Undecodable> {
+    let bits = u128::from_be_bytes(reader.array("license")?);
+    Ok(LicenseId::from_bits(bits))
+}
+
 fn read_links(reader: &mut Reader<'_>) -> Result<Vec<LinkedSpan>, Undecodable> {
     let mut links = Vec::new();
     for _ in 0..reader.varint("links")? {
         links.push(LinkedSpan {
-            license: LicenseId::from_bits(u128::from_be_bytes(reader.array("license")?)),
+            license: read_license(reader)?,
             from: reader.u16("link")?,
             until: reader.u16("link")?,
         });

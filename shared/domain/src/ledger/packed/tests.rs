@@ -94,12 +94,14 @@ fn posting() -> impl Strategy<Value = Posting> {
         1 => prop::collection::vec(id, 300..310).prop_map(|ids| vec![ids; 10].concat()),
     ];
     let links = prop_oneof![Just(Vec::new()), prop::collection::vec(link, 0..3)];
-    (reports, links).prop_map(|(reports, links)| Posting {
+    let releases = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(license(), 1..3)];
+    (reports, links, releases).prop_map(|(reports, links, releases)| Posting {
         reports: reports
             .into_iter()
             .map(|id| ReportId::parse(id).unwrap())
             .collect(),
         links,
+        releases,
     })
 }
 

@@ -213,6 +213,7 @@ mod tests {
             posted.postings.push(Posting {
                 reports: (0..reports).map(report).collect(),
                 links: Vec::new(),
+                releases: Vec::new(),
             });
             let written = write_account_hour(&posted).unwrap();
             assert_eq!(written.len(), items, "{reports} reports");

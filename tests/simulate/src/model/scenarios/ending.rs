@@ -6,7 +6,41 @@ use simulator::world::Job;
 use super::{Actor, Scenario, at, from, happens, posted, report, report_of, reported};
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![ends_after(), ends_before(), license_ends()]
+    vec![ends_after(), ends_before(), license_ends(), renewed()]
+}
+
+/// A license was renewed by another one, which is learned an hour after: what
+/// AWS refused of it is closed, and billed anew, when a late report of that hour comes.
+fn renewed() -> Scenario {
+    let prologue = vec![
+        Action::Renew {
+            license: 0,
+            overlaps: false,
+        },
+        Action::Advance { minutes: 60 },
+        reported(1, &[1], 0),
+        Action::Finish,
+        Action::Advance { minutes: 60 },
+        Action::Minutes { minutes: 2 },
+        Action::LearnRenewed {
+            license: 0,
+            heir: 1,
+            gap: 0,
+        },
+        Action::Minutes { minutes: 2 },
+        Action::Advance { minutes: 82 },
+    ];
+    let actors = vec![
+        from(218, Job::Post),
+        from(218, Job::Post),
+        from(218, Job::Submit),
+        from(218, report_of(1, 2, &[1, 2])),
+    ];
+    Scenario {
+        prologue,
+        instants: vec![at(218)],
+        ..Scenario::new("a license that was renewed by another one", actors)
+    }
 }
 
 /// A license ends while its last hour runs; reports of it come until late.
