@@ -49,7 +49,9 @@ fn not_seen(function: &str) -> Vec<(&'static str, &'static str)> {
         "console" => [secrets.as_slice(), &[("dynamodb:PutItem", "Usage.Arn")]].concat(),
         "usage-intake" => polled("UsageReportsQueue.Arn").into(),
         "marketplace-events" => polled("MarketplaceEventsQueue.Arn").into(),
-        "catching-up" | "grace-expiry" | "ledger-check" | "reconciliation" | "usage-posting"
+        // The local product never falls silent; to the built binary one does.
+        "ledger-check" => vec![failed, ("dynamodb:GetItem", "Subscriptions.Arn")],
+        "catching-up" | "grace-expiry" | "reconciliation" | "usage-posting"
         | "usage-submission" => vec![failed],
         other => panic!("what is not seen of {other}?"),
     }
