@@ -200,6 +200,32 @@ async fn every_payload_is_decided_by_its_function_and_no_secret_of_it_is_logged(
     insta::assert_snapshot!(told);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_catching_up_that_the_time_does_not_suffice_for_is_an_alarm() {
+    let functions = Functions::start().await;
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || writer.clone())
+        .init();
+    let payload = project::root().join("events/catching-up/rule.json");
+    let payload = serde_json::from_str(&project::read(&payload)).unwrap();
+    let now = functions.stack.app.clock.now();
+    let answer = catching_up::handle(&functions.stack.app, &Metrics::Nowhere, &payload, now).await;
+    assert_eq!(answer.unwrap()["finished"], false);
+    let logged = log.take();
+    let mut records = logged
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told = records
+        .find(|record| record["fields"]["alarm"] == "AgreementsUnchecked")
+        .expect("an alarm");
+    assert_eq!(told["level"], "ERROR");
+    assert_eq!(told["fields"]["run.listed"], 0);
+    functions.stack.stop().await;
+}
+
 #[test]
 fn every_function_has_payloads() {
     assert_eq!(

@@ -160,7 +160,7 @@ pub enum Command {
     DryRun,
     /// Compare what was billed with what AWS has; sends nothing
     ///
-    /// Without DAY: the last five days and, from the 3rd of a month until the 9th,
+    /// Without DAY: the last seven days and, from the 3rd of a month until the 9th,
     /// last month's amounts.
     Reconcile {
         /// A UTC day that is over, such as 2026-11-22
@@ -169,6 +169,9 @@ pub enum Command {
         /// Compare the month of DAY, or the last, and write what AWS may be asked to give back
         #[arg(long, value_name = "FILE")]
         adjustments: Option<PathBuf>,
+        /// Show what the daily runs found of DAY and its month, and ask AWS nothing
+        #[arg(long, conflicts_with = "adjustments")]
+        kept: bool,
     },
     /// Set what a contract with consumption covers in a period
     Include {

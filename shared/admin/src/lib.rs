@@ -65,7 +65,12 @@ pub async fn run(
             let (controls, held) = (app.controls().await?, app.held().await?);
             return Ok(words::to_be_sent(&records, &controls, &held.items));
         }
-        Command::Reconcile { day, adjustments } => {
+        Command::Reconcile {
+            day, kept: true, ..
+        } => return reconcile::kept(app, day).await,
+        Command::Reconcile {
+            day, adjustments, ..
+        } => {
             let may_write = !arguments.consent.dry_run;
             let file = adjustments.as_deref().map(|file| (file, may_write));
             return reconcile::reconcile(app, sources, day, file).await;

@@ -7,10 +7,11 @@ use app::month::Month;
 use app::reconciliation::{Reconciled, ReconciledMonth, Sources, days_of_run, month_of_run};
 use app::{App, StepError};
 use domain::hour::after;
+use domain::ids::AgreementId;
 use domain::money::Usd;
 use domain::reconciliation::adjustments::{NotProposed, Proposals};
 use domain::reconciliation::amounts::{AmountFinding, AmountObstacle, AmountVerdict};
-use domain::reconciliation::kept::Counts;
+use domain::reconciliation::kept::{AmountCounts, Counts, ReconciledAmounts, ReconciledDay};
 use domain::reconciliation::{FeedOfDay, Finding, Obstacle, Verdict, Whose, end_of};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -76,6 +77,76 @@ pub(crate) async fn reconcile(
     ))
 }
 
+/// Says what the daily runs found of a day, or of the last ones, and of its month's
+/// amounts, as it is kept.
+pub(crate) async fn kept(app: &App, day: Option<Date>) -> Result<String, Refused> {
+    let (first, last) = day.map_or_else(|| days_of_run(app.clock.now()), |day| (day, day));
+    let mut parts = Vec::new();
+    let days = first.series(jiff::Span::new().days(1));
+    for day in days.take_while(|day| *day <= last) {
+        let kept = app.store.reconciled_day(day).await;
+        parts.push(match kept.map_err(StepError::from)? {
+            Some(kept) => kept_day_text(&kept),
+            None => format!("{day}: nothing is kept of it"),
+        });
+    }
+    let month = match day {
+        Some(day) => day.first_of_month(),
+        None => last.first_of_month().yesterday().unwrap_or(last),
+    };
+    let kept = app.store.reconciled_amounts(month).await;
+    parts.push(match kept.map_err(StepError::from)? {
+        Some(kept) => kept_amounts_text(&kept),
+        None => format!(
+            "{}: nothing is kept of its amounts",
+            month.strftime("%Y-%m")
+        ),
+    });
+    Ok(parts.join("\n\n"))
+}
+
+fn kept_day_text(kept: &ReconciledDay) -> String {
+    let mut lines = vec![format!("{}: {}", kept.day, counted(&kept.counts))];
+    lines.push(format!("as it was looked at {}", kept.at));
+    lines.extend(not_compared_day(kept.day, &kept.feed));
+    if kept.unseen_licenses > 0 {
+        lines.push(format!(
+            "NOT COMPLETE: {} licenses were not looked at",
+            kept.unseen_licenses
+        ));
+    }
+    let findings: Vec<&Finding> = kept.findings.iter().collect();
+    lines.extend(table(&findings, kept.left_out));
+    lines.join("\n")
+}
+
+fn kept_amounts_text(kept: &ReconciledAmounts) -> String {
+    let month = kept.month.strftime("%Y-%m").to_string();
+    let mut lines = vec![invoiced(&month, &kept.counts)];
+    lines.push(format!("as they were looked at {}", kept.at));
+    if kept.unseen_licenses > 0 {
+        lines.push(format!(
+            "NOT COMPLETE: {} licenses were not looked at",
+            kept.unseen_licenses
+        ));
+    }
+    lines.extend(kept.amounts.iter().map(amount_line));
+    if kept.left_out > 0 {
+        lines.push(format!("… and {} more", kept.left_out));
+    }
+    lines.extend(kept.proposed.iter().map(|one| {
+        format!(
+            "Proposed: give back {} USD of invoice {} to agreement {} (--adjustments FILE writes it)",
+            one.amount, one.invoice, one.agreement
+        )
+    }));
+    if kept.proposed_left_out > 0 {
+        lines.push(format!("… and {} more", kept.proposed_left_out));
+    }
+    lines.extend(kept.not_proposed.iter().map(left_out));
+    lines.join("\n")
+}
+
 /// Writes the file of proposals, unless there are none; what it says of them.
 fn write_adjustments(file: &Path, proposals: &Proposals) -> Result<String, Refused> {
     let mut lines = Vec::new();
@@ -107,28 +178,19 @@ fn write_adjustments(file: &Path, proposals: &Proposals) -> Result<String, Refus
              batch-create-billing-adjustment-request --cli-input-json file://{shown}"
         ));
     }
-    lines.extend(proposals.left.iter().map(|(agreement, why)| {
-        format!(
-            "Not proposed for agreement {agreement}: {}",
-            not_proposed(why)
-        )
-    }));
+    lines.extend(proposals.left.iter().map(left_out));
     Ok(lines.join("\n"))
+}
+
+fn left_out((agreement, why): &(AgreementId, NotProposed)) -> String {
+    let why = not_proposed(why);
+    format!("Not proposed for agreement {agreement}: {why}")
 }
 
 /// What the comparison of days found: what differs, and what was not compared.
 fn days_text(found: &Reconciled) -> String {
     let counts = Counts::of(&found.findings);
-    let mut lines = vec![format!(
-        "{}: {} equal, {} late, {} missing, {} over, {} not compared \
-         (each a dimension of an agreement on a day)",
-        days_named(found),
-        counts.equal,
-        counts.late,
-        counts.missing,
-        counts.over,
-        counts.not_comparable
-    )];
+    let mut lines = vec![format!("{}: {}", days_named(found), counted(&counts))];
     lines.extend(not_compared(found));
     let mut shown: Vec<&Finding> = found
         .findings
@@ -136,14 +198,30 @@ fn days_text(found: &Reconciled) -> String {
         .filter(|finding| finding.verdict != Verdict::Equal)
         .collect();
     shown.sort_by_key(|finding| !finding.verdict.needs_a_person());
+    lines.extend(table(&shown, 0));
+    lines.join("\n")
+}
+
+fn counted(counts: &Counts) -> String {
+    format!(
+        "{} equal, {} late, {} missing, {} over, {} not compared \
+         (each a dimension of an agreement on a day)",
+        counts.equal, counts.late, counts.missing, counts.over, counts.not_comparable
+    )
+}
+
+/// A table of findings, of which so many more are left out.
+fn table(shown: &[&Finding], left_out: usize) -> Vec<String> {
+    let mut lines = Vec::new();
     if !shown.is_empty() {
         lines.push(row("day", "agreement", "dimension", ["billed", "AWS"], ""));
     }
     lines.extend(shown.iter().take(MOST_LINES).map(|finding| line(finding)));
-    if shown.len() > MOST_LINES {
-        lines.push(format!("… and {} more", shown.len() - MOST_LINES));
+    let left_out = left_out + shown.len().saturating_sub(MOST_LINES);
+    if left_out > 0 {
+        lines.push(format!("… and {left_out} more"));
     }
-    lines.join("\n")
+    lines
 }
 
 fn days_named(found: &Reconciled) -> String {
@@ -158,18 +236,7 @@ fn days_named(found: &Reconciled) -> String {
 fn not_compared(found: &Reconciled) -> Vec<String> {
     let mut lines = Vec::new();
     for (day, feed) in &found.days {
-        match feed {
-            FeedOfDay::Delivered => {}
-            FeedOfDay::NotDelivered => lines.push(format!(
-                "{day} was not compared: AWS has delivered no data feed of it yet"
-            )),
-            FeedOfDay::Unread { reason } => {
-                lines.push(format!("{day} was not compared: {reason}"));
-            }
-            FeedOfDay::NotEnrolled => lines.push(format!(
-                "{day} was not compared: no bucket of data feeds is set (DATA_FEEDS_BUCKET)"
-            )),
-        }
+        lines.extend(not_compared_day(*day, feed));
     }
     if found.unreached > 0 {
         lines.push(format!(
@@ -197,6 +264,16 @@ fn not_compared(found: &Reconciled) -> Vec<String> {
     lines
 }
 
+fn not_compared_day(day: Date, feed: &FeedOfDay) -> Option<String> {
+    let why = match feed {
+        FeedOfDay::Delivered => return None,
+        FeedOfDay::NotDelivered => "AWS has delivered no data feed of it yet",
+        FeedOfDay::Unread { reason } => reason,
+        FeedOfDay::NotEnrolled => "no bucket of data feeds is set (DATA_FEEDS_BUCKET)",
+    };
+    Some(format!("{day} was not compared: {why}"))
+}
+
 fn line(finding: &Finding) -> String {
     let whose = match &finding.whose {
         Whose::Agreement(agreement) => agreement.to_string(),
@@ -209,8 +286,20 @@ fn line(finding: &Finding) -> String {
         &whose,
         finding.dimension.as_str(),
         units.each_ref().map(String::as_str),
-        &verdict(finding),
+        &format!("{}{}", verdict(finding), costs(finding)),
     )
+}
+
+/// What a difference costs, and by whose price.
+fn costs(finding: &Finding) -> String {
+    match (finding.difference(), finding.price.told()) {
+        (Some(units), Some((rate, by))) => {
+            let amount = rate.times_hundredths(units.hundredths());
+            format!("; {amount} USD at {rate} ({by})")
+        }
+        (Some(_), None) => "; its price is not known".to_owned(),
+        (None, _) => String::new(),
+    }
 }
 
 fn row(day: &str, whose: &str, dimension: &str, [ours, aws]: [&str; 2], said: &str) -> String {
@@ -243,7 +332,7 @@ fn verdict(finding: &Finding) -> String {
 fn because(obstacle: &Obstacle, finding: &Finding) -> String {
     match obstacle {
         Obstacle::NotEnrolled => "no bucket of data feeds is set".to_owned(),
-        Obstacle::FeedUnread { .. } => "the feed could not be read".to_owned(),
+        Obstacle::FeedUnread => "the feed could not be read".to_owned(),
         Obstacle::FeedNotDelivered => "the day's feed was not delivered".to_owned(),
         Obstacle::RowUnreadable { file, line, reason } => {
             format!("{file}, line {line}: {reason}")
@@ -279,34 +368,46 @@ fn because(obstacle: &Obstacle, finding: &Finding) -> String {
         Obstacle::PerhapsOurs => {
             "AWS has more, which may be billed usage of which no agreement is known".to_owned()
         }
+        Obstacle::UnderAnother { agreement } => format!(
+            "the license was renewed, and AWS has usage of it under agreement {agreement} instead, \
+             or the other way round"
+        ),
         Obstacle::LicensesUnseen => {
-            "AWS has more, and not every license of ours was looked at".to_owned()
+            "AWS has as much or more, and not every license of ours was looked at".to_owned()
         }
     }
 }
 
 /// The month's amounts that differ, and those that were not compared.
 fn amounts_text(found: &ReconciledMonth) -> String {
-    let is_equal = |of: &&AmountFinding| of.verdict == AmountVerdict::Equal;
-    let equal = found.amounts.iter().filter(is_equal).count();
-    let mut lines = vec![format!(
-        "{}: {equal} of {} agreements' amounts are as invoiced",
-        found.month,
-        found.amounts.len()
-    )];
-    let differ = found.amounts.iter().filter(|of| !is_equal(of));
-    lines.extend(differ.map(|of| {
-        let dollars = |micros| Usd::from_micros(micros).to_string();
-        format!(
-            "{:<34}  billed {} USD  invoiced {}  given back {}  {}",
-            of.agreement.as_str(),
-            dollars(of.billed_microusd),
-            dollars(of.invoiced_microusd),
-            dollars(of.credited_microusd),
-            amount_verdict(&of.verdict)
-        )
-    }));
+    let counts = AmountCounts::of(&found.amounts);
+    let mut lines = vec![invoiced(&found.month.to_string(), &counts)];
+    let differ = found.amounts.iter();
+    let differ = differ.filter(|of| of.verdict != AmountVerdict::Equal);
+    lines.extend(differ.map(amount_line));
     lines.join("\n")
+}
+
+fn invoiced(month: &str, counts: &AmountCounts) -> String {
+    let (equal, all) = (counts.equal, counts.all());
+    format!("{month}: {equal} of {all} agreements' amounts are as invoiced")
+}
+
+fn amount_line(of: &AmountFinding) -> String {
+    let dollars = |micros| Usd::from_micros(micros).to_string();
+    let by: Vec<String> = of.priced_by.iter().map(ToString::to_string).collect();
+    let by = match by.as_slice() {
+        [] => String::new(),
+        by => format!(" ({})", by.join(", ")),
+    };
+    format!(
+        "{:<34}  billed {} USD{by}  invoiced {}  given back {}  {}",
+        of.agreement.as_str(),
+        dollars(of.billed_microusd),
+        dollars(of.invoiced_microusd),
+        dollars(of.credited_microusd),
+        amount_verdict(&of.verdict)
+    )
 }
 
 fn amount_verdict(verdict: &AmountVerdict) -> String {
@@ -341,8 +442,16 @@ fn amount_because(obstacle: &AmountObstacle) -> String {
         AmountObstacle::FixedPayments => {
             "AWS has invoiced more, and the contract may have fixed payments".to_owned()
         }
+        AmountObstacle::PerhapsOurs => {
+            "AWS has invoiced more, which may be usage of which no agreement is known".to_owned()
+        }
+        AmountObstacle::UnderAnother { agreement } => format!(
+            "the license was renewed, and AWS has invoiced usage of it under agreement {agreement} \
+             instead, or the other way round"
+        ),
         AmountObstacle::LicensesUnseen => {
-            "AWS has invoiced more, and not every license of ours was looked at".to_owned()
+            "AWS has invoiced as much or more, and not every license of ours was looked at"
+                .to_owned()
         }
     }
 }
@@ -352,6 +461,9 @@ fn not_proposed(why: &NotProposed) -> String {
         NotProposed::RateUnknown => "its own rates are not known".to_owned(),
         NotProposed::InvoicesUnread => "its invoices could not be read".to_owned(),
         NotProposed::NotInvoiced => "AWS has not invoiced the month in US dollars yet".to_owned(),
+        NotProposed::NothingDue => {
+            "it costs nothing, or AWS has as much less on other days".to_owned()
+        }
         NotProposed::GivenBack => "AWS has given back as much already".to_owned(),
         NotProposed::NoRoom { left } => {
             format!("AWS allows no more than this to be given back; {left} USD are left")

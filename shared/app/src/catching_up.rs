@@ -11,11 +11,12 @@ use domain::hour::before;
 use domain::ids::AgreementId;
 use domain::license::{derive, licenses_of};
 use jiff::{SignedDuration, Timestamp};
-use marketplace::ReadError;
+use marketplace::{AgreementPage, ReadError};
 use store::StoreError;
 use store::subscriptions::CaughtUp;
 
 use crate::marketplace_events::DeriveError;
+use crate::pace::Pace;
 use crate::{App, Chain};
 
 /// How often all agreements are looked at, not only those that changed: daily.
@@ -103,12 +104,13 @@ impl App {
             Scope::All => Timestamp::MAX,
         };
         let mut run = CatchingUp::default();
+        let mut pace = Pace::TWO_A_SECOND;
         let mut next = None;
         for _ in 0..MAX_PAGES {
-            let page = self
-                .marketplace
-                .search_agreements(changed_after, next)
-                .await?;
+            let page = self.page(changed_after, next, &mut pace, deadline);
+            let Some(page) = page.await? else {
+                return Ok(run);
+            };
             report_unreadable(&page.incomplete);
             run.unreadable += page.incomplete.len();
             for agreement in page.agreements {
@@ -147,6 +149,29 @@ impl App {
             self.store.put_caught_up(&caught_up).await?;
         }
         Ok(run)
+    }
+
+    /// A page of AWS's list; `None` when the time did not suffice.
+    async fn page(
+        &self,
+        changed_after: Option<Timestamp>,
+        next: Option<String>,
+        pace: &mut Pace,
+        deadline: Timestamp,
+    ) -> Result<Option<AgreementPage>, ReadError> {
+        loop {
+            pace.turn(&*self.clock).await;
+            if self.clock.now() >= deadline {
+                return Ok(None);
+            }
+            let asked = self
+                .marketplace
+                .search_agreements(changed_after, next.clone());
+            let answer = asked.await;
+            if let Some(settled) = pace.settled(answer, self.clock.now()) {
+                return settled.map(Some);
+            }
+        }
     }
 
     async fn compare(

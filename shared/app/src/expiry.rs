@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use store::StoreError;
 use store::subscriptions::{CommitOutcome, DUE_SHARDS, Due};
 
+use crate::pace::Pace;
 use crate::{App, Chain};
 
 /// What a run of [`App::expire_due`] did.
@@ -57,7 +58,9 @@ impl App {
             }
         }
         // Asking AWS may take long: what the clock did is recorded before.
+        let mut pace = Pace::TWO_A_SECOND;
         for license in &licenses {
+            pace.turn(&*self.clock).await;
             if self.clock.now() >= deadline {
                 break;
             }

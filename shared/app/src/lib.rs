@@ -19,6 +19,7 @@ mod metering;
 pub mod month;
 pub mod not_cloud;
 mod notices;
+mod pace;
 pub mod prices;
 pub mod reading;
 pub mod reconciliation;

@@ -146,12 +146,16 @@ impl App {
         by: &Actor,
         now: Timestamp,
     ) -> Result<(), DeriveError> {
-        self.derive_license(license, fact, by, now).await?;
+        let derived = self.derive_license(license, fact, by, now).await?;
         self.begin_final_usage(license).await?;
-        self.grant_entitlements(license).await
+        match derived {
+            Some(derived) => self.grant_entitlements(license, derived.covered()).await,
+            None => Ok(()),
+        }
     }
 
-    /// The snapshot is read before the facts: with the facts read first, a
+    /// What follows for a license from its facts and the clock, once that is
+    /// recorded. The snapshot is read before the facts: with the facts read first, a
     /// decision on older facts could win over one that knew more.
     async fn derive_license(
         &self,
@@ -159,12 +163,12 @@ impl App {
         fact: Option<&Fact>,
         by: &Actor,
         now: Timestamp,
-    ) -> Result<(), DeriveError> {
+    ) -> Result<Option<Derived>, DeriveError> {
         for _attempt in 0..ATTEMPTS {
             let known = self.store.license(license).await?;
             let facts = self.facts_about(license, known.as_ref(), fact).await?;
             let Some(derived) = derive(license, &facts) else {
-                return Ok(());
+                return Ok(None);
             };
             let heir = self.heir(&derived, fact, by, now).await?;
             let former = |known: &License| Some(known.former.as_ref()?.account.clone());
@@ -179,14 +183,18 @@ impl App {
                 account: account.as_ref(),
                 heir: heir.as_ref(),
             };
-            match decide_license(license, situation, derived, by, now) {
-                Ok(Decision::AlreadyCommitted) => return Ok(()),
+            match decide_license(license, situation, derived.clone(), by, now) {
+                Ok(Decision::AlreadyCommitted) => return Ok(Some(derived)),
                 Ok(Decision::Commit(change)) => match self.commit_of(license, &change).await? {
                     CommitOutcome::Committed => {
                         for link in &change.opened {
                             self.begin_zeros_of_linked(&link.license).await;
+                            // One that was linked in another one's place may have ended since.
+                            if link.license != *license {
+                                Box::pin(self.derive_license(&link.license, fact, by, now)).await?;
+                            }
                         }
-                        return Ok(());
+                        return Ok(Some(derived));
                     }
                     CommitOutcome::Lost => {}
                 },
@@ -225,7 +233,8 @@ impl App {
             return Ok(None);
         };
         let known = self.store.license(heir).await?;
-        if known.as_ref().is_some_and(|known| known.is_active(now)) {
+        let active_since = known.as_ref().and_then(License::active_since);
+        if active_since.is_some_and(|since| since <= now) {
             return Ok(known);
         }
         Box::pin(self.derive_license(heir, fact, by, now)).await?;

@@ -235,40 +235,20 @@ fn record_alarm(alarm: Alarm, record: &Record) {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use domain::ids::{AwsAccountId, Dimension, LicenseArn, ProductCode};
     use domain::metering::UsageRecord;
     use domain::quantity::Quantity;
+    use domain::usage::Part;
     use jiff::Timestamp;
+    use ledger::notice::AccountHourFailure;
 
     use super::*;
+    use crate::testing::Logged;
 
-    /// What is logged meanwhile.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn logged(notice: Notice) -> String {
-        let kept = Log::default();
-        let writer = kept.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, || log(notice));
-        String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    fn logged(notice: Notice) -> Logged {
+        let logged = Logged::from_now_on();
+        log(notice);
+        logged
     }
 
     fn record() -> Record {
@@ -289,22 +269,134 @@ mod tests {
         Record::frozen(product, hour, usage, Timestamp::MAX, hour.end())
     }
 
+    fn license() -> LicenseId {
+        LicenseId::parse(format!("l-{:032x}", 7)).unwrap()
+    }
+
+    fn hour() -> Hour {
+        Hour::from_number(498_706)
+    }
+
     #[test]
     fn what_a_person_must_hear_of_a_record_names_it_and_masks_aws_accounts() {
         for (alarm, name) in [
             (Alarm::Poison, "RecordPoison"),
+            (Alarm::NotSubscribed, "NotSubscribed"),
+            (Alarm::Clock, "ClockWrong"),
+            (Alarm::Conflict, "RecordConflict"),
             (Alarm::Unknown, "RecordUnknown"),
+            (Alarm::Refused, "RecordRefused"),
         ] {
-            let told = logged(Notice::Record {
+            let logged = logged(Notice::Record {
                 alarm,
                 record: Box::new(record()),
             });
-            assert!(told.contains("ERROR"), "{told}");
-            assert!(told.contains(&format!("alarm=\"{name}\"")), "{told}");
-            assert!(told.contains("usage.dimension=medium"), "{told}");
-            assert!(told.contains("marketplace.buyer=••••••••4321"), "{told}");
-            assert!(!told.contains("210987654321"), "{told}");
-            assert!(!told.contains("123456789012"), "{told}");
+            let told = logged.alarm(name);
+            assert_eq!(told["license.id"], license().to_string());
+            assert_eq!(told["usage.slot"], hour().to_string());
+            assert_eq!(told["usage.dimension"], "medium");
+            assert_eq!(told["usage.quantity"], 3);
+            assert_eq!(told["marketplace.buyer"], "••••••••4321");
+            let text = logged.text();
+            assert!(!text.contains("210987654321"), "{text}");
+            assert!(!text.contains("123456789012"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_other_alarm_of_the_ledger_is_written_and_names_what_it_is_about() {
+        let reason = || "the reason".to_owned();
+        let of_record = || (license(), hour(), Dimension::parse("medium").unwrap());
+        let account = || AccountId::parse("north").unwrap();
+        let product = ProductCode::parse("product").unwrap();
+        let (license_id, at) = (license().to_string(), hour().to_string());
+        let (license_id, at) = (license_id.as_str(), at.as_str());
+        let deadline = hour().start().to_string();
+        let notices = [
+            (
+                Notice::ItemUnreadable(Unreadable {
+                    key: "license#7".to_owned(),
+                    reason: reason(),
+                }),
+                "ItemUnreadable",
+                [("store.key", "license#7"), ("error", "the reason")],
+            ),
+            (
+                Notice::AccountHourFailed {
+                    account: account(),
+                    part: Part(0),
+                    hour: hour(),
+                    failure: AccountHourFailure::Store,
+                    reason: reason(),
+                },
+                "AccountHourFailed",
+                [("account.id", "north"), ("usage.hour", at)],
+            ),
+            (
+                Notice::FinalUsageFailed {
+                    license: license(),
+                    reason: reason(),
+                },
+                "FinalUsageFailed",
+                [("license.id", license_id), ("error", "the reason")],
+            ),
+            (
+                Notice::WrittenOff {
+                    license: license(),
+                    hour: hour(),
+                    reason: WriteOff::TooLate,
+                    computer_hours: 5,
+                },
+                "WrittenOff",
+                [("license.id", license_id), ("usage.hour", at)],
+            ),
+            (
+                Notice::SlotFailed {
+                    license: license(),
+                    slot: hour(),
+                    reason: reason(),
+                },
+                "SlotFailed",
+                [("license.id", license_id), ("usage.slot", at)],
+            ),
+            (
+                Notice::RecordFailed {
+                    record: of_record(),
+                    reason: reason(),
+                },
+                "RecordFailed",
+                [("license.id", license_id), ("usage.dimension", "medium")],
+            ),
+            (
+                Notice::RecordChanged {
+                    record: of_record(),
+                },
+                "RecordChanged",
+                [("license.id", license_id), ("usage.slot", at)],
+            ),
+            (
+                Notice::HoldBegan { license: license() },
+                "HoldBegan",
+                [("license.id", license_id), ("level", "ERROR")],
+            ),
+            (
+                Notice::StoppedBeforeDeadline {
+                    product,
+                    waiting: 3,
+                    earliest: hour().start(),
+                },
+                "StoppedBeforeDeadline",
+                [
+                    ("marketplace.product", "product"),
+                    ("usage.deadline", deadline.as_str()),
+                ],
+            ),
+        ];
+        for (notice, name, named) in notices {
+            let told = logged(notice).alarm(name);
+            for (field, value) in named {
+                assert_eq!(told[field], value, "{told}");
+            }
         }
     }
 
@@ -317,8 +409,15 @@ mod tests {
                 halved: false,
             })
         };
-        assert!(failed(Refusal::AccessDenied).contains("alarm=\"CallsRefused\""));
+        for refusal in [
+            Refusal::AccessDenied,
+            Refusal::DisabledApi,
+            Refusal::InvalidProductCode,
+        ] {
+            failed(refusal).alarm("CallsRefused");
+        }
         let throttled = failed(Refusal::Throttled);
-        assert!(throttled.contains("WARN") && !throttled.contains("alarm"));
+        assert!(throttled.text().contains("WARN"));
+        assert!(throttled.alarms().is_empty());
     }
 }

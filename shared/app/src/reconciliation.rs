@@ -2,45 +2,45 @@
 //! invoices by month. Nothing is sent to AWS, and nothing of the ledger changed.
 //!
 //! Our side is found without AWS's: every license that AWS ever told of is
-//! looked at, as far as the time suffices; what was not is said, counts for
-//! nothing, and its turn comes within the next days, each of which begins elsewhere.
+//! looked at. A scheduled run that does not reach all of them in its time keeps
+//! what it has read, and the next run goes on there; what is not complete is said
+//! to be so, and is compared only when it is.
+
+mod looking;
+mod notices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::hour::{HOURS_A_DAY, Hour, after};
+use domain::hour::Hour;
 use domain::ids::{AgreementId, Dimension, LicenseId};
-use domain::ledger::record::{CloseReason, Record, RecordState};
-use domain::license::{License, LicenseStatus, agreement_at};
+use domain::license::Pricing;
 use domain::money::Usd;
 use domain::reconciliation::adjustments::{Proposals, propose};
 use domain::reconciliation::amounts::{
-    AmountFinding, InvoiceLine, Invoices as Invoiced, OfAgreement, Prices, compare_amounts,
+    AmountFinding, InvoiceLine, Invoices as Invoiced, OfAgreement, compare_amounts, take_back_moved,
 };
-use domain::reconciliation::kept::ReconciledDay;
+use domain::reconciliation::kept::{ReconciledAmounts, ReconciledDay};
+use domain::reconciliation::prices::Prices;
 use domain::reconciliation::rows::current;
+use domain::reconciliation::run::{Run, RunOf};
 use domain::reconciliation::{
-    Feed, FeedOfDay, Finding, OurRecord, Standing, Verdict, Whose, compare, day_of,
+    Agreements, Feed, FeedOfDay, Finding, OurRecord, Verdict, Whose, compare, day_of, start_of,
 };
-use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
 use marketplace::{DataFeeds, Invoices, UsageFeed};
 use store::StoreError;
 
 use crate::App;
 use crate::month::Month;
+use crate::pace::Pace;
 use crate::prices::list_price;
 
-/// How many licenses are looked at at once.
-const AT_ONCE: usize = 16;
+use looking::Ours;
 
 /// How many days back a daily run compares: a day is looked at until its feed is
-/// complete, and twice after.
-const DAYS: i32 = 5;
-
-/// For how long after its end a license may still have records.
-const RECORDS_AFTER_END: SignedDuration = SignedDuration::from_hours(48);
+/// complete, and twice after, also when AWS took some of it on the day after.
+const DAYS: i32 = 7;
 
 /// On which days of a month the month before is compared: AWS issues invoices on
 /// the 2nd or 3rd, and one that did not come in a week is told as missing.
@@ -53,6 +53,20 @@ pub struct Sources {
     pub invoices: Invoices,
     /// Its data feeds; `None` when the seller is not enrolled.
     pub feeds: Option<DataFeeds>,
+}
+
+/// How far a scheduled comparison came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Came<T> {
+    /// Nothing is to be compared now.
+    Nowhere,
+    /// The time did not suffice: the next run goes on.
+    SoFar {
+        /// Licenses that were not looked at yet.
+        left: usize,
+    },
+    /// To its end.
+    ToItsEnd(T),
 }
 
 /// Days that were compared.
@@ -87,36 +101,40 @@ pub struct ReconciledMonth {
     pub proposals: Proposals,
 }
 
-/// Our side, as far as it was looked at.
-#[derive(Debug, Default)]
-struct Ours {
-    records: Vec<OurRecord>,
-    agreements: BTreeSet<AgreementId>,
-    /// Agreements that end: contracts, which may have fixed payments.
-    contracts: BTreeSet<AgreementId>,
-    unreached: usize,
-    unreadable: usize,
-}
-
 /// Both sides, and what came of comparing them.
 struct Compared {
     ours: Ours,
-    feed: UsageFeed,
+    agreements: Agreements,
+    prices: Prices,
     reconciled: Reconciled,
 }
 
 impl Reconciled {
     /// What is kept of each day.
     pub fn kept(&self, at: Timestamp) -> Vec<ReconciledDay> {
-        let unseen = self.unreached + self.unreadable;
         let days = self.days.iter();
-        days.map(|(day, feed)| ReconciledDay::new(*day, at, feed.clone(), &self.findings, unseen))
-            .collect()
+        days.map(|(day, feed)| {
+            ReconciledDay::new(*day, at, feed.clone(), &self.findings, self.unseen())
+        })
+        .collect()
+    }
+
+    /// How many licenses of ours were not looked at.
+    pub const fn unseen(&self) -> usize {
+        self.unreached + self.unreadable
     }
 
     /// Whether every license of ours was looked at.
     pub const fn is_whole(&self) -> bool {
-        self.unreached == 0 && self.unreadable == 0
+        self.unseen() == 0
+    }
+}
+
+impl ReconciledMonth {
+    /// What is kept of its amounts.
+    pub fn kept(&self, at: Timestamp) -> ReconciledAmounts {
+        let (first, unseen) = (day_of(self.month.first_hour().start()), self.days.unseen());
+        ReconciledAmounts::new(first, at, &self.amounts, &self.proposals, unseen)
     }
 }
 
@@ -133,6 +151,12 @@ pub fn month_of_run(now: Timestamp) -> Option<Month> {
     due.then(|| Month::of(now).previous())
 }
 
+/// The days of a month.
+fn days_of(month: Month) -> (Date, Date) {
+    let (from, until) = (month.first_hour(), month.next().first_hour());
+    (day_of(from.start()), day_of(until.previous().start()))
+}
+
 impl App {
     /// Compares the days from the first to the last. Begins no license after `deadline`.
     ///
@@ -144,7 +168,9 @@ impl App {
         days: (Date, Date),
         deadline: Timestamp,
     ) -> Result<Reconciled, StoreError> {
-        Ok(self.compared(sources, days, deadline).await?.reconciled)
+        let ours = self.our_side(days, deadline).await?;
+        let compared = self.compared(sources, days, ours, deadline).await?;
+        Ok(compared.reconciled)
     }
 
     /// Compares a month that is over: its days, and its amounts with AWS's
@@ -158,28 +184,132 @@ impl App {
         month: Month,
         deadline: Timestamp,
     ) -> Result<ReconciledMonth, StoreError> {
-        let (from, until) = (month.first_hour(), month.next().first_hour());
-        let days = (day_of(from.start()), day_of(until.previous().start()));
-        let compared = self.compared(sources, days, deadline).await?;
+        let ours = self.our_side(days_of(month), deadline).await?;
+        self.month_of(sources, month, ours, deadline).await
+    }
+
+    /// Goes on with the daily comparison, or begins today's: once all of our
+    /// licenses are looked at, compares the days, keeps what was found and logs what
+    /// a person has to do something about.
+    ///
+    /// # Errors
+    /// As [`reconcile`](Self::reconcile): the next call goes on.
+    pub async fn reconcile_due_days(
+        &self,
+        sources: &Sources,
+        deadline: Timestamp,
+    ) -> Result<Came<Reconciled>, StoreError> {
+        let now = self.clock.now();
+        let due = Some(days_of_run(now));
+        let Some((run, ours)) = self.go_on(RunOf::Days, due, deadline).await? else {
+            return Ok(Came::Nowhere);
+        };
+        if ours.unreached > 0 {
+            self.keep_unfinished(&run, &ours).await?;
+            notices::unfinished(&run, ours.unreached, now);
+            let left = ours.unreached;
+            return Ok(Came::SoFar { left });
+        }
+        let compared = self.compared(sources, run.days(), ours, deadline).await?;
+        let found = compared.reconciled;
+        for day in found.kept(now) {
+            self.keep_day(&day).await?;
+        }
+        notices::days(&found, now);
+        self.finish(RunOf::Days, run).await?;
+        Ok(Came::ToItsEnd(found))
+    }
+
+    /// Goes on with the comparison of last month, or begins today's from the 3rd to
+    /// the 9th: as [`reconcile_due_days`](Self::reconcile_due_days), and the amounts.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn reconcile_due_month(
+        &self,
+        sources: &Sources,
+        deadline: Timestamp,
+    ) -> Result<Came<ReconciledMonth>, StoreError> {
+        let now = self.clock.now();
+        let due = month_of_run(now).map(days_of);
+        let Some((run, ours)) = self.go_on(RunOf::Month, due, deadline).await? else {
+            return Ok(Came::Nowhere);
+        };
+        if ours.unreached > 0 {
+            notices::unfinished(&run, ours.unreached, now);
+            let left = ours.unreached;
+            return Ok(Came::SoFar { left });
+        }
+        let month = Month::of(start_of(run.first));
+        let found = self.month_of(sources, month, ours, deadline).await?;
+        for day in found.days.kept(now) {
+            self.keep_day(&day).await?;
+        }
+        self.store.put_reconciled_amounts(&found.kept(now)).await?;
+        notices::month(&found);
+        self.finish(RunOf::Month, run).await?;
+        Ok(Came::ToItsEnd(found))
+    }
+
+    /// A look that saw all licenses is not replaced by one that did not.
+    async fn keep_day(&self, day: &ReconciledDay) -> Result<(), StoreError> {
+        if day.unseen_licenses > 0 {
+            let known = self.store.reconciled_day(day.day).await?;
+            if known.is_some_and(|known| known.unseen_licenses == 0) {
+                return Ok(());
+            }
+        }
+        self.store.put_reconciled_day(day).await
+    }
+
+    /// Keeps of each day that it is not compared yet.
+    async fn keep_unfinished(&self, run: &Run, ours: &Ours) -> Result<(), StoreError> {
+        let reason = "it is read when all of our licenses have been looked at";
+        let state = FeedOfDay::Unread {
+            reason: reason.to_owned(),
+        };
+        let unfinished = Reconciled {
+            days: without_feed(run.days(), &state).days,
+            unreached: ours.unreached,
+            unreadable: ours.unreadable,
+            ..Reconciled::default()
+        };
+        for day in unfinished.kept(self.clock.now()) {
+            self.keep_day(&day).await?;
+        }
+        Ok(())
+    }
+
+    async fn month_of(
+        &self,
+        sources: &Sources,
+        month: Month,
+        ours: Ours,
+        deadline: Timestamp,
+    ) -> Result<ReconciledMonth, StoreError> {
+        let days = days_of(month);
+        let compared = self.compared(sources, days, ours, deadline).await?;
         let Compared {
             ours,
-            feed,
+            agreements,
+            prices,
             reconciled,
         } = compared;
-        let usage = current(&feed.rows).usage;
-        let prices = Prices::new(&usage, self.list_prices());
         let mut by_agreement: BTreeMap<AgreementId, Vec<OurRecord>> = BTreeMap::new();
         for finding in &reconciled.findings {
             if let Whose::Agreement(agreement) = &finding.whose {
                 by_agreement.entry(agreement.clone()).or_default();
             }
         }
-        for record in ours.records {
-            if let Some(agreement) = &record.agreement {
-                by_agreement
+        let contracts = ours.contracts();
+        let mut strays = false;
+        for record in ours.into_records() {
+            match &record.agreement {
+                None => strays = true,
+                Some(agreement) => by_agreement
                     .entry(agreement.clone())
                     .or_default()
-                    .push(record);
+                    .push(record),
             }
         }
         let asked = self
@@ -189,21 +319,24 @@ impl App {
             .iter()
             .map(|(agreement, answer)| (agreement.clone(), invoiced(answer)))
             .collect();
-        let now = self.clock.now();
+        let (now, month_end) = (self.clock.now(), month.next().first_hour().start());
         let amounts = by_agreement.iter().filter_map(|(agreement, records)| {
             let of = OfAgreement {
                 agreement,
                 ours: records,
-                fixed_payments: ours.contracts.contains(agreement),
+                fixed_payments: contracts.contains(agreement),
+                strays,
                 unseen: !reconciled.is_whole(),
             };
             let invoices = *invoices.get(agreement)?;
-            Some(compare_amounts(&of, &prices, invoices, until.start(), now))
+            Some(compare_amounts(&of, &prices, invoices, month_end, now))
         });
+        let mut amounts: Vec<AmountFinding> = amounts.collect();
+        take_back_moved(&mut amounts, &agreements);
         Ok(ReconciledMonth {
             month,
-            amounts: amounts.collect(),
-            proposals: propose(&reconciled.findings, &prices, &invoices),
+            amounts,
+            proposals: propose(&reconciled.findings, &invoices),
             days: reconciled,
         })
     }
@@ -212,9 +345,9 @@ impl App {
         &self,
         sources: &Sources,
         days: (Date, Date),
+        mut ours: Ours,
         deadline: Timestamp,
     ) -> Result<Compared, StoreError> {
-        let ours = self.our_records(days, deadline).await?;
         let now = self.clock.now();
         let products = &self.settings.subscriptions.products;
         let feed = match &sources.feeds {
@@ -227,127 +360,44 @@ impl App {
                 }
             },
         };
-        let agreements = ours.agreements.union(&feed.agreements).cloned().collect();
-        let unseen = ours.unreached + ours.unreadable > 0;
-        let aws = Feed {
-            rows: &feed.rows,
-            unreadable: &feed.unreadable,
-            days: &feed.days,
-            agreements: &agreements,
-        };
+        let (agreements, prices) = (ours.agreements(&feed.agreements), self.prices(&ours, &feed));
+        let mut found = findings(&ours, &feed, &agreements, &prices, now);
+        let again = ours.read_before(over(&found, &agreements));
+        if !again.is_empty() {
+            // AWS may have more than was read hours ago for what was billed since.
+            self.look_again(&mut ours, &again, days, deadline).await?;
+            found = findings(&ours, &feed, &agreements, &prices, now);
+        }
         let reconciled = Reconciled {
-            findings: compare(&ours.records, &aws, unseen, now),
-            days: feed.days.clone(),
+            findings: found,
+            days: feed.days,
             unreached: ours.unreached,
             unreadable: ours.unreadable,
             other_products: feed.other_products,
             unreadable_rows: feed.unreadable.len(),
-            notes: feed.notes.clone(),
+            notes: feed.notes,
         };
         Ok(Compared {
             ours,
-            feed,
+            agreements,
+            prices,
             reconciled,
         })
     }
 
-    /// Our records of days, of every license, as far as the time suffices.
-    async fn our_records(
-        &self,
-        (first, last): (Date, Date),
-        deadline: Timestamp,
-    ) -> Result<Ours, StoreError> {
-        let mut licenses = self.store.every_license().await?;
-        let turn = Hour::of(self.clock.now()).number() / HOURS_A_DAY;
-        let first_of_turn = begins_at(turn, licenses.len());
-        licenses.rotate_left(first_of_turn);
-        let hours = (first_hour(first), first_hour(last).plus(HOURS_A_DAY));
-        let mut ours = Ours::default();
-        for some in licenses.chunks(AT_ONCE) {
-            if self.clock.now() >= deadline {
-                ours.unreached += some.len();
-                continue;
-            }
-            let looks = some
-                .iter()
-                .map(|license| self.look_at_records(license, hours));
-            for looked in try_join_all(looks).await? {
-                ours.take_in(looked);
+    fn prices(&self, ours: &Ours, feed: &UsageFeed) -> Prices {
+        let mut agreed: BTreeMap<AgreementId, Vec<Pricing>> = BTreeMap::new();
+        for side in &ours.sides {
+            for agreement in &side.agreements {
+                let pricing = side.pricing.iter();
+                let pricing = pricing.filter(|one| one.terms.agreement == *agreement);
+                let pricing: Vec<Pricing> = pricing.cloned().collect();
+                if !pricing.is_empty() {
+                    agreed.insert(agreement.clone(), pricing);
+                }
             }
         }
-        Ok(ours)
-    }
-
-    /// A license's records of some hours; that something of it cannot be read
-    /// leaves it unseen.
-    async fn look_at_records(
-        &self,
-        id: &LicenseId,
-        hours: (Hour, Hour),
-    ) -> Result<Ours, StoreError> {
-        match self.records_with_agreements(id, hours).await {
-            Err(StoreError::Corrupt(unreadable)) => {
-                tracing::error!(
-                    alarm = "ItemUnreadable",
-                    license.id = %id,
-                    store.key = %unreadable.key,
-                    error = %unreadable.reason,
-                    "a stored item cannot be read; the license was not compared with AWS"
-                );
-                Ok(Ours {
-                    unreadable: 1,
-                    ..Ours::default()
-                })
-            }
-            looked => looked,
-        }
-    }
-
-    async fn records_with_agreements(
-        &self,
-        id: &LicenseId,
-        (from, until): (Hour, Hour),
-    ) -> Result<Ours, StoreError> {
-        let Some(license) = self.store.license(id).await? else {
-            return Ok(Ours::default());
-        };
-        let mut ours = Ours {
-            agreements: license.agreements.clone(),
-            ..Ours::default()
-        };
-        // Of one that was renewed the agreements before are contracts as well.
-        let prepaid = license
-            .pricing
-            .iter()
-            .any(|one| one.terms.prepaid.is_some());
-        if prepaid || license.agreement_ends_at.is_some() {
-            ours.contracts.extend(license.agreements.iter().cloned());
-        }
-        if ended_before(&license, from.start()) {
-            return Ok(ours);
-        }
-        let records = self.store.records_of(id, from, until).await?.whole()?;
-        let of_use: Vec<(Record, Standing)> = records
-            .into_iter()
-            .filter(|record| record.usage.quantity.get() > 0)
-            .filter_map(|record| standing(&record).map(|standing| (record, standing)))
-            .collect();
-        if of_use.is_empty() {
-            return Ok(ours);
-        }
-        let facts = self.facts_about(id, Some(&license), None).await?;
-        ours.records = of_use
-            .into_iter()
-            .map(|(record, standing)| OurRecord {
-                license: id.clone(),
-                agreement: agreement_at(id, &facts, record.usage.timestamp),
-                day: day_of(record.usage.timestamp),
-                units: record.usage.quantity.get().into(),
-                dimension: record.usage.dimension,
-                standing,
-            })
-            .collect();
-        Ok(ours)
+        Prices::new(agreed, &current(&feed.rows).usage, self.list_prices())
     }
 
     /// AWS's invoices of a month, by agreement, as far as the time suffices.
@@ -359,7 +409,9 @@ impl App {
         deadline: Timestamp,
     ) -> BTreeMap<AgreementId, Result<Vec<InvoiceLine>, String>> {
         let mut answers = BTreeMap::new();
+        let mut pace = Pace::FOUR_A_SECOND;
         for agreement in agreements {
+            pace.turn(&*self.clock).await;
             let answer = if self.clock.now() >= deadline {
                 Err("AWS was not asked: the time did not suffice".to_owned())
             } else {
@@ -383,48 +435,6 @@ impl App {
     }
 }
 
-impl Ours {
-    fn take_in(&mut self, other: Self) {
-        self.records.extend(other.records);
-        self.agreements.extend(other.agreements);
-        self.contracts.extend(other.contracts);
-        self.unreached += other.unreached;
-        self.unreadable += other.unreadable;
-    }
-}
-
-/// With which of so many licenses a day's look begins: by steps of the golden
-/// section, so that whatever share of them a day reaches, few days reach all.
-fn begins_at(day: i32, licenses: usize) -> usize {
-    let thousandths = usize::try_from(day.rem_euclid(1_000)).unwrap_or(0) * 618 % 1_000;
-    licenses * thousandths / 1_000
-}
-
-/// What we know of what AWS did with a record; `None` when it surely has not
-/// taken it.
-fn standing(record: &Record) -> Option<Standing> {
-    match record.state {
-        RecordState::Billed { at, .. } => Some(Standing::Billed { at }),
-        RecordState::Frozen { .. } => (record.unanswered > 0).then_some(Standing::Unknown),
-        RecordState::Closed { reason, .. } => match reason {
-            CloseReason::Unknown => Some(Standing::Unknown),
-            CloseReason::Conflict => Some(Standing::Conflict),
-            CloseReason::Refused | CloseReason::WrittenOff => None,
-        },
-    }
-}
-
-/// Whether a license ended so long before an instant that it has no record since.
-fn ended_before(license: &License, instant: Timestamp) -> bool {
-    match &license.status {
-        LicenseStatus::Pending | LicenseStatus::Active { .. } => false,
-        LicenseStatus::Ended { end, .. } => {
-            let last = end.last_event_at.max(end.learned_at);
-            after(last, RECORDS_AFTER_END) <= instant
-        }
-    }
-}
-
 fn invoiced(answer: &Result<Vec<InvoiceLine>, String>) -> Invoiced<'_> {
     match answer {
         Ok(lines) => Invoiced::Read(lines),
@@ -443,41 +453,40 @@ fn without_feed((first, last): (Date, Date), state: &FeedOfDay) -> UsageFeed {
     }
 }
 
-fn first_hour(day: Date) -> Hour {
-    Offset::UTC
-        .to_timestamp(day.at(0, 0, 0, 0))
-        .map_or(Hour::from_number(0), Hour::of)
+/// The licenses under agreements of which AWS has more than we know of.
+fn over<'a>(findings: &[Finding], agreements: &'a Agreements) -> BTreeSet<&'a LicenseId> {
+    let over = findings.iter().filter(|finding| match finding.verdict {
+        Verdict::Over { .. } => true,
+        Verdict::Equal
+        | Verdict::Late { .. }
+        | Verdict::Missing { .. }
+        | Verdict::NotComparable { .. } => false,
+    });
+    let over = over.filter_map(|finding| match &finding.whose {
+        Whose::Agreement(agreement) => Some(agreement),
+        Whose::License(_) | Whose::Nobody => None,
+    });
+    over.flat_map(|agreement| agreements.licenses_of(agreement))
+        .collect()
 }
 
-/// Logs what a person has to do something about, as alarms.
-pub fn log_differences(findings: &[Finding]) {
-    for finding in findings {
-        let (alarm, said, units) = match &finding.verdict {
-            Verdict::Missing { units } => (
-                "UsageMissingAtAws",
-                "AWS has less usage than it accepted",
-                units,
-            ),
-            Verdict::Over { units, .. } => (
-                "UsageOverAtAws",
-                "AWS has more usage than we know of",
-                units,
-            ),
-            Verdict::Equal | Verdict::Late { .. } | Verdict::NotComparable { .. } => continue,
-        };
-        let agreement = match &finding.whose {
-            Whose::Agreement(agreement) => Some(tracing::field::display(agreement)),
-            Whose::License(_) | Whose::Nobody => None,
-        };
-        tracing::error!(
-            alarm,
-            agreement.id = agreement,
-            usage.day = %finding.day,
-            usage.dimension = %finding.dimension,
-            usage.difference = %units,
-            usage.billed = %finding.ours,
-            usage.aws = %finding.aws,
-            "{said}"
-        );
-    }
+fn findings(
+    ours: &Ours,
+    feed: &UsageFeed,
+    agreements: &Agreements,
+    prices: &Prices,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let aws = Feed {
+        rows: &feed.rows,
+        unreadable: &feed.unreadable,
+        days: &feed.days,
+        agreements,
+    };
+    let unseen = ours.unreached + ours.unreadable > 0;
+    compare(&ours.records(), &aws, prices, unseen, now)
+}
+
+fn first_hour(day: Date) -> Hour {
+    Hour::of(start_of(day))
 }

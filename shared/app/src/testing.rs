@@ -1,6 +1,8 @@
 //! The use cases over the real SDK clients, the embedded DynamoDB and the fake
 //! AWS Marketplace, all in this process.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::retry::RetryConfig;
 use domain::account::AccountName;
@@ -21,7 +24,7 @@ use domain::ids::{
 use domain::member::Role;
 use domain::policy::SubscriptionPolicy;
 use domain::sign_in::{SignInMethod, SignedIn, Subject};
-use fake_aws::{Config, FakeAws, InProcess, NewAgreement, OfferKind};
+use fake_aws::{Config, FakeAws, InProcess, NewAgreement, OfferKind, RateLimit, Readings};
 use futures_util::future::{BoxFuture, ready};
 use jiff::{SignedDuration, Timestamp};
 use ledger::Rules;
@@ -58,6 +61,8 @@ pub(crate) struct World {
     pub(crate) app: App,
     /// The instants that were waited for.
     pub(crate) waited: Arc<Mutex<Vec<Timestamp>>>,
+    /// The operations that AWS does not answer in time.
+    pub(crate) silent: Arc<Mutex<BTreeSet<&'static str>>>,
     events: Arc<Mutex<Vec<Value>>>,
 }
 
@@ -66,6 +71,8 @@ struct FakeClock {
     aws: FakeAws,
     drawn: AtomicU64,
     waited: Arc<Mutex<Vec<Timestamp>>>,
+    /// Whether it moves when it is waited for.
+    moves: bool,
 }
 
 impl Clock for FakeClock {
@@ -80,7 +87,10 @@ impl Clock for FakeClock {
 
     fn wait(&self, until: Timestamp) -> BoxFuture<'_, ()> {
         self.waited.lock().unwrap().push(until);
-        Box::pin(ready(()))
+        if !self.moves {
+            return Box::pin(ready(()));
+        }
+        Box::pin(async move { self.aws.advance_to(until).await.unwrap() })
     }
 }
 
@@ -91,6 +101,7 @@ impl Clock for FakeClock {
 struct Interleaved {
     fake: InProcess,
     seed: Arc<AtomicU64>,
+    silent: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 impl HttpConnector for Interleaved {
@@ -105,6 +116,12 @@ impl HttpConnector for Interleaved {
                 )
             });
         let pauses = seed.unwrap_or_else(|seed| seed) >> 61;
+        let operation = operation_of(&request);
+        if self.silent.lock().unwrap().contains(operation.as_str()) {
+            return HttpConnectorFuture::ready(Err(ConnectorError::timeout(
+                "no answer in time".into(),
+            )));
+        }
         HttpConnectorFuture::new(async move {
             for _ in 0..pauses {
                 tokio::task::yield_now().await;
@@ -113,6 +130,14 @@ impl HttpConnector for Interleaved {
             fake.call(request).await
         })
     }
+}
+
+/// The operation that a request calls, by its path or its target.
+fn operation_of(request: &HttpRequest) -> String {
+    let target = request.headers().get("x-amz-target");
+    let named = target.and_then(|target| target.rsplit('.').next());
+    let path = || request.uri().rsplit('/').next();
+    named.or_else(path).unwrap_or_default().to_owned()
 }
 
 /// Every read of a base table is strongly consistent. The embedded DynamoDB
@@ -178,9 +203,22 @@ impl World {
 
     /// A world whose concurrent use cases interleave as the seed says.
     pub(crate) async fn seeded(seed: u64) -> Self {
+        Self::with(seed, RateLimit::Never).await
+    }
+
+    /// A world in which AWS's limits hold, and whose clock moves when it is waited for.
+    pub(crate) async fn limited() -> Self {
+        Self::with(1, RateLimit::Always).await
+    }
+
+    async fn with(seed: u64, rate_limit: RateLimit) -> Self {
         let config = Config {
             template: TEMPLATE.to_owned(),
             start: Some(START.parse().unwrap()),
+            readings: Readings {
+                rate_limit,
+                ..Readings::default()
+            },
             ..Config::default()
         };
         let product = ProductCode::parse(config.product_code.clone()).unwrap();
@@ -202,7 +240,9 @@ impl World {
         let http = Interleaved {
             fake: aws.in_process(),
             seed: Arc::new(AtomicU64::new(seed)),
+            silent: Arc::default(),
         };
+        let silent = Arc::clone(&http.silent);
         let waited: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
         let app = App {
             store: store_over(http.clone()),
@@ -211,6 +251,7 @@ impl World {
                 aws: aws.clone(),
                 drawn: AtomicU64::new(1),
                 waited: Arc::clone(&waited),
+                moves: rate_limit == RateLimit::Always,
             }),
             settings: Settings {
                 subscriptions: Arc::new(policy),
@@ -221,6 +262,7 @@ impl World {
             aws,
             app,
             waited,
+            silent,
             events,
         }
     }
@@ -372,6 +414,68 @@ impl World {
     }
 }
 
+/// What is logged on this thread, from its beginning to its end.
+pub(crate) struct Logged {
+    kept: Kept,
+    _until: tracing::subscriber::DefaultGuard,
+}
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Logged {
+    pub(crate) fn from_now_on() -> Self {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || writer.clone())
+            .finish();
+        Self {
+            kept,
+            _until: tracing::subscriber::set_default(subscriber),
+        }
+    }
+
+    /// Everything, as it is written.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.kept.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The records about which a person must do something.
+    pub(crate) fn alarms(&self) -> Vec<Value> {
+        let records = self.text();
+        let records = records
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        records
+            .filter(|record: &Value| !record["alarm"].is_null())
+            .collect()
+    }
+
+    /// The one alarm of that name.
+    #[track_caller]
+    pub(crate) fn alarm(&self, name: &str) -> Value {
+        let mut alarms = self.alarms();
+        alarms.retain(|record| record["alarm"] == name);
+        assert_eq!(alarms.len(), 1, "{name}: {}", self.text());
+        assert_eq!(alarms[0]["level"], "ERROR");
+        alarms.remove(0)
+    }
+}
+
 pub(crate) fn email(name: &str) -> UserEmail {
     UserEmail::parse(format!("{name}@example.com")).unwrap()
 }
@@ -396,6 +500,7 @@ pub(crate) fn dynamodb_of(world: &World) -> aws_sdk_dynamodb::Client {
     dynamodb(Interleaved {
         fake: world.aws.in_process(),
         seed: Arc::new(AtomicU64::new(1)),
+        silent: Arc::default(),
     })
 }
 

@@ -395,6 +395,19 @@ impl Account {
         }
     }
 
+    /// The open link to the license that pays, as recorded.
+    pub(crate) fn link(&self) -> Option<&Link> {
+        match &self.state {
+            AccountState::Subscribed(Payer::Marketplace { link, .. }) => Some(link),
+            AccountState::Subscribed(Payer::Annual { .. })
+            | AccountState::Trial { .. }
+            | AccountState::Grace { .. }
+            | AccountState::Expired { .. }
+            | AccountState::Suspended { .. }
+            | AccountState::Purged { .. } => None,
+        }
+    }
+
     /// When something about the account falls due: the end of its state, or a
     /// reminder of that.
     pub fn due_at(&self) -> Option<Timestamp> {

@@ -74,6 +74,8 @@ pub struct AcceptedTerms {
     pub rates: BTreeMap<Dimension, u64>,
     /// What is paid for in advance.
     pub prepaid: Option<Prepaid>,
+    /// What is paid at the end of every period.
+    pub recurring: Option<Recurring>,
     /// How many days at the start cost nothing.
     pub free_days: Option<u16>,
     /// When AWS was asked, by our clock.
@@ -89,12 +91,37 @@ pub struct Prepaid {
     pub payments: u32,
 }
 
+/// What an agreement has its buyer pay again and again, whatever they use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recurring {
+    /// Each time, in millionths of the currency.
+    pub micros: u64,
+    /// How often.
+    pub period: BillingPeriod,
+}
+
+/// How often something is charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BillingPeriod {
+    /// Every month.
+    Month,
+    /// As AWS calls it otherwise.
+    Unrecognized(String),
+}
+
 impl AcceptedTerms {
-    /// Whether other terms price usage the same.
+    /// Whether other terms price the same.
     pub fn prices_as(&self, other: &Self) -> bool {
         (&self.agreement, &self.currency) == (&other.agreement, &other.currency)
             && self.rates == other.rates
             && (self.prepaid, self.free_days) == (other.prepaid, other.free_days)
+            && self.recurring == other.recurring
+    }
+
+    /// Whether something is paid whatever is used.
+    pub const fn has_fixed_payments(&self) -> bool {
+        self.prepaid.is_some() || self.recurring.is_some()
     }
 
     /// What a unit of a dimension costs; `None` when the terms price it in

@@ -9,7 +9,9 @@
 //! renewal of which nothing else is known, ends nothing until AWS says so, or
 //! has said nothing for [`ANSWER_AWAITED_FOR`].
 
+mod activity;
 mod asks;
+mod covering;
 mod decide;
 mod notices;
 mod notifications;
@@ -26,11 +28,15 @@ use crate::answers::Entitlements;
 use crate::fact::{Fact, Told};
 use crate::hour::after;
 use crate::ids::{
-    AccountId, AgreementId, AwsAccountId, EventId, LicenseArn, LicenseId, OfferId, ProductCode,
+    AccountId, AgreementId, AwsAccountId, Dimension, EventId, LicenseArn, LicenseId, OfferId,
+    ProductCode,
 };
+use crate::money::Usd;
+use activity::Activity;
 use terms::{Term, Terms, end_at, terms};
 
 pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY};
+pub use covering::{Covered, Granted, grants};
 pub use decide::{Situation, decide_license};
 pub use notices::Notices;
 pub use pricing::{Pricing, pricing_at};
@@ -136,8 +142,8 @@ pub struct Derived {
     status: LicenseStatus,
     succession: Option<Succession>,
     chain: BTreeSet<AgreementId>,
-    /// Whether the agreement was given up and goes on after all.
-    given_up_wrongly: bool,
+    activity: Activity,
+    covered: Vec<Covered>,
     notices: Notices,
     pricing: Vec<Pricing>,
     entitlements: Option<Entitlements>,
@@ -175,6 +181,11 @@ impl Derived {
     pub const fn status(&self) -> &LicenseStatus {
         &self.status
     }
+
+    /// What it is entitled to under each of its agreements.
+    pub fn covered(&self) -> &[Covered] {
+        &self.covered
+    }
 }
 
 /// The agreements under which a license is, or was, as the facts name them.
@@ -207,7 +218,8 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
         .collect();
     own.sort_by_key(|fact| order(fact));
     let terms = terms(license, facts);
-    let (agreement, status) = status(&terms, facts);
+    let activity = Activity::of(&terms, facts);
+    let (agreement, status) = status(&terms, &activity);
     let current = terms.get(&agreement);
     let under_agreement = |fact: &&Fact| fact.agreement() == agreement.as_ref();
     let mut of_agreement: Vec<&Fact> = regarded(facts).filter(under_agreement).collect();
@@ -236,8 +248,8 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
             .as_ref()
             .map(|agreement| succession::chain(agreement, facts))
             .unwrap_or_default(),
-        given_up_wrongly: current.is_some_and(|term| term.end.is_none())
-            && of_agreement.iter().any(|fact| fact.unanswered().is_some()),
+        covered: covering::covered(license, &terms, facts),
+        activity,
         pricing: pricing::pricing(&terms, facts),
         entitlements: asks::entitlements(license, facts).cloned(),
         asks: asks::asks(
@@ -294,28 +306,18 @@ fn order(fact: &Fact) -> (Timestamp, Option<&EventId>) {
     }
 }
 
-fn status(terms: &Terms, facts: &[Fact]) -> (Option<AgreementId>, LicenseStatus) {
-    let passed_on =
-        |agreement: &Option<AgreementId>| succession::passed_on(agreement.as_ref(), terms, facts);
-    let goes_on = |(agreement, term): &(&Option<AgreementId>, &Term)| {
-        term.end.is_none() && !passed_on(agreement)
-    };
-    let live = terms.iter().filter(goes_on);
-    let live = live.filter_map(|(agreement, term)| Some((term.since()?, agreement)));
-    // A license that was renewed is active since its first agreement.
-    let before = terms.iter().filter(|(agreement, _)| passed_on(agreement));
-    let before = before.filter_map(|(_, term)| term.since()).min();
-    let current = live.clone().max().map(|(_, agreement)| agreement.clone());
-    if let (Some(agreement), Some((since, _))) = (current, live.min()) {
-        let since = before.map_or(since, |before| before.min(since));
-        return (agreement, LicenseStatus::Active { since });
+fn status(terms: &Terms, activity: &Activity) -> (Option<AgreementId>, LicenseStatus) {
+    if let Some((agreement, since)) = activity.going_on() {
+        return (agreement.clone(), LicenseStatus::Active { since });
     }
     let ended = terms
         .iter()
-        .filter_map(|(agreement, term)| Some((term.end?, term.since(), agreement)))
-        .max_by_key(|(end, _, agreement)| (end.ended_at, (*agreement).clone()));
-    if let Some((end, since, agreement)) = ended {
-        let active_since = terms::earliest(since, before.filter(|_| since.is_some()));
+        .filter_map(|(agreement, term)| Some((term.end?, term, agreement)))
+        .max_by_key(|(end, term, agreement)| {
+            (term.takes_over(), end.ended_at, (*agreement).clone())
+        });
+    if let Some((end, term, agreement)) = ended {
+        let active_since = term.since().map(|since| activity.began_at(since));
         let status = LicenseStatus::Ended { active_since, end };
         return (agreement.clone(), status);
     }
@@ -416,6 +418,20 @@ impl License {
             .chain([after(now, ENTITLEMENTS_LOOKED_AT_EVERY)])
             .min()
             .unwrap_or(now)
+    }
+
+    /// What a unit of a dimension that is used at an instant costs by the terms of one
+    /// of its agreements, if AWS told them.
+    pub fn agreed_rate(
+        &self,
+        agreement: &AgreementId,
+        dimension: &Dimension,
+        at: Timestamp,
+    ) -> Option<Usd> {
+        let of_agreement = self.pricing.iter().rev();
+        let mut of_agreement = of_agreement.filter(|one| one.terms.agreement == *agreement);
+        let in_force = of_agreement.find(|one| one.from <= at)?;
+        in_force.rate(dimension, at)
     }
 
     /// Its activation, if it ever was active: no usage before it can be charged.

@@ -5,9 +5,14 @@
 use std::fmt;
 use std::iter::Sum;
 
-/// An amount of US dollars in whole millionths. Sums end at the largest there
-/// is, 18 trillion dollars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+use serde::{Deserialize, Serialize};
+
+/// An amount of US dollars in whole millionths, as which it is stored. Sums end at
+/// the largest there is, 18 trillion dollars.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Usd(u64);
 
 const MICROS: u64 = 1_000_000;

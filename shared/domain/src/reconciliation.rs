@@ -4,7 +4,8 @@
 //! Invariants:
 //!
 //! - What could not be compared is said, with its reason, and is never called
-//!   equal, late, missing or over.
+//!   equal, late, missing or over. Nothing is equal while licenses of ours were
+//!   not looked at.
 //! - Every unit of ours and every unit of AWS's is in exactly one finding:
 //!   ours + over + explained = AWS's, or ours = AWS's + late or missing.
 //! - The order and the number of AWS's rows and of our records' deliveries do not
@@ -13,11 +14,14 @@
 //!   ([`adjustments`]).
 
 pub mod adjustments;
+mod agreements;
 pub mod amounts;
 pub mod kept;
+pub mod prices;
 pub mod rows;
+pub mod run;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::civil::Date;
@@ -27,9 +31,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::hour::after;
 use crate::ids::{AgreementId, Dimension, LicenseId};
-use crate::money::decimal;
+use crate::money::{Usd, decimal};
 
+use prices::{Price, Prices};
 use rows::{Current, UnreadableRow, UsageRow};
+
+pub use agreements::Agreements;
 
 /// For how long after a day AWS's feed of it may still grow: a day's feed comes
 /// on the next, and usage that AWS took late on one of those after.
@@ -91,12 +98,13 @@ impl fmt::Display for Units {
 }
 
 /// What we know of what AWS did with a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
 pub enum Standing {
     /// AWS accepted it.
     Billed {
-        /// When we learned of it.
-        at: Timestamp,
+        /// The UTC day on which we learned of it.
+        on: Date,
     },
     /// It was perhaps accepted.
     Unknown,
@@ -104,8 +112,9 @@ pub enum Standing {
     Conflict,
 }
 
-/// A record of ours that is, or may be, billed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Records of ours of one license, dimension and day that are, or may be, billed,
+/// as far as they are alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OurRecord {
     /// The license.
     pub license: LicenseId,
@@ -113,12 +122,50 @@ pub struct OurRecord {
     pub agreement: Option<AgreementId>,
     /// The dimension.
     pub dimension: Dimension,
-    /// The UTC day of the record's timestamp.
+    /// The UTC day of the records' timestamps.
     pub day: Date,
-    /// The record's quantity.
+    /// The records' quantities, together.
     pub units: u64,
-    /// What AWS did with it.
+    /// What AWS did with them.
     pub standing: Standing,
+    /// What a unit cost then by the terms of the agreement, if AWS told them.
+    #[serde(rename = "agreed_microusd")]
+    pub agreed: Option<Usd>,
+}
+
+impl OurRecord {
+    /// Records that differ in nothing but their units, as one.
+    pub fn gathered(records: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut gathered = BTreeMap::new();
+        for record in records {
+            let Self {
+                license,
+                agreement,
+                dimension,
+                day,
+                units,
+                standing,
+                agreed,
+            } = record;
+            let alike = (license, agreement, dimension, day, standing, agreed);
+            let sum: &mut u64 = gathered.entry(alike).or_default();
+            *sum = sum.saturating_add(units);
+        }
+        let gathered = gathered.into_iter();
+        gathered
+            .map(
+                |((license, agreement, dimension, day, standing, agreed), units)| Self {
+                    license,
+                    agreement,
+                    dimension,
+                    day,
+                    units,
+                    standing,
+                    agreed,
+                },
+            )
+            .collect()
+    }
 }
 
 /// What is known of a day's feed.
@@ -149,7 +196,7 @@ pub struct Feed<'a> {
     pub days: &'a BTreeMap<Date, FeedOfDay>,
     /// The agreements that we or AWS know of. A row that names another one is as
     /// good as one that names none.
-    pub agreements: &'a BTreeSet<AgreementId>,
+    pub agreements: &'a Agreements,
 }
 
 /// Whose usage it is.
@@ -179,6 +226,8 @@ pub struct Finding {
     pub unknown: Units,
     /// What AWS has.
     pub aws: Units,
+    /// What a unit costs.
+    pub price: Price,
     /// What that means.
     pub verdict: Verdict,
 }
@@ -219,11 +268,8 @@ pub enum Verdict {
 pub enum Obstacle {
     /// The seller is not enrolled in data feeds.
     NotEnrolled,
-    /// The feed could not be read.
-    FeedUnread {
-        /// Why.
-        reason: String,
-    },
+    /// The day's feed could not be read.
+    FeedUnread,
     /// The day's feed was not delivered.
     FeedNotDelivered,
     /// A row that may be about it could not be read.
@@ -239,7 +285,8 @@ pub enum Obstacle {
     RowsDisagree,
     /// AWS has no more than our billed records and those of unknown outcome together.
     OutcomeUnknown,
-    /// AWS has more, and holds a record that is not ours in place of one of ours.
+    /// AWS has as much or more, and holds a record that is not ours in place of one
+    /// of ours.
     Conflict,
     /// No fact says under which agreement the license was.
     NoAgreement,
@@ -249,8 +296,34 @@ pub enum Obstacle {
     PerhapsWithoutAgreement,
     /// AWS has more, and we have billed usage of which no agreement is known.
     PerhapsOurs,
-    /// AWS has more, and not every license of ours was looked at.
+    /// A license was under several agreements, and what AWS has less of under one it
+    /// has more of under another: on which side of a renewal it puts an hour, it
+    /// does not say.
+    UnderAnother {
+        /// The other agreement.
+        agreement: AgreementId,
+    },
+    /// AWS has as much or more, and not every license of ours was looked at.
     LicensesUnseen,
+}
+
+impl Finding {
+    /// What is late, missing or over.
+    pub const fn difference(&self) -> Option<Units> {
+        match self.verdict {
+            Verdict::Late { units } | Verdict::Missing { units } | Verdict::Over { units, .. } => {
+                Some(units)
+            }
+            Verdict::Equal | Verdict::NotComparable { .. } => None,
+        }
+    }
+
+    /// What that costs, rounded down to a millionth, if the price is one that AWS
+    /// told of the agreement.
+    pub fn amount(&self) -> Option<Usd> {
+        let rate = self.price.of_agreement()?;
+        Some(rate.times_hundredths(self.difference()?.hundredths()))
+    }
 }
 
 impl Verdict {
@@ -266,6 +339,13 @@ impl Verdict {
 /// The UTC day of an instant.
 pub fn day_of(instant: Timestamp) -> Date {
     Offset::UTC.to_datetime(instant).date()
+}
+
+/// The first instant of a UTC day.
+pub fn start_of(day: Date) -> Timestamp {
+    Offset::UTC
+        .to_timestamp(day.at(0, 0, 0, 0))
+        .unwrap_or(Timestamp::MIN)
 }
 
 /// The first instant after a UTC day.
@@ -286,66 +366,84 @@ struct Sides {
     disagree: bool,
 }
 
+/// Both sides, by day, whose they are, and dimension.
+type Compared = BTreeMap<(Date, Whose, Dimension), Sides>;
+
 /// What is without an agreement, of one dimension and day.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Strays {
     ours: bool,
-    aws: bool,
+    aws: Units,
 }
 
 /// Compares the days of which something is said in `feed`. `unseen` says that
 /// not every license of ours was looked at.
-pub fn compare(ours: &[OurRecord], feed: &Feed<'_>, unseen: bool, now: Timestamp) -> Vec<Finding> {
-    let mut sides: BTreeMap<(Date, Whose, Dimension), Sides> = BTreeMap::new();
-    for record in ours.iter().filter(|of| feed.days.contains_key(&of.day)) {
-        let key = (record.day, record.whose(), record.dimension.clone());
-        sides.entry(key).or_default().take(record, now);
-    }
-    let Current { usage, disputed } = rows::current(feed.rows);
-    let compared = |day: &Date| feed.days.contains_key(day);
-    for row in usage.iter().filter(|row| compared(&row.day)) {
-        let key = (
-            row.day,
-            feed.whose(row.agreement.as_ref()),
-            row.dimension.clone(),
-        );
-        let sides = sides.entry(key).or_default();
-        sides.aws = sides.aws.plus(row.units);
-    }
-    for row in disputed.iter().filter(|row| compared(&row.day)) {
-        let key = (
-            row.day,
-            feed.whose(row.agreement.as_ref()),
-            row.dimension.clone(),
-        );
-        sides.entry(key).or_default().disagree = true;
-    }
-    let mut strays: BTreeMap<(Date, Dimension), Strays> = BTreeMap::new();
-    for (day, whose, dimension) in sides.keys() {
-        let of = strays.entry((*day, dimension.clone())).or_default();
+pub fn compare(
+    ours: &[OurRecord],
+    feed: &Feed<'_>,
+    prices: &Prices,
+    unseen: bool,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let compared = compared(ours, feed, now);
+    let mut strays: BTreeMap<(Date, &Dimension), Strays> = BTreeMap::new();
+    for ((day, whose, dimension), sides) in &compared {
+        let of = strays.entry((*day, dimension)).or_default();
         match whose {
             Whose::Agreement(_) => {}
             Whose::License(_) => of.ours = true,
-            Whose::Nobody => of.aws = true,
+            Whose::Nobody => of.aws = sides.aws,
         }
     }
-    let findings = sides.into_iter().map(|((day, whose, dimension), sides)| {
-        let strays = strays.get(&(day, dimension.clone()));
-        let verdict = match feed.obstacle(day, &whose, &dimension) {
+    let findings = compared.iter().map(|((day, whose, dimension), sides)| {
+        let strays = strays.get(&(*day, dimension)).copied().unwrap_or_default();
+        let obstacle = feed
+            .obstacle(*day, whose, dimension)
+            .or_else(|| feed.unattributed((*day, whose, dimension), sides, &compared));
+        let verdict = match obstacle {
             Some(obstacle) => Verdict::NotComparable { obstacle },
-            None => sides.verdict(&whose, strays, unseen),
+            None => sides.verdict(strays, unseen),
+        };
+        let price = match whose {
+            Whose::Agreement(agreement) => prices.of(agreement, dimension, *day),
+            Whose::License(_) | Whose::Nobody => Price::Unknown,
         };
         Finding {
-            day,
-            whose,
-            dimension,
+            day: *day,
+            whose: whose.clone(),
+            dimension: dimension.clone(),
             ours: sides.billed,
             unknown: sides.unknown,
             aws: sides.aws,
+            price,
             verdict,
         }
     });
     findings.collect()
+}
+
+/// Both sides of the days that are compared, where either has anything.
+fn compared(ours: &[OurRecord], feed: &Feed<'_>, now: Timestamp) -> Compared {
+    let mut compared = Compared::new();
+    for record in ours.iter().filter(|of| feed.days.contains_key(&of.day)) {
+        let key = (record.day, record.whose(), record.dimension.clone());
+        compared.entry(key).or_default().take(record, now);
+    }
+    let Current { usage, disputed } = rows::current(feed.rows);
+    let key = |row: &rows::AwsUsage| {
+        let whose = feed.whose(row.agreement.as_ref());
+        (row.day, whose, row.dimension.clone())
+    };
+    for row in usage.iter().filter(|row| feed.days.contains_key(&row.day)) {
+        let sides = compared.entry(key(row)).or_default();
+        sides.aws = sides.aws.plus(row.units);
+    }
+    let of_days = |row: &&rows::AwsUsage| feed.days.contains_key(&row.day);
+    for row in disputed.iter().filter(of_days) {
+        compared.entry(key(row)).or_default().disagree = true;
+    }
+    compared.retain(|_, sides| !sides.are_nothing());
+    compared
 }
 
 impl OurRecord {
@@ -359,7 +457,7 @@ impl OurRecord {
 
 impl Feed<'_> {
     fn whose(&self, agreement: Option<&AgreementId>) -> Whose {
-        let known = agreement.filter(|agreement| self.agreements.contains(*agreement));
+        let known = agreement.filter(|agreement| self.agreements.contains(agreement));
         known.map_or(Whose::Nobody, |known| Whose::Agreement(known.clone()))
     }
 
@@ -369,10 +467,7 @@ impl Feed<'_> {
             Some(FeedOfDay::Delivered) => {}
             Some(FeedOfDay::NotDelivered) | None => return Some(Obstacle::FeedNotDelivered),
             Some(FeedOfDay::NotEnrolled) => return Some(Obstacle::NotEnrolled),
-            Some(FeedOfDay::Unread { reason }) => {
-                let reason = reason.clone();
-                return Some(Obstacle::FeedUnread { reason });
-            }
+            Some(FeedOfDay::Unread { .. }) => return Some(Obstacle::FeedUnread),
         }
         let row = self.unreadable.iter().find(|row| {
             let of_agreement = match (&row.agreement, whose) {
@@ -390,16 +485,69 @@ impl Feed<'_> {
             reason: row.reason.clone(),
         })
     }
+
+    /// What keeps usage from being the agreement's of which it is said to be.
+    fn unattributed(
+        &self,
+        (day, whose, dimension): (Date, &Whose, &Dimension),
+        sides: &Sides,
+        compared: &Compared,
+    ) -> Option<Obstacle> {
+        let agreement = match whose {
+            Whose::Agreement(agreement) => agreement,
+            Whose::License(_) => return Some(Obstacle::NoAgreement),
+            Whose::Nobody => return Some(Obstacle::RowsWithoutAgreement),
+        };
+        if sides.disagree {
+            return Some(Obstacle::RowsDisagree);
+        }
+        let mut others = self.agreements.of_the_licenses_of(agreement);
+        let makes_up = others.find(|other| {
+            let key = (day, Whose::Agreement((*other).clone()), dimension.clone());
+            compared.get(&key).is_some_and(|of| of.makes_up_for(sides))
+        });
+        makes_up.map(|other| Obstacle::UnderAnother {
+            agreement: other.clone(),
+        })
+    }
 }
 
 impl Sides {
+    fn are_nothing(&self) -> bool {
+        let Self {
+            billed,
+            late: _,
+            unknown,
+            conflict,
+            aws,
+            disagree,
+        } = self;
+        billed.is_none() && unknown.is_none() && aws.is_none() && !conflict && !disagree
+    }
+
+    /// How much less AWS has than is billed.
+    const fn lacks(&self) -> Units {
+        self.billed.less(self.aws)
+    }
+
+    /// How much more AWS has than is billed.
+    const fn more(&self) -> Units {
+        self.aws.less(self.billed)
+    }
+
+    /// Whether AWS has more here and less there, or the other way round.
+    const fn makes_up_for(&self, other: &Self) -> bool {
+        let (here, there) = ([self.lacks(), self.more()], [other.more(), other.lacks()]);
+        !here[0].is_none() && !there[0].is_none() || !here[1].is_none() && !there[1].is_none()
+    }
+
     fn take(&mut self, record: &OurRecord, now: Timestamp) {
         let units = Units::whole(record.units);
         match record.standing {
-            Standing::Billed { at } => {
+            Standing::Billed { on } => {
                 self.billed = self.billed.plus(units);
                 // Usage that AWS took after its day comes with a later day's feed.
-                let settled = after(end_of(record.day.max(day_of(at))), FEED_SETTLES_AFTER);
+                let settled = after(end_of(record.day.max(on)), FEED_SETTLES_AFTER);
                 if now < settled {
                     self.late = self.late.plus(units);
                 }
@@ -409,43 +557,37 @@ impl Sides {
         }
     }
 
-    fn verdict(&self, whose: &Whose, strays: Option<&Strays>, unseen: bool) -> Verdict {
+    fn verdict(&self, strays: Strays, unseen: bool) -> Verdict {
         let not_comparable = |obstacle| Verdict::NotComparable { obstacle };
-        match whose {
-            Whose::Agreement(_) => {}
-            Whose::License(_) => return not_comparable(Obstacle::NoAgreement),
-            Whose::Nobody => return not_comparable(Obstacle::RowsWithoutAgreement),
-        }
-        if self.disagree {
-            return not_comparable(Obstacle::RowsDisagree);
-        }
-        let lacks = self.billed.less(self.aws);
+        let lacks = self.lacks();
         if !lacks.is_none() {
-            return match strays {
-                Some(Strays { aws: true, .. }) => not_comparable(Obstacle::PerhapsWithoutAgreement),
-                Some(Strays { aws: false, .. }) | None if lacks <= self.late => {
-                    Verdict::Late { units: lacks }
-                }
-                Some(Strays { aws: false, .. }) | None => Verdict::Missing { units: lacks },
-            };
-        }
-        let more = self.aws.less(self.billed);
-        let units = more.less(self.unknown);
-        if units.is_none() {
-            return if self.unknown.is_none() {
-                Verdict::Equal
+            return if lacks <= self.late {
+                Verdict::Late { units: lacks }
+            } else if !strays.aws.is_none() && lacks <= self.late.plus(strays.aws) {
+                not_comparable(Obstacle::PerhapsWithoutAgreement)
             } else {
-                not_comparable(Obstacle::OutcomeUnknown)
+                Verdict::Missing { units: lacks }
             };
         }
-        match strays {
-            _ if self.conflict => not_comparable(Obstacle::Conflict),
-            _ if unseen => not_comparable(Obstacle::LicensesUnseen),
-            Some(Strays { ours: true, .. }) => not_comparable(Obstacle::PerhapsOurs),
-            Some(Strays { ours: false, .. }) | None => Verdict::Over {
+        let units = self.more().less(self.unknown);
+        if units.is_none() && !self.unknown.is_none() {
+            return not_comparable(Obstacle::OutcomeUnknown);
+        }
+        if self.conflict {
+            return not_comparable(Obstacle::Conflict);
+        }
+        if unseen {
+            return not_comparable(Obstacle::LicensesUnseen);
+        }
+        if units.is_none() {
+            Verdict::Equal
+        } else if strays.ours {
+            not_comparable(Obstacle::PerhapsOurs)
+        } else {
+            Verdict::Over {
                 units,
-                explained: more.less(units),
-            },
+                explained: self.more().less(units),
+            }
         }
     }
 }

@@ -239,11 +239,15 @@ fn serve(
     body_length: usize,
     fault: Option<CallFault>,
 ) -> Result<Wire, AwsError> {
+    let too_many = || {
+        let message = "The calls to the API are throttled.";
+        AwsError::refused("ThrottlingException", message)
+    };
+    if fake.inner.is_too_many(operation.name(), fake.now()) {
+        return Err(too_many());
+    }
     match fault {
-        Some(CallFault::Throttle) => {
-            let message = "The calls to the API are throttled.";
-            return Err(AwsError::refused("ThrottlingException", message));
-        }
+        Some(CallFault::Throttle) => return Err(too_many()),
         Some(CallFault::InternalError) => {
             return Err(AwsError::internal(operation.internal_error()));
         }

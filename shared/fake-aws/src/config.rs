@@ -79,8 +79,8 @@ pub struct Readings {
     /// Until when usage of an ended license is accepted. Default: one hour
     /// from deprovisioning (the current page).
     pub final_hour: FinalHour,
-    /// Whether AWS's request limits are enforced. Default: while the clock
-    /// flows.
+    /// Whether AWS's limits of calls a second are enforced, by operation.
+    /// Default: while the clock flows.
     pub rate_limit: RateLimit,
 }
 

@@ -81,6 +81,7 @@ mod in_process;
 mod invoices;
 mod journal;
 mod lifecycle;
+mod limits;
 mod metering;
 mod notices;
 mod offers;
@@ -139,7 +140,7 @@ use crate::events::{Targets, whole_seconds};
 use crate::faults::Faults;
 use crate::ids::Ids;
 use crate::journal::Journal;
-use crate::metering::RecentCalls;
+use crate::limits::RecentCalls;
 use crate::offers::{Catalog, Offer};
 use crate::state::{Change, Marketplace};
 

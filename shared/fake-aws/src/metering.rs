@@ -1,15 +1,14 @@
 //! The metering API: `ResolveCustomer` and `BatchMeterUsage`.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::Inner;
-use crate::config::{BeforeActivation, IdenticalRetry, RateLimit};
+use crate::config::{BeforeActivation, IdenticalRetry};
 use crate::faults::CallFault;
 use crate::lock;
 use crate::state::{AcceptedRecord, Change, LicenseState, Marketplace};
@@ -18,7 +17,6 @@ use crate::wire::{AwsError, Wire};
 
 const MOST_RECORDS: usize = 25;
 const LARGEST_BODY: usize = 1 << 20;
-const CALLS_A_SECOND: usize = 10;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -41,29 +39,6 @@ enum Verdict {
     Repeated(String),
     Duplicate,
     NotSubscribed,
-}
-
-/// Instants of the latest calls, for the limit of calls a second.
-#[derive(Debug, Default)]
-pub(crate) struct RecentCalls(Mutex<VecDeque<Timestamp>>);
-
-impl RecentCalls {
-    /// Whether a call at `now` keeps within the limit; if so, it counts.
-    fn admit(&self, now: Timestamp) -> bool {
-        let mut calls = lock(&self.0);
-        let second = SignedDuration::from_secs(1);
-        while calls
-            .front()
-            .is_some_and(|at| now.duration_since(*at) >= second)
-        {
-            calls.pop_front();
-        }
-        let admitted = calls.len() < CALLS_A_SECOND;
-        if admitted {
-            calls.push_back(now);
-        }
-        admitted
-    }
 }
 
 impl Inner {
@@ -121,12 +96,6 @@ impl Inner {
             ));
         }
         let now = self.clock.now();
-        if self.is_rate_limited() && !self.recent_calls.admit(now) {
-            return Err(AwsError::refused(
-                "ThrottlingException",
-                "The calls to the API are throttled.",
-            ));
-        }
         let usage = self.check_usage(&records, request.product_code.as_deref(), now)?;
         let unprocessed = match fault {
             Some(CallFault::Unprocessed(count)) => count.unwrap_or(records.len()),
@@ -134,14 +103,6 @@ impl Inner {
         };
         let processed = records.len().saturating_sub(unprocessed);
         self.settle_usage(&records, &usage, processed, now)
-    }
-
-    fn is_rate_limited(&self) -> bool {
-        match self.config.readings.rate_limit {
-            RateLimit::WhileClockFlows => self.clock.flows(),
-            RateLimit::Always => true,
-            RateLimit::Never => false,
-        }
     }
 
     /// Every check that refuses the whole call, record by record.
@@ -308,21 +269,4 @@ fn read<T: serde::de::DeserializeOwned>(request: Value) -> Result<T, AwsError> {
             format!("{}: {}", error.path(), error.inner()),
         )
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ten_calls_fit_into_a_second_and_the_eleventh_does_not() {
-        let calls = RecentCalls::default();
-        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
-        for call in 0..10 {
-            assert!(calls.admit(at(call * 10)));
-        }
-        assert!(!calls.admit(at(999)));
-        assert!(calls.admit(at(1_000)));
-        assert!(!calls.admit(at(1_009)));
-    }
 }

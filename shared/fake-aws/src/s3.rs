@@ -1,6 +1,7 @@
 //! S3, as far as the seller's bucket of data feeds is read: `ListObjectsV2` and
 //! `GetObject`, addressed by path. Nothing can be written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -55,15 +56,14 @@ impl S3Error {
 pub(crate) async fn list(State(fake): State<FakeAws>, Query(query): Query<List>) -> Response {
     let request = json!({"Bucket": DATA_FEEDS_BUCKET, "Prefix": query.prefix});
     let fault = taken(&fake, "ListObjectsV2", &query.prefix).await;
-    let result = refused_by(fault).and_then(|()| {
-        if query.delimiter.is_some() {
-            return Err(S3Error::new(
-                StatusCode::NOT_IMPLEMENTED,
-                "NotImplemented",
-                "This fake of S3 does not group keys.",
-            ));
-        }
-        Ok(page(&fake, &query, fault))
+    let result = refused_by(fault).and_then(|()| match query.delimiter.as_deref() {
+        None => Ok(page(&fake, &query, fault)),
+        Some("/") => Ok(folders(&fake, &query)),
+        Some(_) => Err(S3Error::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "NotImplemented",
+            "This fake of S3 groups keys by / alone.",
+        )),
     });
     answered(&fake, "ListObjectsV2", request, fault, result.map(xml))
 }
@@ -190,6 +190,30 @@ fn page(fake: &FakeAws, query: &List, fault: Option<CallFault>) -> Markup {
                     Size { (file.text.len()) }
                     StorageClass { "STANDARD" }
                 }
+            }
+        }
+    }
+}
+
+/// The folders under the prefix, all in one page. No key of the bucket lies beside them.
+fn folders(fake: &FakeAws, query: &List) -> Markup {
+    let files = fake.inner.feed_files(fake.now());
+    let folders: BTreeSet<&str> = files
+        .keys()
+        .filter_map(|key| {
+            let end = key.strip_prefix(&*query.prefix)?.find('/')?;
+            key.get(..query.prefix.len() + end + 1)
+        })
+        .collect();
+    html! {
+        ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/" {
+            Name { (DATA_FEEDS_BUCKET) }
+            Prefix { (query.prefix) }
+            Delimiter { "/" }
+            KeyCount { (folders.len()) }
+            IsTruncated { "false" }
+            @for folder in folders {
+                CommonPrefixes { Prefix { (folder) } }
             }
         }
     }

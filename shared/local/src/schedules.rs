@@ -19,7 +19,8 @@ const FIVE_PAST: i64 = 300;
 /// Seconds of an hour after which the ledger is checked, as in the template.
 const HALF_PAST: i64 = 1_800;
 
-/// Seconds of a day after which our usage is compared with AWS's, as in the template.
+/// Seconds of a day after which our usage is compared with AWS's. The runs that the
+/// template has after it only go on with what is unfinished: here the run says so.
 const AT_TWO: i64 = 7_200;
 
 /// The scheduled functions' next runs. Cheap to clone.

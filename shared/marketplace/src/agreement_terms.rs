@@ -1,9 +1,10 @@
-//! GetAgreementTerms: at which rates an agreement bills usage.
+//! GetAgreementTerms: at which rates an agreement bills usage, and what it has its
+//! buyer pay besides.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_marketplaceagreement::types::{AcceptedTerm, ConfigurableUpfrontPricingTerm};
-use domain::answers::{AcceptedTerms, Prepaid};
+use domain::answers::{AcceptedTerms, BillingPeriod, Prepaid, Recurring};
 use domain::ids::{AgreementId, Dimension};
 use jiff::{Span, Timestamp};
 
@@ -34,6 +35,7 @@ impl Marketplace {
             currency: "USD".to_owned(),
             rates: BTreeMap::new(),
             prepaid: None,
+            recurring: None,
             free_days: None,
             asked_at,
         };
@@ -107,10 +109,18 @@ fn read(terms: &mut AcceptedTerms, term: &AcceptedTerm) -> Result<(), &'static s
                 payments: 1,
             });
         }
+        AcceptedTerm::RecurringPaymentTerm(term) => {
+            if let Some(currency) = term.currency_code() {
+                currency.clone_into(&mut terms.currency);
+            }
+            terms.recurring = Some(Recurring {
+                micros: term.price().and_then(micros).ok_or("price")?,
+                period: period(term.billing_period().ok_or("billingPeriod")?),
+            });
+        }
         AcceptedTerm::ByolPricingTerm(_)
         | AcceptedTerm::LegalTerm(_)
         | AcceptedTerm::NetPaymentTerm(_)
-        | AcceptedTerm::RecurringPaymentTerm(_)
         | AcceptedTerm::RenewalTerm(_)
         | AcceptedTerm::SupportTerm(_)
         | AcceptedTerm::ValidityTerm(_)
@@ -118,6 +128,16 @@ fn read(terms: &mut AcceptedTerms, term: &AcceptedTerm) -> Result<(), &'static s
         | _ => {}
     }
     Ok(())
+}
+
+/// How often AWS says that something is charged: a text such as `Monthly` (Discovery
+/// API model; the Agreement API's says nothing of it).
+fn period(text: &str) -> BillingPeriod {
+    if text.eq_ignore_ascii_case("monthly") || text == "P1M" {
+        BillingPeriod::Month
+    } else {
+        BillingPeriod::Unrecognized(text.to_owned())
+    }
 }
 
 /// What a contract costs whose dimensions and length the buyer chose: the price of

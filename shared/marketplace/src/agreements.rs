@@ -75,8 +75,8 @@ impl Marketplace {
     }
 
     /// How an agreement stands, first, and then what AWS lists of the chain of
-    /// renewals and replacements that it is in, as far as it can be read: on a
-    /// resale AWS lists only the reseller's.
+    /// renewals and replacements that it is in, by when they start, as far as it
+    /// can be read.
     ///
     /// # Errors
     /// See [`ReadError`]. A part of the chain is never returned.
@@ -107,6 +107,8 @@ impl Marketplace {
             }
             next = page.next;
             if next.is_none() {
+                // A chain is told from its beginning: each goes on in the one before's place.
+                others.sort_by_key(|found| found.starts_at);
                 others.insert(0, own);
                 return Ok(others);
             }

@@ -7,14 +7,23 @@
 //!   line, one file a month that only grows, by the day of delivery; delivered
 //!   daily at midnight UTC (seller guide, "Storage and structure of AWS
 //!   Marketplace data feeds"). The guide does not give the folders' names: they
-//!   are those of AWS's published example queries, `dailyusagefeed_v1`,
-//!   `agreementfeed_v1`, `productfeed_v1`.
-//! - The columns' names are the guide's pages of each feed. They are found by
-//!   the header, in any order and case; unknown ones are told and passed over.
+//!   are the tables' of AWS's published example queries, `dailyusagefeed_v1`,
+//!   `agreementfeed_v1`, `productfeed_v1` (GitHub, aws-samples/
+//!   aws-marketplace-api-samples, `seller-data-feeds/queries/usage_report.sql`).
+//!   By its issue 31 not every seller is given the usage feed: a folder that is
+//!   not there is told by its name, with those that are.
+//! - The columns' names are the guide's pages of each feed ("Daily Usage data
+//!   feed", "Agreements data feed", "Product data feed"), and `catalog`, which only
+//!   the queries have. They are found by the header, in any order and case; unknown
+//!   ones are told and passed over.
+//! - Which row of a record counts: `domain::reconciliation::rows`, as the queries
+//!   have it.
+//! - `usage_date` is a UTC day: dates are in UTC by the guide.
 //! - Instants come as `2026-11-23T00:00:00Z` by the guide's text, as
 //!   `2024-12-24 11:31:47.0` in its examples: both are read, as UTC. `null` and
 //!   nothing both mean none.
-//! - Which row of a record counts: `domain::reconciliation::rows`.
+//! - An agreement's id begins with `agmt-` in events and APIs; the guide says of the
+//!   usage feed that it "always starts with `agmnt-`". Both name the same one.
 //!
 //! Not read: the newer "Marketplace Usage dataset" (folder
 //! `marketplace_daily_usage_report`, rows with `row_type` INSERT, UPDATE or
@@ -54,6 +63,9 @@ const MAX_PAGES: usize = 20;
 /// The most rows that are kept of what was asked for: a year of ten thousand
 /// agreements' days would not fit, two months do.
 const MAX_ROWS: usize = 3_000_000;
+
+/// The most folders of the bucket that are told when one is not there.
+const MOST_FOLDERS: usize = 20;
 
 /// The most rows that cannot be read that are told one by one; beyond, anything
 /// may be in them.
@@ -102,8 +114,18 @@ pub enum FeedError {
     #[error("the feed has more than {0} rows of these days")]
     TooManyRows(usize),
     /// There is no file of a feed at all.
-    #[error("there is no file under {0}")]
-    NoFile(&'static str),
+    #[error(
+        "the bucket {bucket} has no file in the folder {folder}; {}",
+        listed(folders)
+    )]
+    NoFile {
+        /// The bucket.
+        bucket: String,
+        /// The feed's folder, as AWS's example queries name it.
+        folder: &'static str,
+        /// The folders that the bucket has, at most 20 of them.
+        folders: Vec<String>,
+    },
     /// A file lacks a column that is needed.
     #[error("{file} has no column {column}")]
     NoColumn {
@@ -247,8 +269,8 @@ impl DataFeeds {
             let named = self
                 .pairs(&file, [Field::AgreementId, Field::AgreementId])
                 .await?;
-            let named = named.into_iter().map(|(agreement, _)| agreement);
-            agreements.extend(named.filter_map(|agreement| AgreementId::parse(agreement).ok()));
+            let named = named.iter().map(|(agreement, _)| agreement);
+            agreements.extend(named.filter_map(|agreement| columns::agreement_id(agreement)));
         }
         Ok(agreements)
     }
@@ -335,13 +357,44 @@ impl DataFeeds {
                 .map(ToOwned::to_owned);
             if token.is_none() {
                 if files.is_empty() {
-                    return Err(FeedError::NoFile(feed));
+                    return Err(self.without(feed).await);
                 }
                 files.sort_by(|a, b| (a.month, &a.key).cmp(&(b.month, &b.key)));
                 return Ok(files);
             }
         }
         Err(FeedError::TooManyPages(MAX_PAGES))
+    }
+
+    /// That a feed has no file, and which folders there are instead.
+    async fn without(&self, folder: &'static str) -> FeedError {
+        let listed = self
+            .s3
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .delimiter("/")
+            .send()
+            .await;
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => return failed(&error),
+        };
+        let folders = listed.common_prefixes().iter();
+        let folders = folders.filter_map(|of| Some(of.prefix()?.to_owned()));
+        FeedError::NoFile {
+            bucket: self.bucket.clone(),
+            folder,
+            folders: folders.take(MOST_FOLDERS).collect(),
+        }
+    }
+}
+
+/// The folders of a bucket, in words.
+fn listed(folders: &[String]) -> String {
+    if folders.is_empty() {
+        "it has no folder at all: AWS has not delivered any feed to it".to_owned()
+    } else {
+        format!("it has {}", folders.join(", "))
     }
 }
 

@@ -1,11 +1,17 @@
 //! Our usage compared with AWS's, through the real SDK clients and the fake:
 //! each class of difference, outages, and odd files.
 
+use app::reconciliation::Came;
 use app::reconciliation::Reconciled;
 use domain::ids::{AgreementId, LicenseId};
-use domain::reconciliation::{Finding, Obstacle, Units, Verdict, Whose, day_of};
-use fake_aws::UsageCorrection;
+use domain::money::Usd;
+use domain::reconciliation::prices::Price;
+use domain::reconciliation::run::RunOf;
+use domain::reconciliation::{FeedOfDay, Finding, Obstacle, Units, Verdict, Whose, day_of};
+use fake_aws::{OfferKind, UsageCorrection};
 use jiff::civil::Date;
+
+use std::sync::atomic::Ordering;
 
 use super::*;
 
@@ -87,11 +93,14 @@ impl World {
 
     /// What the day's feed could not be read for.
     async fn unread(&self) -> String {
-        let obstacle = self.obstacle().await;
-        let Obstacle::FeedUnread { reason } = obstacle else {
-            panic!("{obstacle:?}");
+        let found = self.compared().await;
+        let obstacle = Obstacle::FeedUnread;
+        let verdict = Verdict::NotComparable { obstacle };
+        assert!(found.findings.iter().all(|of| of.verdict == verdict));
+        let FeedOfDay::Unread { reason } = &found.days[&day()] else {
+            panic!("{found:?}");
         };
-        reason
+        reason.clone()
     }
 
     fn break_down(&self, operation: &str, kind: FaultKind, times: u32) {
@@ -122,10 +131,15 @@ async fn what_aws_has_not_delivered_yet_is_not_compared() {
     assert!(refused.contains("must be over"), "{refused}");
     world.aws.replace_data_feed_file(USAGE, None).unwrap();
     world.until("2026-11-23T06:00:00Z").await;
-    assert!(world.unread().await.contains("no file under"));
+    // The folder that was looked for is named, and those that are there.
+    let unread = world.unread().await;
+    assert!(
+        unread.contains("no file in the folder dailyusagefeed_v1/; it has agreementfeed_v1/"),
+        "{unread}"
+    );
     let said = world.said("reconcile 2026-11-22").await;
     assert!(
-        said.contains("2026-11-22 was not compared: there is no file"),
+        said.contains("2026-11-22 was not compared: the bucket seller-data-feeds has no file"),
         "{said}"
     );
 }
@@ -171,8 +185,11 @@ async fn more_than_we_know_of_is_over() {
     let (units, explained) = (Units::whole(2), Units::default());
     assert_eq!(world.verdict().await, Verdict::Over { units, explained });
     let said = world.said("reconcile 2026-11-22").await;
+    // AWS was not asked for the terms: the rate is the feed's.
     assert!(
-        said.contains("OVER: AWS has 2 more than we know of"),
+        said.contains(
+            "OVER: AWS has 2 more than we know of; 0.064 USD at 0.032 (rate of AWS's feed)"
+        ),
         "{said}"
     );
 }
@@ -364,6 +381,154 @@ async fn a_days_result_is_kept_and_another_look_replaces_it() {
     }
     let before = day_of(at("2026-11-21T00:00:00Z"));
     assert_eq!(store.reconciled_day(before).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_difference_costs_what_the_buyer_agreed_on_once_aws_told_the_terms() {
+    let world = World::new().await;
+    world.billed().await;
+    world.aws_has(5);
+    // AWS's feed says another rate than the terms that the buyer accepted.
+    world.edit(|text| text.replace(",0.032000,", ",0.050000,"));
+    let feed = Price::Feed(Usd::from_micros(50_000));
+    assert_eq!(world.finding().await.price, feed);
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    let finding = world.finding().await;
+    assert_eq!(finding.price, Price::Agreed(Usd::from_micros(32_000)));
+    assert_eq!(finding.amount(), Some(Usd::from_micros(64_000)));
+    let said = world.said("reconcile 2026-11-22").await;
+    assert!(said.contains("0.064 USD at 0.032 (agreed rate)"), "{said}");
+}
+
+#[tokio::test]
+async fn a_run_without_the_time_for_every_license_is_gone_on_with_where_it_stopped() {
+    let world = World::new().await;
+    world.billed().await;
+    for buyer in 0..39 {
+        let buyer = format!("3000000000{buyer:02}");
+        let made = world.aws.create_agreement(OfferKind::Public, &buyer).await;
+        made.unwrap();
+    }
+    world.until("2026-11-26T02:00:00Z").await;
+    let run = async |seconds| {
+        let deadline = world.app.clock.now() + SignedDuration::from_secs(seconds);
+        let run = world.app.reconcile_due_days(&world.sources, deadline);
+        run.await.unwrap()
+    };
+    let kept = async || world.app.store.reconciled_day(day()).await.unwrap();
+    // Every look at the clock finds it a second later: each run has the time for 16.
+    world.seconds_a_look.store(1, Ordering::Relaxed);
+    for left in [24, 8] {
+        assert_eq!(run(4).await, Came::SoFar { left });
+        // The day says that it is not complete, and is called nothing.
+        let kept = kept().await.unwrap();
+        assert_eq!(kept.unseen_licenses, left);
+        assert_eq!(kept.counts, domain::reconciliation::kept::Counts::default());
+        let said = world.said("reconcile 2026-11-22 --kept").await;
+        let says = format!("NOT COMPLETE: {left} licenses were not looked at");
+        assert!(said.contains(&says), "{said}");
+    }
+    let Came::ToItsEnd(found) = run(4).await else {
+        panic!("not at its end");
+    };
+    assert!(found.is_whole());
+    let whole = kept().await.unwrap();
+    assert_eq!((whole.counts.equal, whole.unseen_licenses), (1, 0));
+    // The day's work is done, and the next day's begins from the first license.
+    assert_eq!(run(4).await, Came::Nowhere);
+    world.until("2026-11-27T02:00:00Z").await;
+    assert_eq!(run(4).await, Came::SoFar { left: 24 });
+    // What was complete is kept as it was, not replaced by less.
+    assert_eq!(kept().await.unwrap(), whole);
+}
+
+#[tokio::test]
+async fn what_a_run_read_a_day_ago_is_read_again_before_aws_is_said_to_have_more() {
+    let world = World::new().await;
+    let (license, _) = world.posted().await;
+    // The rest of the first run's licenses are for the next one, a day later;
+    // meanwhile AWS takes what ours had not sent.
+    world.until("2026-11-23T02:00:00Z").await;
+    let mut chunks_before = None;
+    for buyer in 0..99 {
+        let buyer = format!("3000000000{buyer:02}");
+        let made = world.aws.create_agreement(OfferKind::Public, &buyer).await;
+        made.unwrap();
+        // Sixteen are read at once: there is to be one more after ours.
+        let all = world.app.store.every_license().await.unwrap();
+        let ours = all.iter().position(|of| *of == license).unwrap() / 16;
+        if (all.len() - 1) / 16 > ours {
+            chunks_before = Some(i64::try_from(ours).unwrap());
+            break;
+        }
+    }
+    let chunks_before = chunks_before.unwrap();
+    let run = async |seconds| {
+        let deadline = world.app.clock.now() + SignedDuration::from_secs(seconds);
+        let run = world.app.reconcile_due_days(&world.sources, deadline);
+        run.await.unwrap()
+    };
+    world.seconds_a_look.store(1, Ordering::Relaxed);
+    let came = run(4 + chunks_before).await;
+    assert!(matches!(came, Came::SoFar { .. }), "{came:?}");
+    let stopped = world.app.store.reconciliation_run(RunOf::Days).await;
+    assert!(stopped.unwrap().unwrap().after >= Some(license));
+    world.seconds_a_look.store(0, Ordering::Relaxed);
+    world.submit().await;
+    world.until("2026-11-24T02:00:00Z").await;
+    let Came::ToItsEnd(found) = run(60).await else {
+        panic!("not at its end");
+    };
+    let verdicts: Vec<&Verdict> = found.findings.iter().map(|of| &of.verdict).collect();
+    assert_eq!(verdicts, [&Verdict::Equal]);
+}
+
+#[tokio::test]
+async fn what_a_run_found_of_a_month_is_shown_later_without_asking_aws() {
+    let world = World::new().await;
+    world.billed().await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    world.aws_has(103);
+    let nothing = world.said("reconcile 2026-11-22 --kept").await;
+    assert!(
+        nothing.contains("2026-11: nothing is kept of its amounts"),
+        "{nothing}"
+    );
+    world.until("2026-12-03T02:00:00Z").await;
+    let (app, sources) = (&world.app, &world.sources);
+    let days = app.reconcile_due_days(sources, Timestamp::MAX).await;
+    assert!(matches!(days.unwrap(), Came::ToItsEnd(_)));
+    let month = app.reconcile_due_month(sources, Timestamp::MAX).await;
+    assert!(matches!(month.unwrap(), Came::ToItsEnd(_)));
+    let asked = || {
+        let calls = world.aws.calls();
+        let of_aws = [
+            "ListObjectsV2",
+            "GetObject",
+            "ListAgreementInvoiceLineItems",
+        ];
+        calls
+            .iter()
+            .filter(|call| of_aws.contains(&call.operation))
+            .count()
+    };
+    let before = asked();
+    let said = world.said("reconcile 2026-11-22 --kept").await;
+    assert_eq!(asked(), before);
+    for says in [
+        "2026-11-22: 0 equal, 0 late, 0 missing, 1 over",
+        "OVER: AWS has 100 more than we know of; 3.2 USD at 0.032 (agreed rate)",
+        "2026-11: 0 of 1 agreements' amounts are as invoiced",
+        "billed 0.096 USD (agreed rate)  invoiced 3.3",
+        "Proposed: give back 3.2 USD of invoice inv-",
+    ] {
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    let without_day = world.said("reconcile --kept").await;
+    assert!(
+        without_day.contains("2026-11: 0 of 1 agreements"),
+        "{without_day}"
+    );
 }
 
 /// A file of adjustments in a folder of the test's own.

@@ -39,16 +39,22 @@ pub(crate) struct World {
     pub(crate) aws: FakeAws,
     pub(crate) app: App,
     pub(crate) sources: Sources,
+    /// By how many seconds every further look at the clock finds it later.
+    pub(crate) seconds_a_look: Arc<AtomicU64>,
 }
 
 struct FakeClock {
     aws: FakeAws,
     drawn: AtomicU64,
+    seconds_a_look: Arc<AtomicU64>,
+    looks: AtomicU64,
 }
 
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
-        self.aws.now()
+        let seconds = self.seconds_a_look.load(Ordering::Relaxed);
+        let gone_by = self.looks.fetch_add(seconds, Ordering::Relaxed);
+        self.aws.now() + SignedDuration::from_secs(gone_by.try_into().unwrap())
     }
 
     fn random(&self) -> u128 {
@@ -96,12 +102,15 @@ impl World {
             subscriptions: "Subscriptions".to_owned(),
             usage: "Usage".to_owned(),
         };
+        let seconds_a_look = Arc::new(AtomicU64::new(0));
         let app = App {
             store: Store::new(clients.dynamodb.clone(), tables),
             marketplace: clients.marketplace(),
             clock: Arc::new(FakeClock {
                 aws: aws.clone(),
                 drawn: AtomicU64::new(1),
+                seconds_a_look: seconds_a_look.clone(),
+                looks: AtomicU64::new(0),
             }),
             settings: Settings {
                 subscriptions: Arc::new(policy),
@@ -117,7 +126,12 @@ impl World {
                 Ok(())
             })
         }));
-        Self { aws, app, sources }
+        Self {
+            aws,
+            app,
+            sources,
+            seconds_a_look,
+        }
     }
 
     /// A command, and what the operator answers.

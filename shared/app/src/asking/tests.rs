@@ -4,7 +4,7 @@ use domain::money::Usd;
 use fake_aws::{Amendment, Fault, FaultKind, NewAgreement, OfferKind};
 
 use super::*;
-use crate::testing::{World, license_of};
+use crate::testing::{Logged, World, license_of};
 
 const BUYER: &str = "999988887777";
 
@@ -210,14 +210,181 @@ async fn an_end_that_passes_while_aws_is_silent_ends_nothing_for_24_hours() {
     fail(&world, &ASKED, FaultKind::InternalError);
     world.aws.advance_to(ends_at).await.unwrap();
     assert!(!world.take_events().is_empty(), "events that nobody gets");
+    let names_it = |told: &serde_json::Value| {
+        assert_eq!(told["license.id"], license_of(&bought).to_string());
+        assert_eq!(told["agreement.id"], bought.agreement_id);
+        assert_eq!(told["agreement.unknown_since"], ends_at.to_string());
+    };
     for _hour in 0..23 {
+        let logged = Logged::from_now_on();
         ask(&world).await;
+        let told = logged.alarm("AgreementUnknown");
+        names_it(&told);
+        let until = after(ends_at, SignedDuration::from_hours(24)).to_string();
+        assert_eq!(told["agreement.ends_unless_told_by"], until);
         world.advance(SignedDuration::from_hours(1)).await;
     }
     assert_eq!(standing(&world, &account).await, Standing::Subscribed);
     world.advance(SignedDuration::from_hours(1)).await;
+    let logged = Logged::from_now_on();
+    ask(&world).await;
+    names_it(&logged.alarm("AgreementGivenUp"));
+    assert_eq!(standing(&world, &account).await, Standing::Expired);
+}
+
+/// How an API fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failing {
+    Down,
+    Throttled,
+    /// It answers after the time-out.
+    Slow,
+    /// Its first page is empty, and has a token.
+    EmptyPage,
+    /// Every page is empty, and has a token.
+    TokenLoop,
+}
+
+const EVERY_FAILURE: [Failing; 5] = [
+    Failing::Down,
+    Failing::Throttled,
+    Failing::Slow,
+    Failing::EmptyPage,
+    Failing::TokenLoop,
+];
+
+impl Failing {
+    fn begins(self, world: &World, operation: &'static str) {
+        let kind = match self {
+            Self::Slow => {
+                world.silent.lock().unwrap().insert(operation);
+                return;
+            }
+            Self::Down => FaultKind::InternalError,
+            Self::Throttled => FaultKind::Throttle,
+            Self::EmptyPage | Self::TokenLoop => FaultKind::EmptyPage,
+        };
+        let times = if self == Self::EmptyPage { 1 } else { 100_000 };
+        let fault = Fault::new(operation, kind, times);
+        world.aws.inject_fault(fault).unwrap();
+    }
+
+    fn ends(world: &World) {
+        world.aws.clear_faults();
+        world.silent.lock().unwrap().clear();
+    }
+
+    /// Whether the answer comes all the same.
+    fn is_harmless(self) -> bool {
+        self == Self::EmptyPage
+    }
+}
+
+/// How often an operation was called, or tried to be.
+fn calls(world: &World, operation: &str) -> usize {
+    let calls = world.aws.calls().into_iter();
+    calls.filter(|call| call.operation == operation).count()
+}
+
+/// An end passes of which no event tells, and one of the APIs that tell it fails.
+async fn an_end_is_told_late(operation: &'static str, failing: Failing) {
+    let (world, account, bought) = customer(OfferKind::PrivateYearly).await;
+    ask(&world).await;
+    let ends_at = known(&world, &bought).await.agreement_ends_at.unwrap();
+    world.aws.advance_to(ends_at).await.unwrap();
+    world.take_events();
+    world.advance(SignedDuration::from_mins(1)).await;
+    failing.begins(&world, operation);
+    let before = calls(&world, operation);
+    for _minute in 0..40 {
+        ask(&world).await;
+        let expected = if failing.is_harmless() {
+            Standing::Expired
+        } else {
+            Standing::Subscribed
+        };
+        assert_eq!(standing(&world, &account).await, expected);
+        world.advance(SignedDuration::from_mins(1)).await;
+    }
+    // At first every minute, then every quarter of an hour, of 8 pages at most.
+    let asked = calls(&world, operation) - before;
+    assert!(asked <= 30 * 8, "{asked}");
+    Failing::ends(&world);
+    world.advance(SignedDuration::from_mins(15)).await;
     ask(&world).await;
     assert_eq!(standing(&world, &account).await, Standing::Expired);
+    let store = &world.app.store;
+    let links = store.links_of_account(&account, Timestamp::MIN, Timestamp::MAX);
+    assert_eq!(links.await.unwrap()[0].until, Some(ends_at));
+}
+
+/// A contract is amended, and one of the APIs that tell its prices and hours fails.
+async fn an_amendment_is_told_late(operation: &'static str, failing: Failing) {
+    let (world, account, bought) = customer(OfferKind::Consumption).await;
+    ask(&world).await;
+    let before = known(&world, &bought).await;
+    world.advance(SignedDuration::from_hours(2)).await;
+    failing.begins(&world, operation);
+    let asked_before = calls(&world, operation);
+    let amendment = Amendment {
+        offer: Some(OfferKind::PrivateMonthly),
+        hours: Some(2_500),
+        ..Amendment::default()
+    };
+    amend(&world, &bought, amendment).await;
+    for _minute in 0..40 {
+        ask(&world).await;
+        let license = known(&world, &bought).await;
+        let (pricing, grants) = (license.pricing.len(), license.entitlements.unwrap().grants);
+        if !failing.is_harmless() && operation == "GetAgreementTerms" {
+            assert_eq!(pricing, before.pricing.len());
+        }
+        if !failing.is_harmless() && operation == "GetEntitlements" {
+            assert_eq!(grants, before.entitlements.as_ref().unwrap().grants);
+        }
+        assert_eq!(standing(&world, &account).await, Standing::Subscribed);
+        world.advance(SignedDuration::from_mins(1)).await;
+    }
+    // At first every minute, then every quarter of an hour, of 40 pages at most.
+    let asked = calls(&world, operation) - asked_before;
+    assert!(asked <= 30 * 40, "{asked}");
+    Failing::ends(&world);
+    world.advance(SignedDuration::from_mins(15)).await;
+    ask(&world).await;
+    let license = known(&world, &bought).await;
+    assert_eq!(license.pricing.len(), before.pricing.len() + 1);
+    let included = world.app.included(&license.id).await.unwrap();
+    let of_large = included.iter().find(|period| period.dimension == large());
+    assert_eq!(of_large.unwrap().granted, 2_500);
+}
+
+#[tokio::test]
+async fn the_list_of_a_chain_may_fail_in_every_way_without_a_wrong_end() {
+    for failing in EVERY_FAILURE {
+        an_end_is_told_late("SearchAgreements", failing).await;
+    }
+}
+
+#[tokio::test]
+async fn the_description_of_an_agreement_may_fail_in_every_way_without_a_wrong_end() {
+    // It has no pages.
+    for failing in [Failing::Down, Failing::Throttled, Failing::Slow] {
+        an_end_is_told_late("DescribeAgreement", failing).await;
+    }
+}
+
+#[tokio::test]
+async fn the_terms_of_an_agreement_may_fail_in_every_way_without_a_wrong_price() {
+    for failing in EVERY_FAILURE {
+        an_amendment_is_told_late("GetAgreementTerms", failing).await;
+    }
+}
+
+#[tokio::test]
+async fn entitlements_may_fail_in_every_way_without_wrong_hours() {
+    for failing in EVERY_FAILURE {
+        an_amendment_is_told_late("GetEntitlements", failing).await;
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use fake_aws::{
 };
 
 use super::*;
-use crate::testing::{World, license_of};
+use crate::testing::{Logged, World, license_of};
 
 const BUYER: &str = "999988887777";
 
@@ -192,12 +192,14 @@ async fn agreements_of_products_that_are_not_sold_here_are_none_of_ours() {
     policy.product_ids.clear();
     world.app.settings.subscriptions = std::sync::Arc::new(policy);
     let bought = world.subscribe(BUYER).await;
+    let logged = Logged::from_now_on();
     let run = world
         .app
         .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
         .await
         .unwrap();
     assert_eq!((run.listed, run.repaired.len()), (0, 0));
+    assert_eq!(logged.alarm("AgreementsUnchecked")["run.others"], 1);
     assert_eq!(license(&world, &license_of(&bought)).await, None);
 }
 
@@ -212,15 +214,26 @@ async fn a_run_that_aws_does_not_answer_changes_nothing_and_the_next_one_is_righ
     ] {
         world
             .aws
-            .inject_fault(fault("SearchAgreements", kind, 1))
+            .inject_fault(fault("SearchAgreements", kind, 100))
             .unwrap();
+        let before = world.aws.calls().len();
         let run = world
             .app
             .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
             .await;
         assert!(run.is_err(), "{run:?}");
+        // Once, and 4 times again.
+        assert_eq!(world.aws.calls().len() - before, 5);
         assert_eq!(license(&world, &license_of(&bought)).await, None);
+        world.aws.clear_faults();
     }
+    world.silent.lock().unwrap().insert("SearchAgreements");
+    let run = world
+        .app
+        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
+        .await;
+    assert!(run.is_err(), "{run:?}");
+    world.silent.lock().unwrap().clear();
     // An empty page that carries a token is not the end.
     world
         .aws
@@ -265,4 +278,133 @@ async fn a_lost_end_is_found_in_time_for_the_last_hour_to_be_metered() {
     let until = links.await.unwrap()[0].until.unwrap();
     // Pay as you go has no end that AWS would tell: it ended when AWS said so at the latest.
     assert!(cancelled_at <= until && until <= world.now());
+}
+
+/// The most calls of an operation that AWS was made within one second.
+fn most_in_a_second(world: &World, operation: &str) -> usize {
+    let calls = world.aws.calls().into_iter();
+    let calls = calls.filter(|call| call.operation == operation);
+    let at: Vec<Timestamp> = calls.map(|call| call.at).collect();
+    let within = |from: &Timestamp| {
+        let second = SignedDuration::from_secs(1);
+        let in_it = at
+            .iter()
+            .filter(|at| *from <= **at && at.duration_since(*from) < second);
+        in_it.count()
+    };
+    at.iter().map(within).max().unwrap_or_default()
+}
+
+fn calls(world: &World, operation: &str) -> usize {
+    let calls = world.aws.calls().into_iter();
+    calls.filter(|call| call.operation == operation).count()
+}
+
+#[tokio::test]
+async fn two_hundred_agreements_take_no_more_calls_than_pages_and_questions() {
+    let world = World::limited().await;
+    for n in 0..200 {
+        world
+            .subscribe(&format!("{:012}", 100_000_000_000_u64 + n))
+            .await;
+    }
+    world.take_events();
+    // AWS refuses some as too many, for others call it too.
+    world
+        .aws
+        .inject_fault(fault("SearchAgreements", FaultKind::Throttle, 3))
+        .unwrap();
+    let run = world
+        .app
+        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!((run.listed, run.repaired.len(), run.failed), (200, 200, 0));
+    assert!(run.finished);
+    // Pages of 50, and those that were refused.
+    assert_eq!(calls(&world, "SearchAgreements"), 4 + 3);
+
+    // Then rates and entitlements are asked for, of each license once.
+    let mut runs = 0;
+    loop {
+        world.advance(SignedDuration::from_mins(1)).await;
+        let deadline = world.now() + SignedDuration::from_secs(50);
+        let run = world.app.expire_due(deadline).await.unwrap();
+        assert_eq!(run.failed, 0);
+        runs += 1;
+        if run.looked_at == 0 {
+            break;
+        }
+        assert!(run.looked_at <= 100, "{run:?}");
+    }
+    assert_eq!(runs, 3);
+    for operation in ["GetAgreementTerms", "GetEntitlements"] {
+        assert_eq!(calls(&world, operation), 200, "{operation}");
+        assert!(most_in_a_second(&world, operation) <= 2, "{operation}");
+    }
+    assert!(most_in_a_second(&world, "SearchAgreements") <= 2);
+    assert_eq!(calls(&world, "DescribeAgreement"), 0);
+    for id in world.app.store.every_license().await.unwrap() {
+        let license = license(&world, &id).await.unwrap();
+        assert!(license.is_active(world.now()));
+        assert_eq!((license.pricing.len(), license.asks.terms), (1, None));
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_ends_with_the_time_and_is_begun_again() {
+    let world = World::limited().await;
+    let bought = world.subscribe(BUYER).await;
+    world
+        .aws
+        .inject_fault(fault("SearchAgreements", FaultKind::EmptyPage, 100_000))
+        .unwrap();
+    let deadline = world.now() + SignedDuration::from_secs(50);
+    let run = world.app.catch_up(Scope::All, Found::Learned, deadline);
+    assert!(!run.await.unwrap().finished);
+    // Two a second.
+    assert_eq!(calls(&world, "SearchAgreements"), 100);
+    world.aws.clear_faults();
+    let run = world
+        .app
+        .catch_up(Scope::All, Found::Learned, Timestamp::MAX);
+    assert!(run.await.unwrap().finished);
+    assert!(license(&world, &license_of(&bought)).await.is_some());
+}
+
+#[tokio::test]
+async fn an_agreement_that_cannot_be_compared_is_an_alarm_and_hides_no_other() {
+    let world = World::new().await;
+    let first = world.subscribe(BUYER).await;
+    let second = world.subscribe("111111111111").await;
+    world
+        .aws
+        .inject_fault(fault("Query", FaultKind::InternalError, 1))
+        .unwrap();
+    let logged = Logged::from_now_on();
+    let run = world
+        .app
+        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
+        .await
+        .unwrap();
+    assert_eq!((run.repaired.len(), run.failed), (1, 1));
+    let told = logged.alarm("AgreementUnchecked");
+    let named = told["agreement.id"].as_str().unwrap();
+    let failed = [&first, &second].map(|bought| bought.agreement_id.as_str());
+    assert!(failed.contains(&named), "{told}");
+    assert!(
+        !run.repaired
+            .iter()
+            .any(|repaired| repaired.as_str() == named)
+    );
+    assert!(told["error"].as_str().unwrap().contains("the store failed"));
+}
+
+#[test]
+fn an_agreement_without_what_identifies_it_is_an_alarm_that_says_what_is_missing() {
+    let logged = Logged::from_now_on();
+    report_unreadable(&["acceptor.accountId"]);
+    let told = logged.alarm("AgreementUnchecked");
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains("no usable acceptor.accountId"), "{told}");
 }

@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{World, license_of};
+use crate::testing::{Logged, World, license_of};
+
+mod orders;
 
 const BUYER: &str = "999988887777";
 
@@ -317,4 +319,31 @@ fn a_malformed_event_names_the_field_and_never_repeats_it() {
     }
     let two = format!("{}{}", captured(), captured());
     assert_eq!(parse_event(two.as_bytes()).unwrap_err().field, "the event");
+}
+
+#[tokio::test]
+async fn a_chain_that_is_too_long_to_follow_is_an_alarm_that_names_where_it_stops() {
+    let world = World::new().await;
+    world.subscribe(BUYER).await;
+    let events = world.take_events();
+    let created = &events[0];
+    let renewal = |n: usize| {
+        let mut event = created.clone();
+        event["id"] = json!(format!("renewal-{n}"));
+        let agreement = &mut event["detail"]["agreement"];
+        agreement["id"] = json!(format!("agmt-{n:03}"));
+        agreement["intent"] = json!("RENEW");
+        agreement["previousAgreementId"] = json!(format!("agmt-{:03}", n - 1));
+        parse_event(event.to_string().as_bytes()).unwrap()
+    };
+    for n in 1..=LONGEST_CHAIN {
+        let fact = renewal(n).into_fact(&world.app.settings.subscriptions, world.now());
+        world.app.store.put_fact(&fact).await.unwrap();
+    }
+    let logged = Logged::from_now_on();
+    let last = renewal(LONGEST_CHAIN + 1);
+    world.app.record_marketplace_event(last).await.unwrap();
+    let told = logged.alarm("ChainTooLong");
+    let stopped_at = told["agreement.id"].as_str().unwrap();
+    assert!(stopped_at.starts_with("agmt-0"), "{told}");
 }

@@ -17,6 +17,7 @@ fn pricing(from: &str, micros: u64, free_until: Option<&str>, currency: &str) ->
             currency: currency.to_owned(),
             rates: [(Dimension::parse("medium").unwrap(), micros)].into(),
             prepaid: None,
+            recurring: None,
             free_days: None,
             asked_at: at(from),
         },

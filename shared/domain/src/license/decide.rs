@@ -1,15 +1,19 @@
 //! What follows from a license's derived state, for it and for its account.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::{Derived, License, LicenseEnd, LicenseStatus, Succession, end_at};
+use super::{Derived, FormerLink, License, LicenseStatus, Succession, end_at};
 use crate::account::{Account, AccountState, ExpiryCause, Payer};
 use crate::audit::{Actor, AuditAction};
 use crate::change::{Change, Decision};
 use crate::hour::Hour;
-use crate::ids::{AgreementId, LicenseId};
+use crate::ids::LicenseId;
 use crate::linking::{Torn, UnlinkCause, close_link, open_link};
 use crate::outbound::OutboundEvent;
+
+/// How far apart the end of a license and the start of the one that goes on in its
+/// place may be that AWS tells of one hand-over: minutes were seen.
+const HANDED_OVER_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// The snapshots that a license's state is decided on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,24 +43,19 @@ pub fn decide_license(
     now: Timestamp,
 ) -> Result<Decision<Change>, Torn> {
     let known = situation.known;
-    let before = known.and_then(|known| known.agreement.clone());
-    let continues = |agreement: &AgreementId| {
-        let same = derived.agreement.as_ref() == Some(agreement);
-        derived.chain.contains(agreement) && (!same || derived.given_up_wrongly)
-    };
-    let goes_on = before.as_ref().is_some_and(continues);
+    let (activity, chain) = (derived.activity.clone(), derived.chain.clone());
     let next = next(license, known, derived, now);
     let mut change = Change::default();
     audit_license(&mut change, known, &next, by, now);
     tell_notices(&mut change, known, &next, now);
     let newly_ended = next.has_ended() && known.is_none_or(|known| !known.has_ended());
-    if newly_ended {
-        request_usage(&mut change, &next);
-    }
     let former = next.former.as_ref().map(|former| &former.account);
     let account = situation
         .account
         .filter(|account| next.linked.as_ref().or(former) == Some(&account.id));
+    if let Some(end) = next.end().filter(|_| newly_ended) {
+        request_usage(&mut change, &next, end.ended_at);
+    }
     let Some(account) = account else {
         if next.linked.is_some() {
             return Err(Torn);
@@ -66,27 +65,37 @@ pub fn decide_license(
     if next.linked.is_some() && account.license() != Some(license) {
         return Err(Torn);
     }
+    // Where what the account was linked by broke off for good, or whether it goes on.
+    let link = account.link().filter(|_| next.linked.is_some());
+    let broke_off = link.and_then(|link| activity.broke_off(link.from, &chain));
+    let resumes = |former: &FormerLink| activity.resumes(former.until, &chain);
+    let goes_on = broke_off.is_none() && next.former.as_ref().is_none_or(resumes);
     let heir = situation.heir.filter(|heir| takes_over(&next, heir, now));
-    if let Some(heir) = heir
+    if let Some(heir) = heir.filter(|_| goes_on)
         && let Some(from) = may_go_on(account, &next, now)
     {
-        hand_over(&mut change, account, next, heir, from, by);
+        if let Some(end) = next.end().filter(|_| !newly_ended && next.linked.is_some()) {
+            request_usage(&mut change, &next, end.ended_at);
+        }
+        hand_over(&mut change, account, next, heir, (from, now), by);
         return Ok(Decision::Commit(change));
     }
-    if next.is_active(now) && next.linked.is_none() && goes_on && is_expired_by(account, license) {
+    if goes_on && next.is_active(now) && next.linked.is_none() && is_expired_by(account, license) {
         let at = account.not_before(next.active_since().unwrap_or(now));
         open_link(&mut change, account, &next, by, at);
         return Ok(Decision::Commit(change));
     }
-    match (&next.status, &next.linked) {
-        (LicenseStatus::Ended { end, .. }, Some(_)) => {
-            expire(&mut change, account, &next, *end, by, now)?;
+    let ended_at = broke_off.or(next.end().map(|end| end.ended_at));
+    match ended_at.filter(|_| next.linked.is_some()) {
+        Some(ended_at) => {
+            // One that ended before it was linked, or is active again.
+            if !newly_ended {
+                request_usage(&mut change, &next, ended_at);
+            }
+            expire(&mut change, account, &next, ended_at, by, now)?;
             Ok(Decision::Commit(change))
         }
-        (
-            LicenseStatus::Ended { .. } | LicenseStatus::Active { .. } | LicenseStatus::Pending,
-            _,
-        ) => Ok(committed(change, known, next)),
+        None => Ok(committed(change, known, next)),
     }
 }
 
@@ -159,12 +168,13 @@ fn committed(mut change: Change, known: Option<&License>, next: License) -> Deci
 }
 
 /// Whether the license that goes on in the place of one that ended may be
-/// linked in its place: nobody has decided anything about it yet.
+/// linked in its place: nobody has decided anything about it yet. It may have
+/// ended since: what was used until then is charged to it.
 fn takes_over(next: &License, heir: &License, now: Timestamp) -> bool {
     let succession = next.succession.as_ref();
     next.has_ended()
         && succession.is_some_and(|one| one.license == heir.id && one.at <= now)
-        && heir.is_active(now)
+        && heir.active_since().is_some_and(|since| since <= now)
         && heir.linked.is_none()
         && heir.former.is_none()
 }
@@ -174,6 +184,13 @@ fn takes_over(next: &License, heir: &License, now: Timestamp) -> bool {
 fn may_go_on(account: &Account, next: &License, now: Timestamp) -> Option<Timestamp> {
     let linked = next.linked.as_ref() == Some(&account.id);
     let at = next.succession.as_ref().map_or(now, |one| one.at.min(now));
+    let ended_at = next.end().map_or(at, |end| end.ended_at);
+    // Whichever of the two AWS tells first, the account is not without a license.
+    let at = if at.duration_since(ended_at) <= HANDED_OVER_WITHIN {
+        at.min(ended_at)
+    } else {
+        at
+    };
     (linked || is_expired_by(account, &next.id)).then(|| account.not_before(at))
 }
 
@@ -202,7 +219,7 @@ fn hand_over(
     account: &Account,
     ended: License,
     heir: &License,
-    at: Timestamp,
+    (at, now): (Timestamp, Timestamp),
     by: &Actor,
 ) {
     if let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = &account.state {
@@ -211,21 +228,24 @@ fn hand_over(
     } else {
         change.licenses.push(ended);
     }
-    open_link(change, account, heir, by, at);
+    // One that has ended itself is looked at next, in whose place another may go on.
+    let due_at = heir.due_at.filter(|_| !heir.has_ended());
+    let heir = License {
+        due_at: due_at.or(heir.has_ended().then_some(now)),
+        ..heir.clone()
+    };
+    open_link(change, account, &heir, by, at);
 }
 
 /// The product is to report now, for the license's last hours.
-fn request_usage(change: &mut Change, ended: &License) {
-    let LicenseStatus::Ended { end, .. } = ended.status else {
-        return;
-    };
-    let former = ended.former.as_ref().map(|former| &former.account);
-    if let Some(account) = ended.linked.as_ref().or(former) {
+fn request_usage(change: &mut Change, license: &License, ended_at: Timestamp) {
+    let former = license.former.as_ref().map(|former| &former.account);
+    if let Some(account) = license.linked.as_ref().or(former) {
         change.outbound.push(OutboundEvent::UsageRequested {
-            license: ended.id.clone(),
-            version: ended.version.saturating_add(1),
+            license: license.id.clone(),
+            version: license.version.saturating_add(1),
             account: account.clone(),
-            hours: final_hours(end.ended_at),
+            hours: final_hours(ended_at),
         });
     }
 }
@@ -286,7 +306,7 @@ fn expire(
     change: &mut Change,
     account: &Account,
     license: &License,
-    end: LicenseEnd,
+    ended_at: Timestamp,
     by: &Actor,
     now: Timestamp,
 ) -> Result<(), Torn> {
@@ -296,7 +316,7 @@ fn expire(
     if link.license != license.id {
         return Err(Torn);
     }
-    let at = account.not_before(end.ended_at.min(now));
+    let at = account.not_before(ended_at.min(now));
     let cause = ExpiryCause::AgreementEnded {
         license: license.id.clone(),
     };

@@ -43,17 +43,18 @@ pub(super) fn hear(license: &LicenseId, facts: &[Fact], terms: &mut Terms) {
         match &told.action {
             // Whoever subscribes again after an end has the license again, unless
             // their token leads to another one since.
-            NotifiedAction::SubscribeSuccess if said.end.is_some() => {
-                if turn.until.is_none() {
+            NotifiedAction::SubscribeSuccess => match said.end {
+                Some(end) if turn.until.is_none() => {
+                    said.interruptions.push((end.ended_at, told.at));
                     said = Term {
                         updated_at: Some(told.at),
+                        interruptions: said.interruptions,
                         ..Term::default()
                     };
                 }
-            }
-            NotifiedAction::SubscribeSuccess => {
-                said.updated_at = earliest(said.updated_at, Some(told.at));
-            }
+                Some(_) => {}
+                None => said.updated_at = earliest(said.updated_at, Some(told.at)),
+            },
             NotifiedAction::UnsubscribePending | NotifiedAction::UnsubscribeSuccess => {
                 said.ends(fact);
             }
@@ -64,6 +65,7 @@ pub(super) fn hear(license: &LicenseId, facts: &[Fact], terms: &mut Terms) {
     }
     // What events say of the agreement stands beside it.
     term.updated_at = earliest(term.updated_at, said.updated_at);
+    term.interruptions = said.interruptions;
     if let Some(end) = said.end {
         term.end = Some(joined(term.end, end));
     }

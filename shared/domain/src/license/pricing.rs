@@ -68,19 +68,18 @@ pub(super) fn pricing(terms: &Terms, facts: &[Fact]) -> Vec<Pricing> {
     by_start.into_values().collect()
 }
 
-/// Since when terms hold: since the last amendment that was known when AWS was
-/// asked for them, but not before the agreement's start.
+/// Since when terms hold: since the last amendment before AWS was asked for them,
+/// but not before the agreement's start.
 fn in_force_from(
     agreement: Option<&AgreementId>,
     term: &Term,
     told: &AcceptedTerms,
     facts: &[Fact],
 ) -> Option<Timestamp> {
-    let amended = regarded(facts).filter(|fact| fact.agreement() == agreement);
-    let amended = amended.filter(|fact| fact.learned_at <= told.asked_at);
-    let amended = amended.filter_map(Fact::event).filter_map(|event| {
+    let events = regarded(facts).filter(|fact| fact.agreement() == agreement);
+    let amended = events.filter_map(Fact::event).filter_map(|event| {
         let is_amendment = matches!(event.kind, EventKind::AgreementAmended(_));
-        is_amendment.then_some(event.at)
+        (is_amendment && event.at <= told.asked_at).then_some(event.at)
     });
     amended.max().max(term.began_at())
 }

@@ -13,6 +13,7 @@ use super::{LicenseEnd, names, order, regarded};
 use crate::answers::DescribedAgreement;
 use crate::fact::Fact;
 use crate::ids::{AgreementId, LicenseId};
+use crate::marketplace_event::Intent;
 
 /// The most agreements of a chain that are followed: monthly renewals for five years.
 pub const LONGEST_CHAIN: usize = 64;
@@ -20,7 +21,7 @@ pub const LONGEST_CHAIN: usize = 64;
 /// Another license that goes on in a license's place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Succession {
-    /// The license that goes on: the last one of the chain.
+    /// The license that goes on: the next one of the chain.
     pub license: LicenseId,
     /// From when, which may lie ahead.
     pub at: Timestamp,
@@ -28,71 +29,78 @@ pub struct Succession {
     pub learned_at: Timestamp,
 }
 
-/// Whether another agreement of the same license goes on in an agreement's place,
-/// without a gap.
-pub(super) fn passed_on(agreement: Option<&AgreementId>, terms: &Terms, facts: &[Fact]) -> bool {
-    let (Some(agreement), Some(term)) = (agreement, terms.get(&agreement.cloned())) else {
-        return false;
-    };
+/// From when on another agreement of the same license goes on in an agreement's
+/// place, without a gap.
+pub(super) fn passed_on(
+    agreement: Option<&AgreementId>,
+    terms: &Terms,
+    facts: &[Fact],
+) -> Option<Timestamp> {
+    let agreement = agreement?;
+    let term = terms.get(&Some(agreement.clone()))?;
     let joins = |next: &Term| {
         let in_time = |end: LicenseEnd| next.since() <= Some(end.ended_at);
         next.takes_over() && (term.superseded.is_some() || term.end.is_none_or(in_time))
     };
-    let named = next_agreements(agreement, facts)
-        .into_iter()
-        .filter_map(|next| terms.get(&Some(next)))
-        .any(joins);
-    let later = |(other, next): (&Option<AgreementId>, &Term)| {
-        other.as_ref() != Some(agreement) && joins(next) && term.since() < next.since()
-    };
-    named || term.superseded.is_some() && terms.iter().any(later)
+    let next = next_agreements(agreement, facts).into_iter();
+    let mut named = next.filter_map(|next| terms.get(&Some(next)));
+    if let Some(next) = named.find(|next| joins(next)) {
+        return next.since();
+    }
+    // One that says of itself that it continues another, without naming it.
+    term.superseded?;
+    let later = terms.iter().filter(|(other, next)| {
+        let another = other.as_ref().filter(|other| *other != agreement);
+        another.is_some_and(|other| is_continuation(other, facts))
+            && joins(next)
+            && term.since() < next.since()
+    });
+    later.filter_map(|(_, next)| next.since()).min()
+}
+
+fn is_continuation(agreement: &AgreementId, facts: &[Fact]) -> bool {
+    let of_it = regarded(facts).filter(|fact| fact.agreement() == Some(agreement));
+    let mut terms = of_it.filter_map(Fact::agreement_terms);
+    terms.any(|terms| matches!(terms.intent, Intent::Renew | Intent::Replace))
 }
 
 /// The license that goes on in the place of one that is under an agreement,
-/// when AWS says that its agreement does.
+/// when AWS says that its agreement does: the next one, in whose place another
+/// one may go on.
 pub(super) fn succession(
     license: &LicenseId,
     agreement: Option<&AgreementId>,
     facts: &[Fact],
 ) -> Option<Succession> {
     let mut agreement = agreement?.clone();
-    let mut holder = license.clone();
     let mut visited = BTreeSet::from([agreement.clone()]);
-    let mut first: Option<(Timestamp, Timestamp)> = None;
     for _ in 0..LONGEST_CHAIN {
-        let candidates = next_agreements(&agreement, facts);
         let takes_over = |next: &&AgreementId| {
             let mut granted = licenses_under(next, facts).into_iter();
             granted.any(|heir| under(&heir, next, facts).is_some_and(|term| term.takes_over()))
         };
-        let Some(next) = candidates.iter().find(takes_over).cloned() else {
-            break;
-        };
+        let candidates = next_agreements(&agreement, facts);
+        let next = candidates.iter().find(takes_over)?.clone();
         if !visited.insert(next.clone()) {
-            break;
+            return None;
         }
         let granted = licenses_under(&next, facts);
-        if !granted.contains(&holder) {
+        if !granted.contains(license) {
             let taking_over = granted.into_iter().filter_map(|heir| {
                 let term = under(&heir, &next, facts)?;
                 term.takes_over().then_some((term.since()?, heir))
             });
-            let Some((since, heir)) = taking_over.min() else {
-                break;
-            };
-            let superseded = under(&holder, &agreement, facts).and_then(|term| term.superseded);
-            let at = superseded.map_or(since, |superseded| superseded.at.max(since));
-            first.get_or_insert((at, learned_at(&heir, &next, facts)));
-            holder = heir;
+            let (since, heir) = taking_over.min()?;
+            let superseded = under(license, &agreement, facts).and_then(|term| term.superseded);
+            return Some(Succession {
+                at: superseded.map_or(since, |superseded| superseded.at.max(since)),
+                learned_at: learned_at(&heir, &next, facts),
+                license: heir,
+            });
         }
         agreement = next;
     }
-    let (at, learned_at) = first.filter(|_| holder != *license)?;
-    Some(Succession {
-        license: holder,
-        at,
-        learned_at,
-    })
+    None
 }
 
 /// The agreements that go on, one after the other, in an agreement's place, and

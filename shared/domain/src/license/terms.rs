@@ -34,6 +34,9 @@ pub(super) struct Term {
     pub(super) confirmed_at: Option<Timestamp>,
     /// When AWS answered last at all.
     pub(super) answered_at: Option<Timestamp>,
+    /// When the buyer of an older listing ended it who subscribed again, and when
+    /// they did: nobody continued anything then.
+    pub(super) interruptions: Vec<(Timestamp, Timestamp)>,
 }
 
 /// That another agreement goes on in an agreement's place.

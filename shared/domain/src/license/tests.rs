@@ -16,6 +16,7 @@ use crate::marketplace_event::{
 use crate::outbound::{AgreementNotice, OutboundEvent};
 use crate::policy::SubscriptionPolicy;
 
+mod orders;
 mod renewals;
 
 fn start() -> Timestamp {

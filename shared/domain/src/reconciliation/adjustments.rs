@@ -5,23 +5,24 @@
 //! `aws marketplace-agreement batch-create-billing-adjustment-request
 //! --cli-input-json file://FILE` takes it. Nothing here sends it.
 //!
-//! - An adjustment gives back what AWS has over, at the agreement's own rate,
-//!   rounded down, and never more than the invoice's `maxAdjustmentAmount`, nor
-//!   what was given back of the month already.
+//! - An adjustment gives back what AWS has over, at the agreement's own rate, by
+//!   its terms or else by the usage feed, which it names; rounded down, and never
+//!   more than the invoice's `maxAdjustmentAmount`, nor what was given back of the
+//!   month already.
 //! - Its token follows from what it adjusts and nothing else, so that the same
 //!   proposal sent twice is one request to AWS.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ids::AgreementId;
 use crate::money::Usd;
 
-use super::amounts::{CURRENCY, InvoiceKind, InvoiceLine, Invoices, Price, Prices};
-use super::{Finding, Units, Verdict, Whose};
+use super::amounts::{CURRENCY, InvoiceKind, InvoiceLine, Invoices};
+use super::{Finding, Verdict, Whose};
 
 /// The longest description that AWS takes, in characters.
 const MAX_DESCRIPTION: usize = 500;
@@ -64,7 +65,8 @@ pub struct Proposals {
 }
 
 /// Why something that AWS has over is not proposed to be given back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "because")]
 pub enum NotProposed {
     /// The agreement's own rate is not known.
     RateUnknown,
@@ -72,31 +74,27 @@ pub enum NotProposed {
     InvoicesUnread,
     /// There is no invoice of the month in US dollars yet.
     NotInvoiced,
+    /// It costs nothing, or AWS has as much less on other days.
+    NothingDue,
     /// AWS has given back as much already.
     GivenBack,
     /// AWS allows no more to be given back of the month's invoices.
     NoRoom {
         /// How much is left.
+        #[serde(rename = "left_microusd")]
         left: Usd,
     },
 }
 
 /// Proposes to give back what AWS has over in a month's findings; `invoices`
 /// are the month's, by agreement.
-pub fn propose(
-    findings: &[Finding],
-    prices: &Prices,
-    invoices: &BTreeMap<AgreementId, Invoices<'_>>,
-) -> Proposals {
-    let mut by_agreement: BTreeMap<&AgreementId, Vec<(&Finding, Units)>> = BTreeMap::new();
+pub fn propose(findings: &[Finding], invoices: &BTreeMap<AgreementId, Invoices<'_>>) -> Proposals {
+    let mut by_agreement: BTreeMap<&AgreementId, Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
-        if let (Whose::Agreement(agreement), Verdict::Over { units, .. }) =
+        if let (Whose::Agreement(agreement), Verdict::Over { .. }) =
             (&finding.whose, &finding.verdict)
         {
-            by_agreement
-                .entry(agreement)
-                .or_default()
-                .push((finding, *units));
+            by_agreement.entry(agreement).or_default().push(finding);
         }
     }
     let mut proposals = Proposals::default();
@@ -112,8 +110,7 @@ pub fn propose(
                 continue;
             }
         };
-        let missing = missing(agreement, findings);
-        match amount(agreement, &overs, &missing, prices) {
+        match amount(&overs, &lacking(agreement, findings)) {
             Some(amount) => proposals.spread(agreement, amount, &overs, lines),
             None => proposals.leave(agreement, NotProposed::RateUnknown),
         }
@@ -123,37 +120,22 @@ pub fn propose(
 
 /// What AWS has less of under an agreement: a day's usage that stands under another
 /// day is not to be given back.
-fn missing<'a>(agreement: &AgreementId, findings: &'a [Finding]) -> Vec<(&'a Finding, Units)> {
+fn lacking<'a>(agreement: &AgreementId, findings: &'a [Finding]) -> Vec<&'a Finding> {
     let of_agreement = findings.iter().filter(|finding| match &finding.whose {
         Whose::Agreement(whose) => whose == agreement,
         Whose::License(_) | Whose::Nobody => false,
     });
-    let less = of_agreement.filter_map(|finding| match finding.verdict {
-        Verdict::Missing { units } | Verdict::Late { units } => Some((finding, units)),
-        Verdict::Equal | Verdict::Over { .. } | Verdict::NotComparable { .. } => None,
+    let less = of_agreement.filter(|finding| match finding.verdict {
+        Verdict::Missing { .. } | Verdict::Late { .. } => true,
+        Verdict::Equal | Verdict::Over { .. } | Verdict::NotComparable { .. } => false,
     });
     less.collect()
 }
 
-/// What is over, less what is missing, at the agreement's rates.
-fn amount(
-    agreement: &AgreementId,
-    overs: &[(&Finding, Units)],
-    missing: &[(&Finding, Units)],
-    prices: &Prices,
-) -> Option<Usd> {
-    let over = priced(agreement, overs, prices)?;
-    Some(over.less(priced(agreement, missing, prices)?))
-}
-
-fn priced(agreement: &AgreementId, found: &[(&Finding, Units)], prices: &Prices) -> Option<Usd> {
-    let amounts = found.iter().map(|(finding, units)| {
-        match prices.of(agreement, &finding.dimension, finding.day) {
-            Price::Agreement(rate) => Some(rate.times_hundredths(units.hundredths())),
-            Price::List(_) | Price::Unknown => None,
-        }
-    });
-    amounts.sum()
+/// What is over, less what is lacking, at the agreement's rates.
+fn amount(overs: &[&Finding], lacking: &[&Finding]) -> Option<Usd> {
+    let sum = |found: &[&Finding]| -> Option<Usd> { found.iter().map(|of| of.amount()).sum() };
+    Some(sum(overs)?.less(sum(lacking)?))
 }
 
 impl Proposals {
@@ -166,7 +148,7 @@ impl Proposals {
         &mut self,
         agreement: &AgreementId,
         amount: Usd,
-        overs: &[(&Finding, Units)],
+        overs: &[&Finding],
         lines: &[InvoiceLine],
     ) {
         let (mut given, mut invoices) = (Usd::ZERO, Vec::new());
@@ -183,7 +165,7 @@ impl Proposals {
             }
         }
         if amount == Usd::ZERO {
-            return;
+            return self.leave(agreement, NotProposed::NothingDue);
         }
         if invoices.is_empty() {
             return self.leave(agreement, NotProposed::NotInvoiced);
@@ -212,11 +194,16 @@ fn adjustment(
     agreement: &AgreementId,
     line: &InvoiceLine,
     (amount, given): (Usd, Usd),
-    overs: &[(&Finding, Units)],
+    overs: &[&Finding],
 ) -> Adjustment {
     let mut said = String::new();
-    for (finding, units) in overs {
-        let _ = write!(said, "{} {} {units}; ", finding.day, finding.dimension);
+    for finding in overs {
+        let units = finding.difference().unwrap_or_default();
+        let _ = write!(said, "{} {} {units}", finding.day, finding.dimension);
+        if let Some((rate, by)) = finding.price.told() {
+            let _ = write!(said, " at {rate} ({by})");
+        }
+        said.push_str("; ");
     }
     // The same until AWS has given something back: two files that are sent one after
     // the other ask for it once.

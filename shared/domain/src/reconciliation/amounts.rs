@@ -6,21 +6,20 @@
 //! The charges by dimension of `ListAgreementCharges` are for buyers.
 //!
 //! They are compared only when each of our units is priced at the agreement's own
-//! rate, as the usage feed names it; and where something else than usage may be
-//! in the invoice, more is not called over.
+//! rate, by its terms, else as the usage feed names it; and where something else
+//! than usage may be in the invoice, more is not called over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::hour::after;
-use crate::ids::{AgreementId, Dimension};
+use crate::ids::AgreementId;
 use crate::money::Usd;
 
-use super::rows::AwsUsage;
-use super::{OurRecord, Standing};
+use super::prices::{Price, PricedBy, Prices};
+use super::{Agreements, OurRecord, Standing};
 
 /// How long after a month's end its invoices may still come: AWS issues them on
 /// the 2nd or 3rd.
@@ -60,62 +59,6 @@ pub enum InvoiceKind {
     Unrecognized(String),
 }
 
-/// Where a price comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Price {
-    /// AWS's feed names it as the agreement's.
-    Agreement(Usd),
-    /// The list price: the agreement may have another.
-    List(Usd),
-    /// Nothing says.
-    Unknown,
-}
-
-/// What a unit costs under an agreement.
-#[derive(Debug, Clone, Default)]
-pub struct Prices {
-    by_day: BTreeMap<(AgreementId, Dimension, Date), BTreeSet<Usd>>,
-    by_dimension: BTreeMap<(AgreementId, Dimension), BTreeSet<Usd>>,
-    list: BTreeMap<Dimension, Usd>,
-}
-
-impl Prices {
-    /// The rates that rows name, and the list prices for what they do not.
-    pub fn new(usage: &[AwsUsage], list: BTreeMap<Dimension, Usd>) -> Self {
-        let mut prices = Self {
-            list,
-            ..Self::default()
-        };
-        for row in usage {
-            if let (Some(agreement), Some(rate)) = (&row.agreement, row.rate) {
-                let (agreement, dimension) = (agreement.clone(), row.dimension.clone());
-                let of = (agreement.clone(), dimension.clone());
-                prices.by_dimension.entry(of).or_default().insert(rate);
-                let of = (agreement, dimension, row.day);
-                prices.by_day.entry(of).or_default().insert(rate);
-            }
-        }
-        prices
-    }
-
-    /// What a unit used on a day costs.
-    pub fn of(&self, agreement: &AgreementId, dimension: &Dimension, day: Date) -> Price {
-        let of_dimension = (agreement.clone(), dimension.clone());
-        let of_day = (agreement.clone(), dimension.clone(), day);
-        let named = self.by_day.get(&of_day);
-        match named.or_else(|| self.by_dimension.get(&of_dimension)) {
-            Some(rates) => match (rates.first(), rates.len()) {
-                (Some(rate), 1) => Price::Agreement(*rate),
-                (Some(_) | None, _) => Price::Unknown,
-            },
-            None => self
-                .list
-                .get(dimension)
-                .map_or(Price::Unknown, |price| Price::List(*price)),
-        }
-    }
-}
-
 /// What AWS said of an agreement's invoices of a month.
 #[derive(Debug, Clone, Copy)]
 pub enum Invoices<'a> {
@@ -136,6 +79,8 @@ pub struct AmountFinding {
     pub invoiced_microusd: u64,
     /// What AWS has given back, in the same.
     pub credited_microusd: u64,
+    /// Who says at which rates our records are billed.
+    pub priced_by: BTreeSet<PricedBy>,
     /// What that means.
     pub verdict: AmountVerdict,
 }
@@ -185,7 +130,15 @@ pub enum AmountObstacle {
     OutcomeUnknown,
     /// AWS has invoiced more, and the agreement may have fixed payments.
     FixedPayments,
-    /// AWS has invoiced more, and not every license of ours was looked at.
+    /// AWS has invoiced more, and we have billed usage of which no agreement is known.
+    PerhapsOurs,
+    /// A license was under several agreements, and what AWS has invoiced less of under
+    /// one it has invoiced more of under another.
+    UnderAnother {
+        /// The other agreement.
+        agreement: AgreementId,
+    },
+    /// AWS has invoiced as much or more, and not every license of ours was looked at.
     LicensesUnseen,
 }
 
@@ -198,6 +151,8 @@ pub struct OfAgreement<'a> {
     pub ours: &'a [OurRecord],
     /// Whether it may have fixed payments besides usage: it is a contract.
     pub fixed_payments: bool,
+    /// Whether we have billed usage of which no agreement is known.
+    pub strays: bool,
     /// Whether licenses of ours were not looked at.
     pub unseen: bool,
 }
@@ -215,6 +170,7 @@ struct Billed {
     amount: Usd,
     /// How many dimensions were used: AWS may round each.
     dimensions: usize,
+    priced_by: BTreeSet<PricedBy>,
     /// Some of it is not at the agreement's own rate.
     inexact: bool,
     /// The outcome of some records is not known.
@@ -267,6 +223,7 @@ pub fn compare_amounts(
         billed_microusd: billed.amount.micros(),
         invoiced_microusd: sums.invoiced.micros(),
         credited_microusd: sums.credited.micros(),
+        priced_by: billed.priced_by,
         verdict,
     }
 }
@@ -282,18 +239,15 @@ fn billed(of: &OfAgreement<'_>, prices: &Prices) -> Billed {
             }
         }
         dimensions.insert(&record.dimension);
-        let rate = match prices.of(of.agreement, &record.dimension, record.day) {
-            Price::Agreement(rate) => rate,
-            Price::List(rate) => {
-                billed.inexact = true;
-                rate
-            }
-            Price::Unknown => {
-                billed.inexact = true;
-                Usd::ZERO
-            }
+        let price = match record.agreed {
+            Some(rate) => Price::Agreed(rate),
+            None => prices.of(of.agreement, &record.dimension, record.day),
         };
-        billed.amount = billed.amount.plus(rate.times(record.units));
+        billed.inexact |= price.of_agreement().is_none();
+        if let Some((rate, by)) = price.told() {
+            billed.priced_by.insert(by);
+            billed.amount = billed.amount.plus(rate.times(record.units));
+        }
     }
     billed.dimensions = dimensions.len();
     billed
@@ -316,7 +270,11 @@ fn verdict(billed: &Billed, sums: &Sums, of: &OfAgreement<'_>) -> AmountVerdict 
         .iter()
         .any(|amount| apart(*amount, billed.amount) <= room)
     {
-        return AmountVerdict::Equal;
+        return if of.unseen {
+            not_comparable(AmountObstacle::LicensesUnseen)
+        } else {
+            AmountVerdict::Equal
+        };
     }
     let (missing, over) = (billed.amount.less(net), net.less(billed.amount));
     if over == Usd::ZERO {
@@ -327,11 +285,41 @@ fn verdict(billed: &Billed, sums: &Sums, of: &OfAgreement<'_>) -> AmountVerdict 
     if of.fixed_payments {
         return not_comparable(AmountObstacle::FixedPayments);
     }
+    if of.strays {
+        return not_comparable(AmountObstacle::PerhapsOurs);
+    }
     if of.unseen {
         return not_comparable(AmountObstacle::LicensesUnseen);
     }
     AmountVerdict::Over {
         microusd: over.micros(),
+    }
+}
+
+/// Takes back the verdicts on agreements of one license of which AWS has invoiced
+/// less under one and more under another: in the month of a renewal it does not
+/// say on which side of it it puts usage.
+pub fn take_back_moved(amounts: &mut [AmountFinding], agreements: &Agreements) {
+    let differs = |verdict: &AmountVerdict| match verdict {
+        AmountVerdict::Missing { .. } | AmountVerdict::Late => Some(false),
+        AmountVerdict::Over { .. } => Some(true),
+        AmountVerdict::Equal | AmountVerdict::NotComparable { .. } => None,
+    };
+    let moved = |of: &AmountFinding| -> Option<AgreementId> {
+        let is_over = differs(&of.verdict)?;
+        let mut others = agreements.of_the_licenses_of(&of.agreement);
+        let other = others.find(|other| {
+            let mut found = amounts.iter().filter(|found| found.agreement == **other);
+            found.any(|found| differs(&found.verdict) == Some(!is_over))
+        });
+        other.cloned()
+    };
+    let moved: Vec<Option<AgreementId>> = amounts.iter().map(moved).collect();
+    for (amount, other) in amounts.iter_mut().zip(moved) {
+        if let Some(agreement) = other {
+            let obstacle = AmountObstacle::UnderAnother { agreement };
+            amount.verdict = AmountVerdict::NotComparable { obstacle };
+        }
     }
 }
 
@@ -347,6 +335,16 @@ fn sums(lines: &[InvoiceLine]) -> Result<Sums, String> {
         }
     }
     Ok(sums)
+}
+
+impl AmountVerdict {
+    /// Whether a person has to do something about it.
+    pub const fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::Over { .. } => true,
+            Self::Equal | Self::Late | Self::NotComparable { .. } => false,
+        }
+    }
 }
 
 impl InvoiceLine {

@@ -1,10 +1,14 @@
-//! What is kept of a day that was looked at, for whoever looks later.
+//! What is kept of a day or month that was looked at, for whoever looks later.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::adjustments::{NotProposed, Proposals};
+use super::amounts::{AmountFinding, AmountVerdict};
 use super::{FeedOfDay, Finding, Verdict};
+use crate::ids::AgreementId;
+use crate::money::Usd;
 
 /// The most findings that are kept: some 400 bytes each, so that they fit an item.
 const MOST_KEPT: usize = 150;
@@ -39,8 +43,57 @@ pub struct ReconciledDay {
     pub findings: Vec<Finding>,
     /// How many of them are left out here.
     pub left_out: usize,
-    /// Licenses that were not looked at.
+    /// Licenses that were not looked at: with any, the comparison is not complete.
     pub unseen_licenses: usize,
+}
+
+/// How many amounts there are of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AmountCounts {
+    /// AWS has invoiced what we have billed.
+    pub equal: usize,
+    /// AWS has invoiced less and may still invoice the rest.
+    pub late: usize,
+    /// AWS has invoiced less.
+    pub missing: usize,
+    /// AWS has invoiced more.
+    pub over: usize,
+    /// It could not be compared.
+    pub not_comparable: usize,
+}
+
+/// A month's amounts as they were when they were looked at last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconciledAmounts {
+    /// The month's first UTC day.
+    pub month: Date,
+    /// When they were looked at.
+    pub at: Timestamp,
+    /// How many there are of each kind.
+    pub counts: AmountCounts,
+    /// Those that are not equal, what needs a person first.
+    pub amounts: Vec<AmountFinding>,
+    /// How many of them are left out here.
+    pub left_out: usize,
+    /// What was proposed to be given back, the most first.
+    pub proposed: Vec<Proposed>,
+    /// How many proposals are left out here.
+    pub proposed_left_out: usize,
+    /// What is over and was not proposed, and why, as many as proposals are kept.
+    pub not_proposed: Vec<(AgreementId, NotProposed)>,
+    /// Licenses that were not looked at: with any, the comparison is not complete.
+    pub unseen_licenses: usize,
+}
+
+/// That something was proposed to be given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposed {
+    /// The agreement.
+    pub agreement: AgreementId,
+    /// The invoice.
+    pub invoice: String,
+    /// How much, as a decimal, in US dollars.
+    pub amount: String,
 }
 
 impl Counts {
@@ -83,6 +136,70 @@ impl ReconciledDay {
             counts: Counts::of(of_day()),
             findings: kept.into_iter().cloned().collect(),
             left_out,
+            unseen_licenses,
+        }
+    }
+}
+
+impl AmountCounts {
+    /// Those of some amounts.
+    pub fn of<'a>(amounts: impl IntoIterator<Item = &'a AmountFinding>) -> Self {
+        let mut counts = Self::default();
+        for amount in amounts {
+            let count = match &amount.verdict {
+                AmountVerdict::Equal => &mut counts.equal,
+                AmountVerdict::Late => &mut counts.late,
+                AmountVerdict::Missing { .. } => &mut counts.missing,
+                AmountVerdict::Over { .. } => &mut counts.over,
+                AmountVerdict::NotComparable { .. } => &mut counts.not_comparable,
+            };
+            *count += 1;
+        }
+        counts
+    }
+
+    /// How many there are.
+    pub const fn all(&self) -> usize {
+        self.equal + self.late + self.missing + self.over + self.not_comparable
+    }
+}
+
+impl ReconciledAmounts {
+    /// What is kept of a month.
+    pub fn new(
+        month: Date,
+        at: Timestamp,
+        amounts: &[AmountFinding],
+        proposals: &Proposals,
+        unseen_licenses: usize,
+    ) -> Self {
+        let differ = amounts.iter();
+        let differ = differ.filter(|amount| amount.verdict != AmountVerdict::Equal);
+        let mut kept: Vec<&AmountFinding> = differ.collect();
+        kept.sort_by_key(|amount| !amount.verdict.needs_a_person());
+        let left_out = kept.len().saturating_sub(MOST_KEPT);
+        kept.truncate(MOST_KEPT);
+        let entries = &proposals.file.billing_adjustment_request_entries;
+        let mut proposed: Vec<_> = entries.iter().collect();
+        proposed.sort_by_key(|entry| {
+            std::cmp::Reverse(Usd::parse(&entry.adjustment_amount).unwrap_or_default())
+        });
+        let proposed_left_out = proposed.len().saturating_sub(MOST_KEPT);
+        proposed.truncate(MOST_KEPT);
+        let proposed = proposed.into_iter().map(|entry| Proposed {
+            agreement: entry.agreement_id.clone(),
+            invoice: entry.original_invoice_id.clone(),
+            amount: entry.adjustment_amount.clone(),
+        });
+        Self {
+            month,
+            at,
+            counts: AmountCounts::of(amounts),
+            amounts: kept.into_iter().cloned().collect(),
+            left_out,
+            proposed: proposed.collect(),
+            proposed_left_out,
+            not_proposed: proposals.left.iter().take(MOST_KEPT).cloned().collect(),
             unseen_licenses,
         }
     }

@@ -2,11 +2,16 @@ use proptest::prelude::*;
 
 use super::adjustments::{NotProposed, Proposals, propose};
 use super::amounts::{
-    AmountObstacle, AmountVerdict, InvoiceKind, InvoiceLine, Invoices, OfAgreement, Prices,
-    compare_amounts,
+    AmountFinding, AmountObstacle, AmountVerdict, InvoiceKind, InvoiceLine, Invoices, OfAgreement,
+    compare_amounts, take_back_moved,
 };
+use super::prices::PricedBy;
 use super::rows::{AwsUsage, current};
 use super::*;
+use std::collections::BTreeSet;
+
+use crate::answers::AcceptedTerms;
+use crate::license::Pricing;
 use crate::money::Usd;
 
 const AGREEMENT: &str = "agmt-1";
@@ -44,12 +49,40 @@ fn record(units: u64, standing: Standing) -> OurRecord {
         day: day(),
         units,
         standing,
+        agreed: None,
     }
 }
 
 fn billed(units: u64) -> OurRecord {
-    let at = at("2026-11-22T12:00:00Z");
-    record(units, Standing::Billed { at })
+    record(units, Standing::Billed { on: day() })
+}
+
+/// What a buyer agreed on from an instant on: a rate in millionths, after some free days.
+fn agreed(from: &str, microusd: u64, free_days: i64) -> Pricing {
+    let from = at(from);
+    Pricing {
+        from,
+        free_until: (free_days > 0)
+            .then(|| after(from, SignedDuration::from_hours(24 * free_days))),
+        terms: AcceptedTerms {
+            agreement: agreement(AGREEMENT),
+            currency: "USD".to_owned(),
+            rates: [(dimension("large"), microusd)].into(),
+            prepaid: None,
+            recurring: None,
+            free_days: None,
+            asked_at: from,
+        },
+    }
+}
+
+fn agreed_on(pricing: Vec<Pricing>) -> BTreeMap<AgreementId, Vec<Pricing>> {
+    [(agreement(AGREEMENT), pricing)].into()
+}
+
+/// The rates that rows name.
+fn fed(rows: &[UsageRow]) -> Prices {
+    Prices::new(BTreeMap::new(), &current(rows).usage, BTreeMap::new())
 }
 
 fn row(id: &str, units: &str) -> UsageRow {
@@ -86,14 +119,27 @@ fn aws(rows: Vec<UsageRow>) -> Aws {
 }
 
 impl Aws {
+    /// Each agreement is another license's.
     fn findings(&self, ours: &[OurRecord], now: Timestamp) -> Vec<Finding> {
+        let mut agreements = Agreements::default();
+        agreements.add_license(&license(1), &["agmt-1"].map(agreement).into());
+        agreements.add_license(&license(2), &["agmt-2"].map(agreement).into());
+        self.findings_of(ours, &agreements, now)
+    }
+
+    fn findings_of(
+        &self,
+        ours: &[OurRecord],
+        agreements: &Agreements,
+        now: Timestamp,
+    ) -> Vec<Finding> {
         let feed = Feed {
             rows: &self.rows,
             unreadable: &self.unreadable,
             days: &[(day(), self.feed.clone())].into(),
-            agreements: &["agmt-1", "agmt-2"].map(agreement).into(),
+            agreements,
         };
-        compare(ours, &feed, self.unseen, now)
+        compare(ours, &feed, &fed(&self.rows), self.unseen, now)
     }
 
     /// The verdict of what is the agreement's.
@@ -136,7 +182,7 @@ fn less_is_late_while_the_feed_may_grow_and_missing_to_the_second_when_it_may_no
 #[test]
 fn what_aws_took_on_a_later_day_is_late_for_as_much_as_that() {
     let late = Standing::Billed {
-        at: at("2026-11-23T09:00:00Z"),
+        on: day().tomorrow().unwrap(),
     };
     let ours = [billed(3), record(2, late)];
     let units = Units::whole;
@@ -176,10 +222,12 @@ fn a_record_of_unknown_outcome_is_never_called_equal() {
 }
 
 #[test]
-fn a_record_that_another_one_stands_for_makes_more_incomparable() {
+fn a_record_that_another_one_stands_for_makes_as_much_and_more_incomparable() {
     let ours = [billed(3), record(4, Standing::Conflict)];
-    let verdict = aws(vec![row("a", "9")]).verdict(&ours, settled());
-    assert_eq!(obstacle(verdict), Obstacle::Conflict);
+    for has in ["9", "3"] {
+        let verdict = aws(vec![row("a", has)]).verdict(&ours, settled());
+        assert_eq!(obstacle(verdict), Obstacle::Conflict);
+    }
 }
 
 #[test]
@@ -191,9 +239,7 @@ fn a_feed_that_was_not_read_says_nothing_about_what_is_in_it() {
             FeedOfDay::Unread {
                 reason: "no answer".to_owned(),
             },
-            Obstacle::FeedUnread {
-                reason: "no answer".to_owned(),
-            },
+            Obstacle::FeedUnread,
         ),
     ] {
         let aws = Aws {
@@ -310,13 +356,150 @@ fn what_has_no_agreement_on_either_side_may_be_what_the_other_lacks() {
 }
 
 #[test]
-fn more_than_we_know_of_is_not_over_while_licenses_were_not_looked_at() {
+fn nothing_is_equal_or_over_while_licenses_were_not_looked_at() {
     let aws = Aws {
         unseen: true,
         ..aws(vec![row("a", "3")])
     };
-    let verdict = aws.verdict(&[billed(2)], settled());
-    assert_eq!(obstacle(verdict), Obstacle::LicensesUnseen);
+    for ours in [2, 3] {
+        let verdict = aws.verdict(&[billed(ours)], settled());
+        assert_eq!(obstacle(verdict), Obstacle::LicensesUnseen);
+    }
+    // What those have would only be more.
+    let units = Units::whole(1);
+    let verdict = aws.verdict(&[billed(4)], settled());
+    assert_eq!(verdict, Verdict::Missing { units });
+}
+
+#[test]
+fn a_row_without_an_agreement_excuses_no_more_than_it_holds() {
+    let mut nobodys = row("n", "1");
+    nobodys.usage.agreement = None;
+    let verdict = |ours, has| {
+        let aws = aws(vec![
+            row("a", "2"),
+            UsageRow {
+                usage: AwsUsage {
+                    units: Units::parse(has).unwrap(),
+                    ..nobodys.usage.clone()
+                },
+                ..nobodys.clone()
+            },
+        ]);
+        aws.verdict(&[billed(ours)], settled())
+    };
+    let units = Units::whole(2);
+    assert_eq!(verdict(4, "1"), Verdict::Missing { units });
+    assert_eq!(obstacle(verdict(4, "2")), Obstacle::PerhapsWithoutAgreement);
+    assert_eq!(verdict(4, "0"), Verdict::Missing { units });
+}
+
+#[test]
+fn what_may_still_come_is_late_whatever_else_aws_has() {
+    let mut nobodys = row("n", "1");
+    nobodys.usage.agreement = None;
+    let verdict =
+        aws(vec![row("a", "2"), nobodys]).verdict(&[billed(3)], at("2026-11-24T02:00:00Z"));
+    let units = Units::whole(1);
+    assert_eq!(verdict, Verdict::Late { units });
+}
+
+#[test]
+fn rows_and_records_of_nothing_are_no_findings() {
+    let mut nobodys = row("n", "0");
+    nobodys.usage.agreement = None;
+    let aws = aws(vec![row("a", "0.00"), nobodys]);
+    assert_eq!(aws.findings(&[billed(0)], settled()), []);
+}
+
+/// An agreement that took the place of another one for the same license.
+fn renewed() -> Agreements {
+    let mut agreements = Agreements::default();
+    agreements.add_license(&license(1), &["agmt-1", "agmt-2"].map(agreement).into());
+    agreements
+}
+
+#[test]
+fn usage_that_aws_puts_on_the_other_side_of_a_renewal_is_neither_missing_nor_over() {
+    let under = |name: &str, record: OurRecord| OurRecord {
+        agreement: Some(agreement(name)),
+        ..record
+    };
+    let mut of_new = row("b", "6");
+    of_new.usage.agreement = Some(agreement("agmt-2"));
+    let aws = aws(vec![row("a", "3"), of_new]);
+    let ours = [billed(4), under("agmt-2", billed(5))];
+    let moved = aws.findings_of(&ours, &renewed(), settled());
+    let moved: Vec<Obstacle> = moved.into_iter().map(|of| obstacle(of.verdict)).collect();
+    let another = |name| Obstacle::UnderAnother {
+        agreement: agreement(name),
+    };
+    assert_eq!(moved, [another("agmt-2"), another("agmt-1")]);
+    // Two licenses' agreements make up for nothing.
+    let verdicts: Vec<Verdict> = aws
+        .findings(&ours, settled())
+        .into_iter()
+        .map(|of| of.verdict)
+        .collect();
+    let (units, explained) = (Units::whole(1), Units::default());
+    assert_eq!(
+        verdicts,
+        [
+            Verdict::Missing { units },
+            Verdict::Over { units, explained }
+        ]
+    );
+    // Less under both is missing under both.
+    let ours = [billed(4), under("agmt-2", billed(7))];
+    let both = aws.findings_of(&ours, &renewed(), settled());
+    assert!(
+        both.iter()
+            .all(|of| of.verdict == Verdict::Missing { units })
+    );
+}
+
+#[test]
+fn records_that_are_alike_are_one_and_others_stay_apart() {
+    let later = Standing::Billed {
+        on: day().tomorrow().unwrap(),
+    };
+    let dearer = OurRecord {
+        agreed: Some(Usd::from_micros(7)),
+        ..billed(1)
+    };
+    let records = [billed(1), record(2, later), billed(3), dearer.clone()];
+    let gathered = OurRecord::gathered(records);
+    assert_eq!(gathered, [billed(4), dearer, record(2, later)]);
+}
+
+#[test]
+fn a_day_costs_what_was_agreed_on_for_the_whole_of_it_else_what_the_feed_says() {
+    let rows = current(&[row("a", "1")]).usage;
+    let price = |pricing: Vec<Pricing>| {
+        let prices = Prices::new(agreed_on(pricing), &rows, BTreeMap::new());
+        prices.of(&agreement(AGREEMENT), &dimension("large"), day())
+    };
+    let micros = Usd::from_micros;
+    let before = || agreed("2026-11-01T10:00:00Z", 20_000, 0);
+    assert_eq!(price(vec![before()]), Price::Agreed(micros(20_000)));
+    // The agreement began on the day.
+    let on_the_day = agreed("2026-11-22T10:00:00Z", 20_000, 0);
+    assert_eq!(price(vec![on_the_day]), Price::Agreed(micros(20_000)));
+    // An amendment holds from the next day on, or from the middle of this one.
+    let next_day = agreed("2026-11-23T00:00:00Z", 30_000, 0);
+    assert_eq!(
+        price(vec![before(), next_day]),
+        Price::Agreed(micros(20_000))
+    );
+    let same_day = agreed("2026-11-22T11:00:00Z", 30_000, 0);
+    assert_eq!(price(vec![before(), same_day]), Price::Feed(micros(32_000)));
+    // A free trial costs nothing, and ends within the day or after it.
+    let free = |days| agreed("2026-11-20T10:00:00Z", 20_000, days);
+    assert_eq!(price(vec![free(3)]), Price::Agreed(Usd::ZERO));
+    assert_eq!(price(vec![free(2)]), Price::Feed(micros(32_000)));
+    assert_eq!(price(vec![free(1)]), Price::Agreed(micros(20_000)));
+    // Terms that price another dimension, or nobody's.
+    assert_eq!(price(Vec::new()), Price::Feed(micros(32_000)));
 }
 
 fn invoice(id: &str, amount: &str, room: &str) -> InvoiceLine {
@@ -336,15 +519,132 @@ fn month_end() -> Timestamp {
 
 /// What comes of 100 billed units at 0.032 against invoices.
 fn amounts(invoices: Invoices<'_>, now: &str) -> AmountVerdict {
-    let rows = current(&[row("a", "100")]).usage;
-    let prices = Prices::new(&rows, BTreeMap::new());
+    let prices = fed(&[row("a", "100")]);
+    of_records(&[billed(100)], &prices, invoices, now).verdict
+}
+
+fn of_records(
+    ours: &[OurRecord],
+    prices: &Prices,
+    invoices: Invoices<'_>,
+    now: &str,
+) -> AmountFinding {
     let of = OfAgreement {
         agreement: &agreement(AGREEMENT),
-        ours: &[billed(100)],
+        ours,
         fixed_payments: false,
+        strays: false,
         unseen: false,
     };
-    compare_amounts(&of, &prices, invoices, month_end(), at(now)).verdict
+    compare_amounts(&of, prices, invoices, month_end(), at(now))
+}
+
+#[test]
+fn a_months_amount_is_by_the_agreed_rates_of_each_hour_and_says_so() {
+    let by_terms = |microusd, units| OurRecord {
+        agreed: Some(Usd::from_micros(microusd)),
+        ..billed(units)
+    };
+    // 50 in the free trial, 30 at the first rate and 20 after an amendment of the same day.
+    let ours = [by_terms(0, 50), by_terms(20_000, 30), by_terms(25_000, 20)];
+    let lines = [invoice("1", "1.10", "0")];
+    let found = of_records(
+        &ours,
+        &fed(&[row("a", "100")]),
+        Invoices::Read(&lines),
+        "2026-12-06T00:00:00Z",
+    );
+    assert_eq!(found.billed_microusd, 1_100_000);
+    assert_eq!(found.verdict, AmountVerdict::Equal);
+    assert_eq!(found.priced_by, [PricedBy::Terms].into());
+    // AWS bills the feed's rate for what was agreed on at another.
+    let lines = [invoice("1", "3.20", "0")];
+    let found = of_records(
+        &[by_terms(20_000, 100)],
+        &fed(&[row("a", "100")]),
+        Invoices::Read(&lines),
+        "2026-12-06T00:00:00Z",
+    );
+    assert_eq!(
+        found.verdict,
+        AmountVerdict::Over {
+            microusd: 1_200_000
+        }
+    );
+    // What the terms do not price is by the feed, and both are said.
+    let ours = [by_terms(20_000, 50), billed(50)];
+    let found = of_records(
+        &ours,
+        &fed(&[row("a", "100")]),
+        Invoices::Read(&[]),
+        "2026-12-03T00:00:00Z",
+    );
+    assert_eq!(found.billed_microusd, 2_600_000);
+    assert_eq!(found.priced_by, [PricedBy::Terms, PricedBy::Feed].into());
+}
+
+#[test]
+fn an_amount_is_not_over_while_usage_of_ours_has_no_agreement_nor_equal_while_some_is_unseen() {
+    let prices = fed(&[row("a", "100")]);
+    let verdict = |amount, strays, unseen| {
+        let of = OfAgreement {
+            agreement: &agreement(AGREEMENT),
+            ours: &[billed(100)],
+            fixed_payments: false,
+            strays,
+            unseen,
+        };
+        let lines = [invoice("1", amount, "0")];
+        let now = at("2026-12-06T00:00:00Z");
+        compare_amounts(&of, &prices, Invoices::Read(&lines), month_end(), now).verdict
+    };
+    let not_comparable = |obstacle| AmountVerdict::NotComparable { obstacle };
+    let over = AmountVerdict::Over { microusd: 800_000 };
+    assert_eq!(verdict("4.00", false, false), over);
+    assert_eq!(
+        verdict("4.00", true, false),
+        not_comparable(AmountObstacle::PerhapsOurs)
+    );
+    assert_eq!(verdict("3.20", true, false), AmountVerdict::Equal);
+    assert_eq!(
+        verdict("3.20", false, true),
+        not_comparable(AmountObstacle::LicensesUnseen)
+    );
+}
+
+#[test]
+fn what_is_invoiced_on_the_other_side_of_a_renewal_is_neither_missing_nor_over() {
+    let found = |name, verdict| AmountFinding {
+        agreement: agreement(name),
+        billed_microusd: 0,
+        invoiced_microusd: 0,
+        credited_microusd: 0,
+        priced_by: BTreeSet::new(),
+        verdict,
+    };
+    let (missing, over) = (
+        AmountVerdict::Missing { microusd: 7 },
+        AmountVerdict::Over { microusd: 7 },
+    );
+    let mut amounts = [
+        found("agmt-1", missing.clone()),
+        found("agmt-2", over.clone()),
+        found("agmt-3", over.clone()),
+    ];
+    take_back_moved(&mut amounts, &renewed());
+    let under = |name| AmountVerdict::NotComparable {
+        obstacle: AmountObstacle::UnderAnother {
+            agreement: agreement(name),
+        },
+    };
+    let verdicts = amounts.map(|of| of.verdict);
+    assert_eq!(verdicts, [under("agmt-2"), under("agmt-1"), over]);
+    let mut amounts = [
+        found("agmt-1", missing.clone()),
+        found("agmt-2", missing.clone()),
+    ];
+    take_back_moved(&mut amounts, &renewed());
+    assert!(amounts.iter().all(|of| of.verdict == missing));
 }
 
 #[test]
@@ -405,16 +705,11 @@ fn amounts_that_are_not_understood_are_not_compared() {
 #[test]
 fn at_list_price_amounts_are_told_and_not_compared() {
     let list = [(dimension("large"), Usd::from_micros(32_000))].into();
-    let prices = Prices::new(&[], list);
-    let of = OfAgreement {
-        agreement: &agreement(AGREEMENT),
-        ours: &[billed(100)],
-        fixed_payments: false,
-        unseen: false,
-    };
+    let prices = Prices::new(BTreeMap::new(), &[], list);
     let lines = [invoice("1", "2.56", "0")];
-    let now = at("2026-12-03T00:00:00Z");
-    let found = compare_amounts(&of, &prices, Invoices::Read(&lines), month_end(), now);
+    let invoices = Invoices::Read(&lines);
+    let found = of_records(&[billed(100)], &prices, invoices, "2026-12-03T00:00:00Z");
+    assert_eq!(found.priced_by, [PricedBy::List].into());
     let obstacle = AmountObstacle::RatesUnknown;
     assert_eq!(found.verdict, AmountVerdict::NotComparable { obstacle });
     assert_eq!(found.billed_microusd, 3_200_000);
@@ -424,9 +719,46 @@ fn at_list_price_amounts_are_told_and_not_compared() {
 fn proposed(lines: &[InvoiceLine]) -> Proposals {
     let aws = aws(vec![row("a", "100")]);
     let findings = aws.findings(&[], settled());
-    let prices = Prices::new(&current(&aws.rows).usage, BTreeMap::new());
     let invoices = [(agreement(AGREEMENT), Invoices::Read(lines))].into();
-    propose(&findings, &prices, &invoices)
+    propose(&findings, &invoices)
+}
+
+#[test]
+fn an_adjustment_is_at_the_agreed_rate_where_one_is_known_and_names_it() {
+    let aws = aws(vec![row("a", "100")]);
+    let agreements = renewed();
+    let feed = Feed {
+        rows: &aws.rows,
+        unreadable: &[],
+        days: &[(day(), FeedOfDay::Delivered)].into(),
+        agreements: &agreements,
+    };
+    let lines = [invoice("i-1", "50", "50")];
+    let proposed = |pricing| {
+        let usage = current(&aws.rows).usage;
+        let prices = Prices::new(agreed_on(pricing), &usage, BTreeMap::new());
+        let findings = compare(&[], &feed, &prices, false, settled());
+        let invoices = [(agreement(AGREEMENT), Invoices::Read(&lines[..]))].into();
+        propose(&findings, &invoices)
+    };
+    let entry = |pricing| {
+        let entries = proposed(pricing).file.billing_adjustment_request_entries;
+        let [entry] = &entries[..] else {
+            panic!("{entries:?}");
+        };
+        (entry.adjustment_amount.clone(), entry.description.clone())
+    };
+    let (amount, said) = entry(vec![agreed("2026-11-01T00:00:00Z", 20_000, 0)]);
+    assert_eq!(amount, "2");
+    assert!(said.ends_with("large 100 at 0.02 (agreed rate)"), "{said}");
+    let (amount, said) = entry(Vec::new());
+    assert_eq!(amount, "3.2");
+    assert!(said.ends_with("at 0.032 (rate of AWS's feed)"), "{said}");
+    // What costs nothing is not given back.
+    let free = proposed(vec![agreed("2026-11-20T00:00:00Z", 20_000, 30)]);
+    assert!(free.file.billing_adjustment_request_entries.is_empty());
+    let why = NotProposed::NothingDue;
+    assert_eq!(free.left, [(agreement(AGREEMENT), why)]);
 }
 
 #[test]
@@ -527,17 +859,16 @@ fn usage_that_stands_under_another_day_is_not_given_back() {
         verdict: Verdict::Missing { units },
         ..found.clone()
     };
-    let prices = Prices::new(&current(&aws.rows).usage, BTreeMap::new());
     let lines = [invoice("i-1", "50", "50")];
     let invoices = [(agreement(AGREEMENT), Invoices::Read(&lines))].into();
-    let proposals = propose(&[found.clone(), elsewhere], &prices, &invoices);
+    let proposals = propose(&[found.clone(), elsewhere], &invoices);
     assert!(proposals.file.billing_adjustment_request_entries.is_empty());
 }
 
 fn some_record() -> impl Strategy<Value = OurRecord> {
     let standing = prop_oneof![
-        (0_i64..6 * 86_400).prop_map(|later| Standing::Billed {
-            at: at("2026-11-22T01:00:00Z") + SignedDuration::from_secs(later),
+        (0_i64..6).prop_map(|later| Standing::Billed {
+            on: day().saturating_add(jiff::Span::new().days(later)),
         }),
         Just(Standing::Unknown),
         Just(Standing::Conflict),
@@ -618,7 +949,7 @@ proptest! {
             match &finding.verdict {
                 Verdict::Equal => {
                     prop_assert_eq!(ours, aws);
-                    prop_assert!(unknown.is_none());
+                    prop_assert!(unknown.is_none() && !unseen);
                 }
                 Verdict::Late { units } | Verdict::Missing { units } => {
                     prop_assert_eq!(*ours, aws.plus(*units));

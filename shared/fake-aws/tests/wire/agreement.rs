@@ -8,12 +8,15 @@ use aws_sdk_marketplaceagreement::types::{
     EndTimeBehaviorType, Filter, Sort, SortOrder,
 };
 use fake_aws::{
-    Amendment, FakeAws, Fault, FaultKind, NewAgreement, OfferKind, Purchase, Renewal,
-    RenewalIntent, RenewedLicense,
+    Amendment, Config, FakeAws, Fault, FaultKind, NewAgreement, OfferKind, Purchase, RateLimit,
+    Readings, Renewal, RenewalIntent, RenewedLicense,
 };
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::support::{BUYER, OTHER_BUYER, agreement_client, at, aws, fake, kind, serve, subscribe};
+use crate::support::{
+    BUYER, OTHER_BUYER, agreement_client, at, aws, config, fake, kind, serve, subscribe,
+};
 
 const DESCRIBE: &str = "AWSMPCommerceService_v20200301.DescribeAgreement";
 const SEARCH: &str = "AWSMPCommerceService_v20200301.SearchAgreements";
@@ -471,4 +474,30 @@ async fn faults_befall_the_agreement_api() {
     assert_eq!(rest.agreement_view_summaries().len(), 1);
     let refused = Fault::new("DescribeAgreement", FaultKind::EmptyPage, 1);
     fake.inject_fault(refused).unwrap_err();
+}
+
+#[tokio::test]
+async fn a_sixth_call_of_an_operation_in_a_second_is_throttled_when_the_limit_is_on() {
+    let readings = Readings {
+        rate_limit: RateLimit::Always,
+        ..Readings::default()
+    };
+    let config = Config {
+        readings,
+        ..config()
+    };
+    let fake = FakeAws::start(config).await.unwrap();
+    let made = subscribe(&fake, OfferKind::Public).await;
+    let filters = json!([{"name": "AgreementType", "values": ["PurchaseAgreement"]}]);
+    let search = json!({"filters": filters});
+    for _ in 0..5 {
+        assert_eq!(aws(&fake, SEARCH, &search).await.0, 200);
+    }
+    let (status, answer) = aws(&fake, SEARCH, &search).await;
+    assert_eq!((status, kind(&answer)), (400, "ThrottlingException"));
+    // Each operation has its own limit.
+    let described = json!({"agreementId": made.agreement_id});
+    assert_eq!(aws(&fake, DESCRIBE, &described).await.0, 200);
+    fake.advance_by(SignedDuration::from_secs(1)).await.unwrap();
+    assert_eq!(aws(&fake, SEARCH, &search).await.0, 200);
 }

@@ -68,6 +68,37 @@ async fn a_private_offers_rates_schedule_and_trial_are_read_from_all_pages() {
 }
 
 #[tokio::test]
+async fn what_is_paid_every_period_is_read_with_its_period() {
+    let recurring = |period, price| {
+        let term = map(&[
+            ("currencyCode", text("USD")),
+            ("billingPeriod", text(period)),
+            ("price", text(price)),
+        ]);
+        Aws::answering([page(&[map(&[("recurringPaymentTerm", term)])], None)])
+    };
+    let terms = ask(&recurring("Monthly", "850.00")).await.unwrap();
+    assert!(terms.has_fixed_payments());
+    assert_eq!(
+        terms.recurring,
+        Some(Recurring {
+            micros: 850_000_000,
+            period: BillingPeriod::Month,
+        })
+    );
+    let terms = ask(&recurring("Fortnightly", "1.50")).await.unwrap();
+    let period = terms.recurring.unwrap().period;
+    assert_eq!(
+        period,
+        BillingPeriod::Unrecognized("Fortnightly".to_owned())
+    );
+    assert_eq!(
+        ask(&recurring("Monthly", "negotiable")).await,
+        Err(ReadError::Incomplete("price"))
+    );
+}
+
+#[tokio::test]
 async fn rates_in_another_currency_are_no_rates_in_dollars() {
     let aws = Aws::answering([page(&[usage_based("EUR", &[rate("medium", "0.01")])], None)]);
     let terms = ask(&aws).await.unwrap();

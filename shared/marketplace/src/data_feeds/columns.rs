@@ -67,8 +67,9 @@ const USAGE: [Field; 9] = [
 /// What it may have: without them rates are not known.
 const PRICES: [Field; 2] = [Field::PricingCurrency, Field::UsageRate];
 
-/// Columns that the guide names and nothing here needs.
-const PASSED_OVER: [&str; 9] = [
+/// Columns that the guide or AWS's example queries name and nothing here needs.
+const PASSED_OVER: [&str; 10] = [
+    "catalog",
     "insert_date",
     "end_user_account_id",
     "payer_account_id",
@@ -256,9 +257,9 @@ impl Columns {
     fn agreement(&self, row: &Row<'_>) -> Result<Option<AgreementId>, String> {
         match self.text(row, Field::AgreementId)? {
             None => Ok(None),
-            Some(text) => AgreementId::parse(text)
+            Some(text) => agreement_id(text)
                 .map(Some)
-                .map_err(|_| format!("{} cannot be read", Field::AgreementId.name())),
+                .ok_or_else(|| format!("{} cannot be read", Field::AgreementId.name())),
         }
     }
 
@@ -302,6 +303,12 @@ fn place(header: &Row<'_>, field: Field) -> Option<usize> {
 /// A column's name, however it is written.
 fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_ascii_lowercase()
+}
+
+/// An agreement's id, whichever of the two ways its prefix is written.
+pub(super) fn agreement_id(text: &str) -> Option<AgreementId> {
+    let usual = text.strip_prefix("agmnt-").map(|id| format!("agmt-{id}"));
+    AgreementId::parse(usual.unwrap_or_else(|| text.to_owned())).ok()
 }
 
 /// A day, alone or as an instant's.

@@ -301,10 +301,39 @@ async fn a_months_file_that_is_not_there_leaves_its_days_undelivered() {
     let feed = ask(&Aws::answering(answers)).await.unwrap();
     let delivered = feed.days.values().any(|of| *of == FeedOfDay::Delivered);
     assert!(!delivered, "{feed:?}");
-    let mut answers = before_usage();
-    answers.push(files(&[], None));
-    let error = ask(&Aws::answering(answers)).await.unwrap_err();
-    assert_eq!(error, FeedError::NoFile("dailyusagefeed_v1/"));
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_named_with_those_that_are() {
+    let xml = "<ListBucketResult>\
+        <CommonPrefixes><Prefix>marketplace_daily_usage_report/</Prefix></CommonPrefixes>\
+        <CommonPrefixes><Prefix>productfeed_v1/</Prefix></CommonPrefixes></ListBucketResult>";
+    for (xml, says) in [
+        (
+            xml,
+            "it has marketplace_daily_usage_report/, productfeed_v1/",
+        ),
+        ("<ListBucketResult/>", "it has no folder at all"),
+    ] {
+        let mut answers = before_usage();
+        answers.push(files(&[], None));
+        answers.push(text(xml));
+        let error = ask(&Aws::answering(answers)).await.unwrap_err().to_string();
+        let named = "the bucket feeds has no file in the folder dailyusagefeed_v1/; ";
+        assert!(error.starts_with(&format!("{named}{says}")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_agreement_is_the_same_with_either_prefix_and_the_catalog_is_no_news() {
+    let file = format!("{HEADER},catalog\n{}", row("agreement_id", "agmnt-1"));
+    let file = file.replace("here\"\n", "here\",AWSMarketplace\n");
+    let feed = of_file(file).await.unwrap();
+    let [row] = feed.rows.as_slice() else {
+        panic!("{feed:?}");
+    };
+    assert_eq!(row.usage.agreement, AgreementId::parse("agmt-1").ok());
+    assert!(feed.notes.is_empty(), "{feed:?}");
 }
 
 #[tokio::test]

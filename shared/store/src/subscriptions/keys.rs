@@ -5,6 +5,7 @@ use domain::ids::{
     SupportRequestId, UserEmail,
 };
 use domain::linking::Link;
+use domain::reconciliation::run::RunOf;
 use domain::sign_in::SecretHash;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -24,6 +25,7 @@ pub(super) const OUTBOX: &str = "outbox#";
 pub(super) const RECONCILIATION: &str = "reconciliation";
 pub(super) const CATCHING_UP: &str = "catching-up";
 pub(super) const RUN: &str = "run";
+pub(super) const PART: &str = "part#";
 
 const ACCOUNT_PREFIX: &str = "account#";
 
@@ -71,6 +73,27 @@ pub(super) fn licenses_with(id: &LicenseId) -> String {
 
 pub(super) fn reconciliation(day: Date) -> String {
     format!("reconciliation#{day}")
+}
+
+/// The month of a day, such as `2026-11`.
+pub(super) fn reconciled_month(day: Date) -> String {
+    format!("reconciliation#{}", day.strftime("%Y-%m"))
+}
+
+pub(super) fn reconciliation_run(of: RunOf) -> String {
+    let of = match of {
+        RunOf::Days => "days",
+        RunOf::Month => "month",
+    };
+    format!("reconciliation-run#{of}")
+}
+
+pub(super) fn reconciliation_parts(of: RunOf, begun_at: Timestamp) -> String {
+    format!("{}#{}", reconciliation_run(of), instant(begun_at))
+}
+
+pub(super) fn part(number: u32) -> String {
+    format!("{PART}{number:08}")
 }
 
 pub(super) fn bought(license: &LicenseId) -> String {

@@ -249,7 +249,8 @@ mod tests {
                 "from": "2026-11-22T10:00:00Z", "free_until": null,
                 "terms": {
                     "agreement": "agmt-1", "currency": "USD", "rates": {"medium": 11_000},
-                    "prepaid": {"micros": 9_600_000_000_u64, "payments": 1}, "free_days": null,
+                    "prepaid": {"micros": 9_600_000_000_u64, "payments": 1},
+                    "recurring": {"micros": 850_000_000, "period": "month"}, "free_days": null,
                     "asked_at": "2026-11-22T10:01:00Z",
                 },
             }],

@@ -19,6 +19,9 @@
 //! | member, by user | `user#E` | `member#A` |
 //! | request of support's (TTL) | `support-requests#date` | `request#id` |
 //! | day compared with AWS's feeds (TTL) | `reconciliation#date` | `reconciliation` |
+//! | month compared with AWS's invoices (TTL) | `reconciliation#month` | `reconciliation` |
+//! | how far such a comparison came | `reconciliation-run#kind` | `run` |
+//! | what it read of our side (TTL) | `reconciliation-run#kind#begun` | `part#number` |
 //! | how far AWS's agreements were looked at | `catching-up` | `run` |
 //! | registration session (TTL) | `registration#hash` | `session` |
 //! | sign-in under way (TTL) | `sign-in-state#hash` | `pending` |

@@ -92,7 +92,7 @@ fn derived(n: u8, facts: &[Fact]) -> Derived {
 }
 
 /// An account that was opened long ago and whose trial is over.
-fn account() -> Account {
+pub(super) fn account() -> Account {
     let opened = crate::account::decide_open(
         None,
         &AccountId::parse("north").unwrap(),
@@ -108,7 +108,7 @@ fn account() -> Account {
     stored(change.accounts.into_iter().next().unwrap())
 }
 
-fn stored(account: Account) -> Account {
+pub(super) fn stored(account: Account) -> Account {
     Account {
         version: account.version + 1,
         ..account
@@ -486,6 +486,7 @@ fn rates_and_entitlements_are_asked_for_when_something_was_told_and_not_again() 
         currency: "USD".to_owned(),
         rates: [(Dimension::parse("medium").unwrap(), 9_000)].into(),
         prepaid: None,
+        recurring: None,
         free_days: None,
         asked_at: seconds(100),
     };

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 
+use domain::answers::{AcceptedTerms, BillingPeriod};
 use domain::catalog::Catalog;
 use domain::hour::Hour;
 use domain::ids::Dimension;
@@ -56,6 +57,7 @@ fn is_priced_as(later: &Pricing, earlier: &Pricing) -> bool {
     let (new, old) = (&later.terms, &earlier.terms);
     (&new.agreement, &new.currency, &new.rates) == (&old.agreement, &old.currency, &old.rates)
         && (new.prepaid, later.free_until) == (old.prepaid, earlier.free_until)
+        && new.recurring == old.recurring
 }
 
 /// The place of a dimension among the tiers as they are sold; others come last.
@@ -81,11 +83,9 @@ fn terms(page: &Page<'_>, pricing: &Pricing) -> Markup {
             @if page.view.as_of < until { p { strong { "Free trial" } " until " (time(until)) ": usage is metered, and AWS charges nothing for it. These rates follow." } }
             @else { p { "The free trial ended " (time(until)) "." } }
         }
-        @if let Some(prepaid) = terms.prepaid {
-            p { "Prepaid: " (prepaid_amount(&terms.currency, prepaid.micros)) @if prepaid.payments > 1 { " in " (prepaid.payments) " payments" } ", which AWS invoices besides the usage." }
-        }
+        (fixed_payments(terms))
         @if terms.rates.is_empty() {
-            p { "No usage is billed under this agreement beside what is prepaid." }
+            p { "No usage is billed under this agreement beside what is paid for in any case." }
         } @else {
             table {
                 thead { tr { th scope="col" { "Tier" } th.num scope="col" { "Rate, " (terms.currency) " per computer-hour" } } }
@@ -99,8 +99,28 @@ fn terms(page: &Page<'_>, pricing: &Pricing) -> Markup {
     }
 }
 
+/// What is paid whatever is used.
+fn fixed_payments(terms: &AcceptedTerms) -> Markup {
+    let amount = |micros| amount(&terms.currency, micros);
+    html! {
+        @if let Some(prepaid) = terms.prepaid {
+            p { "Prepaid: " (amount(prepaid.micros)) @if prepaid.payments > 1 { " in " (prepaid.payments) " payments" } ", which AWS invoices besides the usage." }
+        }
+        @if let Some(recurring) = &terms.recurring {
+            p {
+                "Paid "
+                @match &recurring.period {
+                    BillingPeriod::Month => { "at the end of every month" }
+                    BillingPeriod::Unrecognized(period) => { "every period (" (period) ")" }
+                }
+                ": " (amount(recurring.micros)) ", which AWS invoices besides the usage."
+            }
+        }
+    }
+}
+
 /// An amount of the agreement's currency.
-fn prepaid_amount(currency: &str, micros: u64) -> Markup {
+fn amount(currency: &str, micros: u64) -> Markup {
     let amount = dollars(Usd::from_micros(micros));
     html! { @if currency == "USD" { (amount) } @else { (currency) " " (amount.trim_start_matches('$')) } }
 }
@@ -147,5 +167,56 @@ fn included_row(page: &Page<'_>, period: &Included) -> Markup {
             td.num { (grouped(period.used)) }
             td.num { strong { (grouped(period.left())) } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::answers::{Prepaid, Recurring};
+    use domain::ids::AgreementId;
+
+    use super::*;
+
+    fn shown(currency: &str, prepaid: Option<Prepaid>, recurring: Option<Recurring>) -> String {
+        let terms = AcceptedTerms {
+            agreement: AgreementId::parse("agmt-1").unwrap(),
+            currency: currency.to_owned(),
+            rates: BTreeMap::new(),
+            prepaid,
+            recurring,
+            free_days: None,
+            asked_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+        };
+        fixed_payments(&terms).into_string()
+    }
+
+    #[test]
+    fn what_is_paid_every_month_is_shown_beside_what_is_prepaid() {
+        let prepaid = Prepaid {
+            micros: 10_200_000_000,
+            payments: 12,
+        };
+        let recurring = |period| Recurring {
+            micros: 850_000_000,
+            period,
+        };
+        let both = shown("USD", Some(prepaid), Some(recurring(BillingPeriod::Month)));
+        assert!(
+            both.contains("Prepaid: $10,200.00 in 12 payments"),
+            "{both}"
+        );
+        assert!(
+            both.contains("Paid at the end of every month: $850.00"),
+            "{both}"
+        );
+        let other = BillingPeriod::Unrecognized("Weekly".to_owned());
+        let other = shown("EUR", None, Some(recurring(other)));
+        assert!(
+            other.contains("Paid every period (Weekly): EUR 850.00"),
+            "{other}"
+        );
+        assert_eq!(shown("USD", None, None), "");
     }
 }
