@@ -62,6 +62,7 @@ impl Functions {
     /// What a function answers.
     async fn invoke(&self, function: &str, payload: Value) -> Result<Value, String> {
         let (app, deadline) = (&self.stack.app, self.deadline);
+        let metrics = &Metrics::Nowhere;
         match function {
             "registration" => told(registration::handle(&self.registration, payload).await),
             "console" => told(console::handle(&self.console, payload).await),
@@ -69,17 +70,17 @@ impl Functions {
                 told(usage_intake::handle(app, &self.intake, payload, deadline).await)
             }
             "marketplace-events" => told(marketplace_events::handle(app, payload, deadline).await),
-            "usage-posting" => told(usage_posting::handle(app, &payload, deadline).await),
-            "usage-submission" => told(usage_submission::handle(app, &payload, deadline).await),
-            "ledger-check" => {
-                told(ledger_check::handle(app, &Metrics::Nowhere, &payload, deadline).await)
+            "usage-posting" => told(usage_posting::handle(app, metrics, &payload, deadline).await),
+            "usage-submission" => {
+                told(usage_submission::handle(app, metrics, &payload, deadline).await)
             }
+            "ledger-check" => told(ledger_check::handle(app, metrics, &payload, deadline).await),
             "reconciliation" => {
-                let (sources, metrics) = (&self.stack.sources, Metrics::Nowhere);
-                told(reconciliation::handle(app, sources, &metrics, &payload, deadline).await)
+                let sources = &self.stack.sources;
+                told(reconciliation::handle(app, sources, metrics, &payload, deadline).await)
             }
-            "catching-up" => told(catching_up::handle(app, &payload, deadline).await),
-            "grace-expiry" => told(grace_expiry::handle(app, &payload, deadline).await),
+            "catching-up" => told(catching_up::handle(app, metrics, &payload, deadline).await),
+            "grace-expiry" => told(grace_expiry::handle(app, metrics, &payload, deadline).await),
             other => panic!("events/{other}: there is no such function"),
         }
     }
@@ -211,7 +212,7 @@ async fn a_run_of_catching_up_that_the_time_does_not_suffice_for_is_an_alarm() {
     let payload = project::root().join("events/catching-up/rule.json");
     let payload = serde_json::from_str(&project::read(&payload)).unwrap();
     let now = functions.stack.app.clock.now();
-    let answer = catching_up::handle(&functions.stack.app, &payload, now).await;
+    let answer = catching_up::handle(&functions.stack.app, &Metrics::Nowhere, &payload, now).await;
     assert_eq!(answer.unwrap()["finished"], false);
     let logged = log.take();
     let mut records = logged

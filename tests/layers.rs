@@ -113,6 +113,17 @@ fn no_crate_sees_more_than_its_layer_allows() {
 }
 
 #[test]
+fn every_crate_that_runs_in_a_function_or_serves_logs_below_warn() {
+    let logging = project::read("shared/runtime/src/telemetry.rs");
+    let crates = ["functions", "shared"].map(project::directories);
+    // The command line says what it has to say, and logs nothing.
+    for name in crates.iter().flatten().filter(|name| *name != "admin") {
+        let target = format!("\"{}\"", name.replace('-', "_"));
+        assert!(logging.contains(&target), "{target}");
+    }
+}
+
+#[test]
 fn every_function_is_a_crate_of_its_directorys_name() {
     for name in project::directories("functions") {
         let manifest = project::read(format!("functions/{name}/Cargo.toml"));

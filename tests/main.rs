@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, also in its helpers"
 )]
 
+mod alarms;
 mod binaries;
 mod browser;
 mod built;
@@ -15,6 +16,7 @@ mod events;
 mod kill;
 mod layers;
 mod linking;
+mod outbox;
 mod project;
 mod readme;
 mod reads;

@@ -6,7 +6,7 @@
 mod bills;
 pub(crate) mod person;
 mod purchases;
-mod script;
+pub(crate) mod script;
 
 use std::collections::BTreeMap;
 

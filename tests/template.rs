@@ -1,9 +1,12 @@
 //! `template.yaml` says what the code says: functions, settings, tables, queues.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Command;
 
-use runtime::settings::{self, Scope, SetBy};
+use runtime::aws::MARKETPLACE_REGION;
+use runtime::http::ORIGIN_SECRET_HEADER;
+use runtime::settings::{self, Reader, Scope, SetBy};
 use serde_json::{Value, json};
 
 use crate::project;
@@ -15,7 +18,7 @@ pub(crate) fn template() -> Value {
 }
 
 /// The resources of a type, with their logical ids.
-fn resources<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
+pub(crate) fn resources<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
     template["Resources"]
         .as_object()
         .unwrap()
@@ -111,6 +114,51 @@ fn every_function_is_given_exactly_the_settings_that_it_reads() {
         let given: BTreeSet<String> = global.union(&own).cloned().collect();
         assert_eq!(given, wanted_variables(crate_of(function)), "{id}");
     }
+}
+
+/// The parameters that are passed on to a setting as they are.
+fn passed_on(template: &Value) -> Vec<(String, String)> {
+    let globals = &template["Globals"]["Function"];
+    let functions = functions(template);
+    let all = functions
+        .iter()
+        .map(|(_, function)| &function["Properties"])
+        .chain([globals]);
+    let variables = all.flat_map(|of| of["Environment"]["Variables"].as_object());
+    let pairs = variables
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    let is_parameter = |name: &str| template["Parameters"][name].is_object();
+    pairs.filter(|(_, value)| is_parameter(value)).collect()
+}
+
+/// Whether a value is wrong for a setting, by the settings' own reader.
+fn is_wrong(name: &str, value: &str) -> bool {
+    let variable = |asked: &str| (asked == name).then(|| value.to_owned());
+    let mut reader = Reader::new(&variable);
+    let _ = (reader.settings(), reader.data_feeds());
+    let _ = (reader.site(), reader.sign_in());
+    let none: Option<()> = None;
+    let problems = reader.finish(none).unwrap_err().problems;
+    problems
+        .iter()
+        .any(|problem| problem.setting.name == name && !problem.missing)
+}
+
+#[test]
+fn whatever_a_parameter_may_be_chosen_to_be_or_is_by_default_is_right_for_its_setting() {
+    let template = template();
+    let passed_on = passed_on(&template);
+    assert!(passed_on.len() > 8, "{passed_on:?}");
+    for (name, parameter) in passed_on {
+        let described = &template["Parameters"][&parameter];
+        let allowed = described["AllowedValues"].as_array();
+        let values = allowed.into_iter().flatten().chain([&described["Default"]]);
+        for value in values.filter_map(Value::as_str) {
+            assert!(!is_wrong(&name, value), "{parameter}={value} for {name}");
+        }
+    }
+    assert!(is_wrong("LOG_LEVEL", "loud") && is_wrong("PRODUCT_CODES", "a/b"));
 }
 
 /// The texts between `before` and the next `"`.
@@ -234,12 +282,136 @@ fn there_is_one_submitter_at_a_time() {
 }
 
 #[test]
-fn cfn_lint_finds_nothing() {
-    let output = Command::new(project::tool("cfn-lint"))
-        .args(["--template", "template.yaml"])
+fn usage_is_metered_in_one_region() {
+    let template = template();
+    let role = &template["Resources"]["UsageSubmissionRole"]["Properties"];
+    let statements = &role["Policies"][0]["PolicyDocument"]["Statement"];
+    let mut metering = statements
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|statement| statement["Action"] == json!(["aws-marketplace:BatchMeterUsage"]));
+    let condition = &metering.next().unwrap()["Condition"]["StringEquals"];
+    assert_eq!(condition["aws:RequestedRegion"], MARKETPLACE_REGION);
+}
+
+/// A resource's properties.
+fn properties<'a>(template: &'a Value, id: &str) -> &'a Value {
+    &template["Resources"][id]["Properties"]
+}
+
+#[test]
+fn what_stands_behind_the_firewall_is_asked_for_the_secret_that_it_shows() {
+    let template = template();
+    let origin = &properties(&template, "FrontDoor")["DistributionConfig"]["Origins"][0];
+    let shown = &origin["OriginCustomHeaders"][0];
+    assert_eq!(shown["HeaderName"], ORIGIN_SECRET_HEADER);
+    let secret = shown["HeaderValue"].as_str().unwrap();
+    assert_eq!(
+        secret,
+        "{{resolve:secretsmanager:${OriginSecret}:SecretString}}"
+    );
+    let firewall = properties(&template, "FrontDoor")["DistributionConfig"]["WebACLId"].clone();
+    assert_eq!(firewall, "Firewall.Arn");
+    // Every function with a route that asks for no signature checks it.
+    for (id, function) in functions(&template) {
+        let events = function["Properties"]["Events"].as_object().unwrap();
+        let open = events.values().any(|event| {
+            event["Type"] == "HttpApi" && event["Properties"]["Auth"]["Authorizer"] != "AWS_IAM"
+        });
+        let variables = &function["Properties"]["Environment"]["Variables"];
+        let given = json!(["HasFirewall", "OriginSecret", ""]);
+        let checks = variables["ORIGIN_SECRET_ARN"] == given;
+        assert_eq!(open, checks, "{id}");
+    }
+}
+
+#[test]
+fn every_role_that_uses_a_table_may_use_the_sellers_own_key() {
+    let template = template();
+    let allowed = properties(&template, "TableKeyUse")["Roles"].as_array();
+    let allowed: BTreeSet<&str> = allowed.unwrap().iter().filter_map(Value::as_str).collect();
+    let using = resources(&template, "AWS::IAM::Role")
+        .into_iter()
+        .filter(|(_, role)| {
+            role["Properties"]["Policies"]
+                .to_string()
+                .contains("dynamodb:")
+        })
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(allowed, using);
+}
+
+#[test]
+fn logs_are_kept_and_who_called_what_for_a_year_at_the_least() {
+    let template = template();
+    for (id, log) in resources(&template, "AWS::Logs::LogGroup") {
+        let kept = log["Properties"]["RetentionInDays"].as_str().unwrap();
+        let days = template["Parameters"][kept]["AllowedValues"].as_array();
+        let fewest = days.unwrap().iter().filter_map(Value::as_u64).min();
+        let audit = id == "ApiLogs";
+        assert!(fewest >= Some(if audit { 365 } else { 30 }), "{id}");
+    }
+    let api = properties(&template, "Api");
+    let access = &api["AccessLogSettings"];
+    assert_eq!(access["DestinationArn"], "ApiLogs.Arn");
+    // A sign-in's answer has its code in the query.
+    let format: Value = serde_json::from_str(access["Format"].as_str().unwrap()).unwrap();
+    assert!(!format.to_string().to_lowercase().contains("query"));
+    assert!(api["DefaultRouteSettings"]["ThrottlingRateLimit"].is_u64());
+}
+
+/// Runs one of the tools that `./test` installs.
+#[track_caller]
+fn run(tool: PathBuf, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(tool)
+        .args(arguments)
+        .env("SAM_CLI_TELEMETRY", "0")
         .current_dir(project::root())
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.trim().is_empty(), "{told}");
+    let told = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.success(), told.concat())
+}
+
+#[test]
+fn cfn_lint_finds_nothing() {
+    let (clean, told) = run(project::tool("cfn-lint"), &["--template", "template.yaml"]);
+    assert!(clean && told.trim().is_empty(), "{told}");
+}
+
+#[test]
+fn a_deployment_is_built_and_made_where_it_belongs_without_more_flags() {
+    let settings = project::read("samconfig.toml");
+    for line in [
+        "beta_features = true",
+        "lint = true",
+        "region = \"us-east-1\"",
+        "capabilities = \"CAPABILITY_IAM\"",
+        "confirm_changeset = true",
+    ] {
+        assert!(settings.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn sam_validates_the_template() {
+    let sam = project::root().join("target/tools/sam/bin/sam");
+    assert!(
+        sam.exists(),
+        "sam is not installed in target/tools: run ./test once"
+    );
+    let (valid, told) = run(sam, &["validate", "--lint"]);
+    assert!(valid && told.contains("is a valid SAM Template"), "{told}");
+}
+
+#[test]
+fn what_cannot_be_deployed_is_refused_before_anything_is_made() {
+    let (right, told) = run(
+        project::tool("python"),
+        &["tests/deploy/check_parameters.py"],
+    );
+    println!("{told}");
+    assert!(right && told.contains("as they should be"), "{told}");
 }

@@ -195,7 +195,7 @@ pub(crate) async fn json(
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
-async fn send(
+pub(crate) async fn send(
     method: Method,
     url: &str,
     headers: HeaderMap,

@@ -10,7 +10,7 @@ use domain::ids::AccountId;
 use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::product::{Proof, people};
-use local::{Config, Local, USAGE_API_KEY};
+use local::{Config, Local, Observer, USAGE_API_KEY};
 use serde_json::{Value, json};
 
 use super::person::{Page, Person, json as call};
@@ -31,6 +31,11 @@ impl Story {
     /// Plays a script; its first line is `clock <instant>`. What was shown,
     /// and that nothing was lost or doubled, is the answer.
     pub(crate) async fn play(script: &str) -> String {
+        Self::play_before(script, None).await
+    }
+
+    /// The same, before somebody who is told which function calls what of AWS.
+    pub(crate) async fn play_before(script: &str, observer: Option<Observer>) -> String {
         let mut lines = script
             .lines()
             .map(str::trim)
@@ -39,6 +44,7 @@ impl Story {
         let started: Timestamp = start.expect("`clock` first").parse().unwrap();
         let stack = Local::start(Config {
             start: Some(started),
+            observer,
             ..Config::default()
         })
         .await

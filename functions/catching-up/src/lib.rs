@@ -8,6 +8,7 @@
 use app::App;
 use app::catching_up::{CatchUpError, Found, Scope};
 use jiff::Timestamp;
+use runtime::metrics::{Metric, Metrics};
 use runtime::payload::Unreadable;
 use runtime::schedule;
 use serde_json::{Value, json};
@@ -24,16 +25,23 @@ pub enum RunError {
 }
 
 /// Looks at the agreements that changed, once a day at all, as far as it gets
-/// before `deadline`.
+/// before `deadline`, and publishes what it did.
 ///
 /// # Errors
 /// See [`RunError`].
-pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, RunError> {
+pub async fn handle(
+    app: &App,
+    metrics: &Metrics,
+    payload: &Value,
+    deadline: Timestamp,
+) -> Result<Value, RunError> {
     let scheduled = schedule::from_payload(payload).map_err(RunError::Unreadable)?;
     let run = app
         .catch_up(Scope::Scheduled, Found::Learned, deadline)
         .await
         .map_err(RunError::CatchUp)?;
+    let figures = figures(run.listed, run.repaired.len(), run.failed + run.unreadable);
+    metrics.publish(&figures, app.clock.now());
     if !run.finished {
         tracing::error!(
             alarm = "AgreementsUnchecked",
@@ -56,4 +64,14 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
         "unreadable": run.unreadable,
         "finished": run.finished,
     }))
+}
+
+/// What a run publishes.
+pub fn figures(listed: usize, repaired: usize, failed: usize) -> [Metric; 4] {
+    [
+        Metric::count("catching_up_runs", 1),
+        Metric::count("agreements_listed", listed),
+        Metric::count("licenses_repaired", repaired),
+        Metric::count("agreements_failed", failed),
+    ]
 }

@@ -2,9 +2,9 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let runtime::Started { app, .. } = runtime::start()?;
+    let runtime::Started { app, metrics, .. } = runtime::start()?;
     runtime::invocation::serve(&*app.clock, async |payload, deadline| {
-        catching_up::handle(&app, &payload, deadline).await
+        catching_up::handle(&app, &metrics, &payload, deadline).await
     })
     .await
     .map_err(anyhow::Error::from_boxed)

@@ -9,7 +9,9 @@ use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, Site, State, SupportRule
 async fn main() -> anyhow::Result<()> {
     let (started, site, sign_in) = runtime::start_pages()?;
     let clock = Arc::clone(&started.app.clock);
+    let origin_secret = started.clients.origin_secret(&sign_in).await?;
     let router = console::router(state(started, site, sign_in).await?);
+    let router = runtime::http::only_through(router, origin_secret);
     runtime::invocation::serve(&*clock, async |payload, _deadline| {
         console::handle(&router, payload).await
     })

@@ -3,12 +3,14 @@
 //!
 //! It changes nothing of the ledger. Each difference is logged as an alarm that
 //! names the account-hour, or the license, dimension and hour; the sums of every
-//! class are its answer and its metrics ([`figures`]).
+//! class are its answer and its metrics ([`figures`]). So is an account that pays
+//! by its usage and whose hours are not reported any more.
 //!
 //! Then it sums up, of the accounts whose turn it is, the days of which nothing
 //! can change any more: for the customers' pages, which read the summaries.
 
 use app::{App, Conservation, Scope, StepError};
+use domain::ids::AccountId;
 use jiff::Timestamp;
 use runtime::metrics::{Metric, Metrics, Unit};
 use runtime::payload::Unreadable;
@@ -48,7 +50,9 @@ pub async fn handle(
         .check_conservation(&scope, deadline)
         .await
         .map_err(RunError::Store)?;
-    let figures = figures(&found);
+    let silent = app.silent_accounts().await.map_err(RunError::Store)?;
+    log_silent(&silent);
+    let figures = figures(&found, silent.len());
     metrics.publish(&figures, now);
     if found.unchecked > 0 {
         tracing::error!(
@@ -70,6 +74,21 @@ pub async fn handle(
     Ok(Value::Object(Map::from_iter(figures)))
 }
 
+/// How many of the accounts that are not reported any more are named in the log:
+/// if all are, it is the product that does not report.
+const MOST_NAMED: usize = 20;
+
+fn log_silent(silent: &[AccountId]) {
+    for account in silent.iter().take(MOST_NAMED) {
+        tracing::error!(
+            alarm = "ReportsStopped",
+            account.id = %account,
+            usage.silent = silent.len(),
+            "an account pays by its usage and is not reported any more, not even as unused"
+        );
+    }
+}
+
 async fn sum_up_days(app: &App, deadline: Timestamp) -> Result<(), RunError> {
     let done = app.sum_up_days(deadline).await.map_err(RunError::SumUp)?;
     tracing::info!(
@@ -81,8 +100,9 @@ async fn sum_up_days(app: &App, deadline: Timestamp) -> Result<(), RunError> {
     Ok(())
 }
 
-/// What a run publishes. Computer-hours are those of the hours looked at.
-pub fn figures(found: &Conservation) -> [Metric; 21] {
+/// What a run publishes. Computer-hours are those of the hours looked at; `silent`
+/// is how many accounts are not reported any more.
+pub fn figures(found: &Conservation, silent: usize) -> [Metric; 22] {
     let Conservation { sums, .. } = found;
     let (written_off, closed) = (sums.written_off, sums.closed);
     [
@@ -101,12 +121,13 @@ pub fn figures(found: &Conservation) -> [Metric; 21] {
         count("closed_refused", closed.refused),
         count("closed_conflict", closed.conflict),
         count("closed_unknown", closed.unknown),
-        count("differences", found.differences.count() as u64),
-        count("accounts", found.accounts as u64),
-        count("unchecked_accounts", found.unchecked as u64),
-        seconds("cursor_lag_seconds", found.cursor_lag_seconds),
-        seconds("marker_lag_seconds", found.marker_lag_seconds),
-        seconds("oldest_unsettled_seconds", found.oldest_unsettled_seconds),
+        Metric::count("differences", found.differences.count()),
+        Metric::count("accounts", found.accounts),
+        Metric::count("unchecked_accounts", found.unchecked),
+        Metric::seconds("cursor_lag_seconds", found.cursor_lag_seconds),
+        Metric::seconds("marker_lag_seconds", found.marker_lag_seconds),
+        Metric::seconds("oldest_unsettled_seconds", found.oldest_unsettled_seconds),
+        Metric::count("silent_accounts", silent),
     ]
 }
 
@@ -114,14 +135,6 @@ const fn count(name: &'static str, value: u64) -> Metric {
     Metric {
         name,
         unit: Unit::Count,
-        value,
-    }
-}
-
-const fn seconds(name: &'static str, value: u64) -> Metric {
-    Metric {
-        name,
-        unit: Unit::Seconds,
         value,
     }
 }

@@ -15,7 +15,7 @@ use domain::hour::after;
 use domain::reconciliation::amounts::{AmountFinding, AmountVerdict};
 use domain::reconciliation::kept::Counts;
 use jiff::{SignedDuration, Timestamp};
-use runtime::metrics::{Metric, Metrics, Unit};
+use runtime::metrics::{Metric, Metrics};
 use runtime::payload::Unreadable;
 use runtime::schedule;
 use serde_json::{Map, Value};
@@ -101,31 +101,23 @@ pub fn figures(days: &Reconciled, month: Option<&ReconciledMonth>) -> [Metric; 9
     let amounts = month.map_or(&[][..], |month| &month.amounts);
     let amounts = |is: fn(&AmountFinding) -> bool| amounts.iter().filter(|of| is(of)).count();
     [
-        count("usage_equal", counts.equal),
-        count("usage_late", counts.late),
-        count("usage_missing", counts.missing),
-        count("usage_over", counts.over),
-        count("usage_not_comparable", counts.not_comparable),
-        count("unseen_licenses", days.unseen()),
-        count(
+        Metric::count("usage_equal", counts.equal),
+        Metric::count("usage_late", counts.late),
+        Metric::count("usage_missing", counts.missing),
+        Metric::count("usage_over", counts.over),
+        Metric::count("usage_not_comparable", counts.not_comparable),
+        Metric::count("unseen_licenses", days.unseen()),
+        Metric::count(
             "amounts_missing",
             amounts(|of| matches!(of.verdict, AmountVerdict::Missing { .. })),
         ),
-        count(
+        Metric::count(
             "amounts_over",
             amounts(|of| matches!(of.verdict, AmountVerdict::Over { .. })),
         ),
-        count(
+        Metric::count(
             "amounts_not_comparable",
             amounts(|of| matches!(of.verdict, AmountVerdict::NotComparable { .. })),
         ),
     ]
-}
-
-fn count(name: &'static str, value: usize) -> Metric {
-    Metric {
-        name,
-        unit: Unit::Count,
-        value: value.try_into().unwrap_or(u64::MAX),
-    }
 }

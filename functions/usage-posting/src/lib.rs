@@ -4,8 +4,9 @@
 //! A run does whatever is due by the clock, whichever event started it: a missed
 //! run is made up by the next, and any number of runs may overlap.
 
-use app::{App, StepError};
+use app::{App, PostingRun, StepError};
 use jiff::Timestamp;
+use runtime::metrics::{Metric, Metrics};
 use runtime::payload::Unreadable;
 use runtime::schedule;
 use serde_json::{Value, json};
@@ -21,13 +22,19 @@ pub enum RunError {
     Store(#[source] StepError),
 }
 
-/// Does what is due, as far as it gets before `deadline`.
+/// Does what is due, as far as it gets before `deadline`, and publishes what it did.
 ///
 /// # Errors
 /// See [`RunError`].
-pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, RunError> {
+pub async fn handle(
+    app: &App,
+    metrics: &Metrics,
+    payload: &Value,
+    deadline: Timestamp,
+) -> Result<Value, RunError> {
     let scheduled = schedule::from_payload(payload).map_err(RunError::Unreadable)?;
     let run = app.post_due(deadline).await.map_err(RunError::Store)?;
+    metrics.publish(&figures(&run), app.clock.now());
     tracing::info!(
         schedule.due_at = scheduled.due_at.map(tracing::field::display),
         run.account_hours = run.account_hours,
@@ -42,4 +49,13 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
         "posted": run.posted,
         "next": run.next,
     }))
+}
+
+/// What a run publishes.
+pub fn figures(run: &PostingRun) -> [Metric; 3] {
+    [
+        Metric::count("posting_runs", 1),
+        Metric::count("account_hours", run.account_hours),
+        Metric::count("posting_failures", run.failed),
+    ]
 }

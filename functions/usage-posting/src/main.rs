@@ -2,9 +2,9 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let app = runtime::start()?.app;
+    let runtime::Started { app, metrics, .. } = runtime::start()?;
     runtime::invocation::serve(&*app.clock, async |payload, deadline| {
-        usage_posting::handle(&app, &payload, deadline).await
+        usage_posting::handle(&app, &metrics, &payload, deadline).await
     })
     .await
     .map_err(anyhow::Error::from_boxed)

@@ -5,8 +5,9 @@
 //! runs at once are safe; that there is only one keeps the calls below AWS's
 //! limit of ten a second.
 
-use app::{App, StepError};
+use app::{App, StepError, SubmissionRun};
 use jiff::Timestamp;
+use runtime::metrics::{Metric, Metrics};
 use runtime::payload::Unreadable;
 use runtime::schedule;
 use serde_json::{Value, json};
@@ -22,13 +23,20 @@ pub enum RunError {
     Store(#[source] StepError),
 }
 
-/// Does what is due, as far as it gets before `deadline`.
+/// Does what is due, as far as it gets before `deadline`, and publishes what it did.
 ///
 /// # Errors
 /// See [`RunError`].
-pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<Value, RunError> {
+pub async fn handle(
+    app: &App,
+    metrics: &Metrics,
+    payload: &Value,
+    deadline: Timestamp,
+) -> Result<Value, RunError> {
     let scheduled = schedule::from_payload(payload).map_err(RunError::Unreadable)?;
     let run = app.submit_due(deadline).await.map_err(RunError::Store)?;
+    let switched_off = app.controls().await.map_err(RunError::Store)?.stopped.len();
+    metrics.publish(&figures(&run, switched_off), app.clock.now());
     tracing::info!(
         schedule.due_at = scheduled.due_at.map(tracing::field::display),
         run.frozen = run.frozen,
@@ -51,4 +59,18 @@ pub async fn handle(app: &App, payload: &Value, deadline: Timestamp) -> Result<V
         "stopped": run.stopped,
         "next": run.next,
     }))
+}
+
+/// What a run publishes; `switched_off` is of how many products an operator stopped
+/// the sending.
+pub fn figures(run: &SubmissionRun, switched_off: usize) -> [Metric; 7] {
+    [
+        Metric::count("submission_runs", 1),
+        Metric::count("calls", run.calls),
+        Metric::count("calls_failed", usize::from(run.stopped)),
+        Metric::count("records_accepted", run.billed),
+        Metric::count("records_closed", run.closed),
+        Metric::count("submission_failures", run.failed),
+        Metric::count("products_switched_off", switched_off),
+    ]
 }

@@ -69,6 +69,8 @@ pub enum Command {
         #[arg(long, value_name = "INSTANT", value_parser = instant)]
         until: Timestamp,
     },
+    /// Check that the tables have the keys, indexes, stream and time to live that are needed
+    Check,
     /// List the records whose outcome is unknown
     Unknown,
     /// List usage that was written off, of the hours that an interval touches

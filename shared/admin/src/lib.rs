@@ -4,7 +4,8 @@
 //!
 //! - A command parses, makes one call into `app` and says what came of it
 //!   ([`run`]); what may be done is decided there.
-//! - Nothing is changed that was not said before and agreed to ([`Consent`]).
+//! - Nothing is changed that was not said before and agreed to ([`Consent`]), nor
+//!   in tables that lack something, such as an index.
 //! - Every command may be given again: it then says that it is so already.
 //! - AWS account ids and ARNs are shown in full: an operator looks them up in
 //!   AWS. Tokens are never read here.
@@ -49,6 +50,7 @@ pub async fn run(
     ask: impl FnOnce(&str) -> Consent,
 ) -> Result<String, Refused> {
     let change = match arguments.command.clone() {
+        Command::Check => return look::tables(app).await,
         Command::Unknown => return Ok(words::unknown(&app.unknown().await?)),
         Command::Hold(HoldCommand::List) => return Ok(words::held(&app.held().await?)),
         Command::WrittenOff { from, until } => {
@@ -112,6 +114,7 @@ pub async fn run(
             computer_hours,
         },
     };
+    look::usable_tables(app).await?;
     changed(app, &change, arguments.consent, ask).await
 }
 

@@ -11,6 +11,7 @@ use domain::license::{License, LicenseStatus};
 use domain::linking::{Link, UnlinkCause};
 use jiff::Timestamp;
 use serde_json::json;
+use store::TableFault;
 
 use crate::refused::Refused;
 
@@ -28,6 +29,33 @@ pub(crate) async fn account(
         let _ = write!(text, "\nAt {at}: {payer}");
     }
     Ok(text)
+}
+
+/// That the tables are whole.
+pub(crate) async fn tables(app: &App) -> Result<String, Refused> {
+    let faults = app.store.table_faults().await.map_err(StepError::from)?;
+    if faults.is_empty() {
+        return Ok(
+            "The tables have the keys, indexes, stream and time to live that are needed."
+                .to_owned(),
+        );
+    }
+    Err(refused(&faults))
+}
+
+/// That nothing in the way of a change is wrong with the tables.
+pub(crate) async fn usable_tables(app: &App) -> Result<(), Refused> {
+    let mut in_the_way = app.store.table_faults().await.map_err(StepError::from)?;
+    in_the_way.retain(TableFault::is_in_the_way);
+    if in_the_way.is_empty() {
+        return Ok(());
+    }
+    Err(refused(&in_the_way))
+}
+
+fn refused(faults: &[TableFault]) -> Refused {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Refused::Tables(faults.join("; "))
 }
 
 /// A line for each event, as its consumers get it.

@@ -15,6 +15,9 @@ pub enum Refused {
         "there is no terminal to ask at: nothing was changed; give --yes to do it without being asked"
     )]
     NobodyToAsk,
+    /// The tables are not as they must be.
+    #[error("{0}: nothing was changed; make the tables as template.yaml describes them")]
+    Tables(String),
     /// The product is not one of those sold here.
     #[error("{product} is not sold here: nothing was changed; PRODUCT_CODES names {sold}")]
     NotSold {

@@ -19,7 +19,7 @@ use store::subscriptions::Pinned;
 use crate::arguments::Arguments;
 use crate::surroundings::local_setting;
 use crate::{Consent, Refused};
-use world::{BUYER, PRODUCT, World};
+use world::{BUYER, PRODUCT, TEMPLATE, World};
 
 const LICENSE: &str = "l-0123456789abcdef0123456789abcdef";
 const HOUR: &str = "2026-11-22T10:00:00Z";
@@ -87,6 +87,33 @@ fn the_local_stacks_settings_are_whole_and_the_fakes() {
     assert_eq!(local_setting("PRODUCT_CODES"), Some(&*fake.product_code));
     let bucket = local_setting("DATA_FEEDS_BUCKET");
     assert_eq!(bucket, Some(fake_aws::DATA_FEEDS_BUCKET));
+}
+
+#[tokio::test]
+async fn a_table_without_an_index_is_named_before_anything_is_written() {
+    let whole = World::new().await;
+    assert!(whole.said("check").await.starts_with("The tables have"));
+    let stream = "      StreamSpecification: { StreamViewType: NEW_IMAGE }\n";
+    let template = TEMPLATE
+        .replace("IndexName: work", "IndexName: jobs")
+        .replacen("AttributeName: expires_at", "AttributeName: gone_at", 1)
+        .replace(stream, "");
+    let world = World::over(&template).await;
+    let no_index = "the table Usage has no index work on work_shard";
+    let checked = world.refused("check").await;
+    for lack in [
+        no_index,
+        "the table Subscriptions has no time to live by expires_at",
+        "the table Subscriptions has no stream of new images",
+    ] {
+        assert!(checked.contains(lack), "{checked}");
+    }
+    let refused = world.refused(&format!("stop {PRODUCT}")).await;
+    assert!(
+        refused.contains(no_index) && !refused.contains("stream"),
+        "{refused}"
+    );
+    assert!(world.app.controls().await.unwrap().stopped.is_empty());
 }
 
 #[tokio::test]

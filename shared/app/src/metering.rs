@@ -18,6 +18,7 @@ use ledger::conservation::{self, Conservation, Scope};
 use ledger::operations::{self, Done, OperationError};
 use ledger::posting::{self, PostingRun};
 use ledger::recording::{self, RecordError, Recorded};
+use ledger::silence;
 use ledger::step::{Listed, RecordName};
 use ledger::submission::{self, SubmissionRun};
 use ledger::written_off::{self, WrittenOffUsage};
@@ -82,6 +83,16 @@ impl App {
         let found = self.run(&steps, check).await?;
         found.differences.iter().for_each(crate::conservation::log);
         Ok(found)
+    }
+
+    /// The accounts whose metering may be broken: they were reported, pay by
+    /// their usage, and are not reported any more, not even as unused.
+    ///
+    /// # Errors
+    /// [`StepError`] when the store does not answer.
+    pub async fn silent_accounts(&self) -> Result<Vec<AccountId>, StepError> {
+        let steps = self.steps();
+        self.run(&steps, silence::silent(&steps)).await
     }
 
     /// Starts the ledger's cursors at the running hour instead of 48 h before:

@@ -57,6 +57,7 @@ pub mod operations;
 pub mod posting;
 pub mod recording;
 pub mod rules;
+pub mod silence;
 pub mod step;
 pub mod steps;
 pub mod submission;

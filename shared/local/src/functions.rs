@@ -2,13 +2,13 @@
 //! schedules deliver.
 
 use app::App;
-use app::reconciliation::Sources;
 use axum::Router;
 use domain::hour::after;
 use jiff::{SignedDuration, Timestamp};
 use runtime::metrics::Metrics;
 use serde_json::{Value, json};
 
+use crate::apart::Apps;
 use crate::product::Requests;
 
 /// How long an invocation may take, by the fake's clock.
@@ -17,17 +17,15 @@ const INVOCATION: SignedDuration = SignedDuration::from_secs(50);
 /// Every function, ready to be invoked. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Functions {
-    app: App,
-    sources: Sources,
+    apps: Apps,
     intake: Router,
     requests: Requests,
 }
 
 impl Functions {
-    pub(crate) fn new(app: App, sources: Sources, intake: Router) -> Self {
+    pub(crate) fn new(apps: Apps, intake: Router) -> Self {
         Self {
-            app,
-            sources,
+            apps,
             intake,
             requests: Requests::default(),
         }
@@ -39,10 +37,11 @@ impl Functions {
     /// Why the message goes back to its queue.
     pub(crate) async fn marketplace_event(&self, event: Value) -> Result<(), String> {
         let payload = batch("marketplace-events", &event);
-        let answer = marketplace_events::handle(&self.app, payload, self.deadline())
-            .await
-            .map_err(|error| error.to_string())?;
-        self.requests.answer(&self.app, self).await;
+        let answer =
+            marketplace_events::handle(self.app("marketplace-events"), payload, self.deadline())
+                .await
+                .map_err(|error| error.to_string())?;
+        self.answer_requests().await;
         accepted(&answer)
     }
 
@@ -52,9 +51,14 @@ impl Functions {
     /// Why the message goes back to its queue.
     pub(crate) async fn usage_report(&self, report: &Value) -> Result<(), String> {
         let payload = batch("usage-intake", report);
-        let answer = usage_intake::handle(&self.app, &self.intake, payload, self.deadline())
-            .await
-            .map_err(|error| error.to_string())?;
+        let answer = usage_intake::handle(
+            self.app("usage-intake"),
+            &self.intake,
+            payload,
+            self.deadline(),
+        )
+        .await
+        .map_err(|error| error.to_string())?;
         accepted(&answer)
     }
 
@@ -63,7 +67,7 @@ impl Functions {
     pub(crate) async fn scheduled(&self, schedule: Scheduled, now: Timestamp) -> Ran {
         let ran = self.run(schedule, now).await;
         if ran.learned {
-            self.requests.answer(&self.app, self).await;
+            self.answer_requests().await;
         }
         ran
     }
@@ -71,35 +75,33 @@ impl Functions {
     async fn run(&self, schedule: Scheduled, now: Timestamp) -> Ran {
         let event = json!({
             "version": "0",
-            "id": format!("{:032x}", self.app.clock.random()),
+            "id": format!("{:032x}", self.app(schedule.function()).clock.random()),
             "detail-type": "Scheduled Event",
             "source": "aws.events",
             "time": now,
             "detail": {},
         });
-        let deadline = self.deadline();
+        let (deadline, metrics) = (self.deadline(), &Metrics::Nowhere);
+        let (app, sources) = self.apps.of(schedule.function());
         let answer = match schedule {
-            Scheduled::UsagePosting => usage_posting::handle(&self.app, &event, deadline)
+            Scheduled::UsagePosting => usage_posting::handle(app, metrics, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
-            Scheduled::UsageSubmission => usage_submission::handle(&self.app, &event, deadline)
+            Scheduled::UsageSubmission => usage_submission::handle(app, metrics, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
-            Scheduled::LedgerCheck => {
-                ledger_check::handle(&self.app, &Metrics::Nowhere, &event, deadline)
-                    .await
-                    .map_err(|error| error.to_string())
-            }
+            Scheduled::LedgerCheck => ledger_check::handle(app, metrics, &event, deadline)
+                .await
+                .map_err(|error| error.to_string()),
             Scheduled::Reconciliation => {
-                let (sources, metrics) = (&self.sources, Metrics::Nowhere);
-                reconciliation::handle(&self.app, sources, &metrics, &event, deadline)
+                reconciliation::handle(app, sources, metrics, &event, deadline)
                     .await
                     .map_err(|error| error.to_string())
             }
-            Scheduled::CatchingUp => catching_up::handle(&self.app, &event, deadline)
+            Scheduled::CatchingUp => catching_up::handle(app, metrics, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
-            Scheduled::GraceExpiry => grace_expiry::handle(&self.app, &event, deadline)
+            Scheduled::GraceExpiry => grace_expiry::handle(app, metrics, &event, deadline)
                 .await
                 .map_err(|error| error.to_string()),
         };
@@ -120,8 +122,18 @@ impl Functions {
         }
     }
 
+    /// Has the product answer what it is newly asked for; what it reads counts as
+    /// no function's call.
+    async fn answer_requests(&self) {
+        self.requests.answer(self.apps.shared(), self).await;
+    }
+
+    fn app(&self, function: &str) -> &App {
+        &self.apps.of(function).0
+    }
+
     fn deadline(&self) -> Timestamp {
-        after(self.app.clock.now(), INVOCATION)
+        after(self.app("usage-intake").clock.now(), INVOCATION)
     }
 }
 
@@ -143,6 +155,20 @@ pub(crate) enum Scheduled {
     GraceExpiry,
     LedgerCheck,
     Reconciliation,
+}
+
+impl Scheduled {
+    /// The function's crate.
+    fn function(self) -> &'static str {
+        match self {
+            Self::UsagePosting => "usage-posting",
+            Self::UsageSubmission => "usage-submission",
+            Self::CatchingUp => "catching-up",
+            Self::GraceExpiry => "grace-expiry",
+            Self::LedgerCheck => "ledger-check",
+            Self::Reconciliation => "reconciliation",
+        }
+    }
 }
 
 /// A batch of one message, as SQS delivers it.

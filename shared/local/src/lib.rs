@@ -12,6 +12,7 @@
 //!   schedules) and of the seller's product (accounts, users, computers);
 //! - what falls due while the clock is moved runs at its own instant.
 
+mod apart;
 mod clock;
 mod functions;
 pub mod issuer;
@@ -19,4 +20,5 @@ pub mod product;
 mod schedules;
 mod stack;
 
+pub use apart::Observer;
 pub use stack::{Config, Local, StartError, USAGE_API_KEY};

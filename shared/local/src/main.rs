@@ -76,6 +76,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         data_dir: arguments.data,
         start: None,
         support_approval: arguments.support_approval.into(),
+        observer: None,
     })
     .await?;
     greet(&local, kept.as_ref());

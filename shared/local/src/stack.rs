@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, SupportRule};
 
+use crate::apart::{Apps, Observer};
 use crate::clock::LocalClock;
 use crate::functions::Functions;
 use crate::issuer::{Issuer, IssuerConfig, IssuerError};
@@ -51,6 +52,8 @@ pub struct Config {
     pub start: Option<Timestamp>,
     /// How many people of support it takes to unlink or transfer a license.
     pub support_approval: SupportApproval,
+    /// Who is told which function calls what of AWS.
+    pub observer: Option<Observer>,
 }
 
 /// Why the stack did not start.
@@ -142,18 +145,25 @@ impl Local {
 
         let (app, sources) = app(&fake, &aws_url, &config)?;
         let opened = prepare(&app).await?;
-        let state = state(app.clone(), &seller_url)?;
-        let functions = Functions::new(
-            app.clone(),
-            sources.clone(),
-            usage_intake::router(state.clone()),
+        let mut apps = Apps::together(app.clone(), sources.clone());
+        if let Some(observer) = &config.observer {
+            let serving = (&mut servers, &stopped);
+            apps = apps.observed(observer, &fake.router(), serving).await?;
+        }
+        let pages_of = |function| state(apps.of(function).0.clone(), &seller_url);
+        let intake = pages_of("usage-intake")?;
+        let pages = web::apart(
+            pages_of("registration")?,
+            pages_of("console")?,
+            intake.clone(),
         );
+        let functions = Functions::new(apps, usage_intake::router(intake));
         let schedules = Schedules::new(fake.now());
         connect(&fake, &functions, &schedules, opened);
         drop(standing);
 
         let issuer = issuer(&seller_url, &fake, config.data_dir.as_deref())?;
-        let seller_router = web::all(state)
+        let seller_router = pages
             .merge(issuer.router())
             .layer(from_fn_with_state((schedules, fake.clone()), wake_after));
         servers.spawn(serve(seller, seller_router, stopped));
@@ -206,7 +216,10 @@ impl Local {
     }
 }
 
-async fn bind(port: u16, flag: &'static str) -> Result<(TcpListener, String), StartError> {
+pub(crate) async fn bind(
+    port: u16,
+    flag: &'static str,
+) -> Result<(TcpListener, String), StartError> {
     let failed = |source| StartError::Port { port, flag, source };
     let listener = TcpListener::bind(("127.0.0.1", port))
         .await
@@ -215,7 +228,7 @@ async fn bind(port: u16, flag: &'static str) -> Result<(TcpListener, String), St
     Ok((listener, format!("http://localhost:{bound}")))
 }
 
-async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     mut stopped: watch::Receiver<bool>,
@@ -227,25 +240,44 @@ async fn serve(
         .await
 }
 
-/// The use cases over real SDK clients that call the fake.
-fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<(App, Sources), StartError> {
-    let settings = AwsSettings {
+/// How the fake is called at an address.
+fn settings_at(aws_url: &str) -> AwsSettings {
+    AwsSettings {
         region: "us-east-1".to_owned(),
         endpoint_url: Some(aws_url.replace("localhost", "127.0.0.1")),
         signing: Signing::None,
+    }
+}
+
+fn tables() -> Tables {
+    Tables {
+        subscriptions: "Subscriptions".to_owned(),
+        usage: "Usage".to_owned(),
+    }
+}
+
+/// The same use cases, by clients that call AWS at another address.
+pub(crate) fn calling(aws_url: &str, app: &App) -> (App, Sources) {
+    let settings = settings_at(aws_url);
+    let clients = Clients::new(&settings);
+    let sources = clients.sources(&settings, Some(DATA_FEEDS_BUCKET.to_owned()));
+    let app = App {
+        store: Store::new(clients.dynamodb.clone(), tables()),
+        marketplace: clients.marketplace(),
+        ..app.clone()
     };
+    (app, sources)
+}
+
+/// The use cases over real SDK clients that call the fake.
+fn app(fake: &FakeAws, aws_url: &str, config: &Config) -> Result<(App, Sources), StartError> {
+    let settings = settings_at(aws_url);
     let clients = Clients::new(&settings);
     let sources = clients.sources(&settings, Some(DATA_FEEDS_BUCKET.to_owned()));
     let defaults = fake_aws::Config::default();
     let product = ProductCode::parse(defaults.product_code)?;
     let app = App {
-        store: Store::new(
-            clients.dynamodb.clone(),
-            Tables {
-                subscriptions: "Subscriptions".to_owned(),
-                usage: "Usage".to_owned(),
-            },
-        ),
+        store: Store::new(clients.dynamodb.clone(), tables()),
         marketplace: clients.marketplace(),
         clock: Arc::new(LocalClock::new(fake.clone(), config.start.is_some())),
         settings: Settings {

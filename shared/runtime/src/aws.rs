@@ -14,7 +14,7 @@ use marketplace::Marketplace;
 use secrecy::SecretString;
 
 use crate::clock::{Dated, SystemClock};
-use crate::settings::{AwsSettings, Signing};
+use crate::settings::{AwsSettings, SignInSettings, Signing};
 
 /// A client's configuration, without signatures where none are wanted.
 macro_rules! unsigned_if {
@@ -126,6 +126,20 @@ impl Clients {
         )
     }
 
+    /// The secret by which CloudFront is known, where it stands before the pages.
+    ///
+    /// # Errors
+    /// See [`SecretError`].
+    pub async fn origin_secret(
+        &self,
+        settings: &SignInSettings,
+    ) -> Result<Option<SecretString>, SecretError> {
+        match &settings.origin_secret_arn {
+            Some(arn) => self.secret(arn).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The text of a secret.
     ///
     /// # Errors
@@ -187,4 +201,24 @@ fn time_outs(attempt: Duration, operation: Duration) -> TimeoutConfig {
         .operation_attempt_timeout(attempt)
         .operation_timeout(operation)
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_is_metered_in_one_region_wherever_the_functions_run() {
+        for region in ["us-east-1", "eu-central-1"] {
+            let clients = Clients::new(&AwsSettings {
+                region: region.to_owned(),
+                endpoint_url: None,
+                signing: Signing::None,
+            });
+            let metering = clients.metering.config().region().map(Region::as_ref);
+            assert_eq!(metering, Some("us-east-1"));
+            let tables = clients.dynamodb.config().region().map(Region::as_ref);
+            assert_eq!(tables, Some(region));
+        }
+    }
 }

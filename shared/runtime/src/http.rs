@@ -1,14 +1,34 @@
 //! HTTP requests of API Gateway, through the same router that serves locally.
+//!
+//! What is under `/api/` needs a signature of IAM's, which the gateway checks
+//! before it calls us. It says so in the request, and that is looked at here
+//! ([`answer`]): the gateway chooses its route, and whether a signature is asked
+//! for, by its own reading of a path.
+//!
+//! Where CloudFront with a firewall stands before the gateway, whatever needs no
+//! signature must have come through it ([`only_through`]).
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent};
-use serde_json::Value;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
 use tower::Service as _;
 
 use crate::payload::{Unreadable, WHOLE};
+
+/// Where requests need a signature of IAM's.
+const SIGNED: &str = "/api/";
+
+/// The header that CloudFront sets, and nobody else knows the value of.
+pub const ORIGIN_SECRET_HEADER: &str = "x-origin-secret";
 
 /// Whether a payload looks like a request of API Gateway.
 pub fn is_request(payload: &Value) -> bool {
@@ -26,6 +46,14 @@ pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable
             "requestContext",
             "expected an HTTP request of API Gateway, payload format 2.0",
         ));
+    }
+    if payload["rawPath"]
+        .as_str()
+        .is_some_and(|path| path.starts_with(SIGNED))
+        && !payload["requestContext"]["authorizer"]["iam"].is_object()
+    {
+        tracing::error!("the gateway let a request without a signature through to the API");
+        return Ok(json!({"statusCode": 403, "headers": {}, "isBase64Encoded": false, "body": ""}));
     }
     // The reason may repeat parts of the request: it is not told.
     let request: LambdaRequest = serde_json::from_value(payload).map_err(|_| {
@@ -45,6 +73,42 @@ pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable
     };
     serde_json::to_value(&response)
         .map_err(|_| Unreadable::new(WHOLE, "the answer cannot be written as JSON"))
+}
+
+/// A router that answers only what came through CloudFront, which gives the
+/// secret in a header, besides what needs a signature; without a secret, all.
+pub fn only_through(router: Router, secret: Option<SecretString>) -> Router {
+    match secret {
+        Some(secret) => router.layer(from_fn_with_state(Arc::new(secret), check_origin)),
+        None => router,
+    }
+}
+
+async fn check_origin(
+    State(secret): State<Arc<SecretString>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let given = request.headers().get(ORIGIN_SECRET_HEADER);
+    let given = given.map(|value| value.as_bytes()).unwrap_or_default();
+    let through = same(given, secret.expose_secret().as_bytes());
+    if through || request.uri().path().starts_with(SIGNED) {
+        return next.run(request).await;
+    }
+    (
+        StatusCode::FORBIDDEN,
+        "This service is reached by its public address.",
+    )
+        .into_response()
+}
+
+/// Compares all bytes, so that the time taken tells nothing about where they differ.
+fn same(given: &[u8], secret: &[u8]) -> bool {
+    let differing = given
+        .iter()
+        .zip(secret)
+        .fold(0, |all, (a, b)| all | (a ^ b));
+    given.len() == secret.len() && differing == 0 && !secret.is_empty()
 }
 
 #[cfg(test)]
@@ -116,6 +180,44 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(missing["statusCode"], 404);
+    }
+
+    async fn status(router: &Router, payload: Value) -> u64 {
+        let answered = answer(router, payload).await.unwrap();
+        answered["statusCode"].as_u64().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_api_is_closed_to_a_request_of_which_the_gateway_checked_no_signature() {
+        let router = Router::new().route("/api/accounts", get(|| async { "all" }));
+        let mut asked = request("GET", "/api/accounts", "", None);
+        assert_eq!(status(&router, asked.clone()).await, 403);
+        asked["requestContext"]["authorizer"] = json!({"iam": {
+            "accessKey": "AKIAIOSFODNN7EXAMPLE", "accountId": "111122223333",
+            "callerId": "AIDACKCEVSQ6C2EXAMPLE", "userId": "AIDACKCEVSQ6C2EXAMPLE",
+            "userArn": "arn:aws:iam::111122223333:user/product",
+        }});
+        assert_eq!(status(&router, asked).await, 200);
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_past_the_firewall_to_a_page() {
+        let router = Router::new().route("/register", get(|| async { "page" }));
+        let router = only_through(router, Some(SecretString::from("s3cret")));
+        for (given, expected) in [
+            (None, 403),
+            (Some(""), 403),
+            (Some("s3cre"), 403),
+            (Some("s3creT"), 403),
+            (Some("s3cret"), 200),
+        ] {
+            let mut asked = request("GET", "/register", "", None);
+            if let Some(given) = given {
+                asked["headers"][ORIGIN_SECRET_HEADER] = given.into();
+            }
+            assert_eq!(status(&router, asked).await, expected, "{given:?}");
+        }
+        assert!(!same(b"", b""));
     }
 
     #[tokio::test]

@@ -43,6 +43,26 @@ pub enum Unit {
     Seconds,
 }
 
+impl Metric {
+    /// So many things.
+    pub fn count(name: &'static str, value: usize) -> Self {
+        Self {
+            name,
+            unit: Unit::Count,
+            value: value.try_into().unwrap_or(u64::MAX),
+        }
+    }
+
+    /// So many seconds.
+    pub const fn seconds(name: &'static str, value: u64) -> Self {
+        Self {
+            name,
+            unit: Unit::Seconds,
+            value,
+        }
+    }
+}
+
 impl Metrics {
     /// Publishes figures, at most 100 (CloudWatch), as they were at an instant.
     #[expect(
@@ -95,16 +115,8 @@ mod tests {
     #[test]
     fn a_run_is_one_line_in_cloudwatchs_embedded_metric_format() {
         let metrics = [
-            Metric {
-                name: "differences",
-                unit: Unit::Count,
-                value: 3,
-            },
-            Metric {
-                name: "cursor_lag_seconds",
-                unit: Unit::Seconds,
-                value: 0,
-            },
+            Metric::count("differences", 3),
+            Metric::seconds("cursor_lag_seconds", 0),
         ];
         let line = line("check", &metrics, "2026-11-22T10:30:00Z".parse().unwrap());
         let expected = json!({

@@ -141,6 +141,9 @@ settings! {
     SIGN_IN_CLIENT_SECRET_ARN: SignIn, Template, None,
         "where our client secret at the issuer is kept",
         "the ARN of a Secrets Manager secret that holds it as a text";
+    ORIGIN_SECRET_ARN: SignIn, Template, Some(""),
+        "where the secret is kept that CloudFront shows, so that nobody gets past its firewall to the pages",
+        "the ARN of a Secrets Manager secret that holds it as a text; empty without CloudFront";
     SIGN_IN_CREDENTIAL_METHODS: SignIn, Template, Some(""),
         "how a sign-in with credentials is told from single sign-on: the values of the token's \
          `amr` claim that mean one; empty for Cognito's `identities` claim",
@@ -204,6 +207,9 @@ pub struct SignInSettings {
     pub client_id: String,
     /// The ARN of the secret that holds our client secret.
     pub client_secret_arn: String,
+    /// The ARN of the secret that only CloudFront knows besides, where it stands
+    /// before the pages.
+    pub origin_secret_arn: Option<String>,
     /// The `amr` values of a sign-in with credentials; empty: Cognito's rule.
     pub credential_methods: Vec<String>,
     /// The claim that names a user's groups.
@@ -348,6 +354,7 @@ impl<'a> Reader<'a> {
         let issuer = self.read(SIGN_IN_ISSUER, secure_url);
         let client_id = self.read(SIGN_IN_CLIENT_ID, |text| short_text(text, 256));
         let client_secret_arn = self.read(SIGN_IN_CLIENT_SECRET_ARN, secret_arn);
+        let origin_secret_arn = self.read(ORIGIN_SECRET_ARN, optional_secret_arn);
         let told_apart = issuer.as_deref().is_none_or(tells_federation_apart);
         let credential_methods = self.read(SIGN_IN_CREDENTIAL_METHODS, |text| {
             list(text).filter(|methods| told_apart || !methods.is_empty())
@@ -358,6 +365,7 @@ impl<'a> Reader<'a> {
             issuer: issuer?,
             client_id: client_id?,
             client_secret_arn: client_secret_arn?,
+            origin_secret_arn: origin_secret_arn?,
             credential_methods: credential_methods?,
             groups_claim: groups_claim?,
             support_group: support_group?,
@@ -553,6 +561,13 @@ fn has_host(rest: &str) -> bool {
 fn secret_arn(text: &str) -> Option<String> {
     (text.starts_with("arn:") && text.contains(":secretsmanager:") && text.contains(":secret:"))
         .then(|| text.to_owned())
+}
+
+fn optional_secret_arn(text: &str) -> Option<Option<String>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    secret_arn(text).map(Some)
 }
 
 fn email(text: &str) -> Option<String> {

@@ -18,12 +18,14 @@ mod error;
 mod perform;
 mod query;
 pub mod subscriptions;
+mod tables;
 mod usage;
 
 use aws_sdk_dynamodb::Client;
 
 pub use error::StoreError;
 pub use perform::Unanswered;
+pub use tables::{Lack, TableFault};
 pub use usage::{KeptDay, REPORTS_KEPT_FOR, SlotOutcome};
 
 /// The two tables' names.

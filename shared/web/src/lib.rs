@@ -82,15 +82,23 @@ pub fn usage_api(state: State) -> Router {
 
 /// Everything on one port.
 pub fn all(state: State) -> Router {
+    apart(state.clone(), state.clone(), state)
+}
+
+/// Everything on one port, each function's routes over its own state.
+pub fn apart(registration: State, console: State, usage: State) -> Router {
+    let of_registration = registration::routes()
+        .merge(sign_in::routes())
+        .with_state(registration);
+    let of_usage = api::usage_reports().with_state(usage);
     finish(
-        registration::routes()
-            .merge(sign_in::routes())
-            .merge(console::routes())
+        console::routes()
             .merge(support::routes())
             .merge(api::accounts())
-            .merge(api::usage_reports())
-            .merge(assets::routes()),
-        state,
+            .merge(assets::routes())
+            .merge(of_registration)
+            .merge(of_usage),
+        console,
     )
 }
 

@@ -32,7 +32,7 @@ use crate::{Consent, Refused, run};
 
 pub(crate) const PRODUCT: &str = "8k2m4n6p7q9r1s3t5v7w9x0yz";
 pub(crate) const BUYER: &str = "200000000001";
-const TEMPLATE: &str = include_str!("../../../../template.yaml");
+pub(crate) const TEMPLATE: &str = include_str!("../../../../template.yaml");
 
 /// A fake AWS, and the use cases over it.
 pub(crate) struct World {
@@ -69,8 +69,15 @@ impl Clock for FakeClock {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        let world = Self::over(TEMPLATE).await;
+        world.app.start_cursors().await.unwrap();
+        world
+    }
+
+    /// A world whose tables are another template's.
+    pub(crate) async fn over(template: &str) -> Self {
         let config = Config {
-            template: TEMPLATE.to_owned(),
+            template: template.to_owned(),
             start: Some("2026-11-22T10:00:00Z".parse().unwrap()),
             ..Config::default()
         };
@@ -119,7 +126,6 @@ impl World {
                 Ok(())
             })
         }));
-        app.start_cursors().await.unwrap();
         Self {
             aws,
             app,

@@ -8,6 +8,7 @@ mod holds;
 mod large;
 mod months;
 mod operations;
+mod silence;
 mod sizes;
 mod unreadable;
 mod waiting;

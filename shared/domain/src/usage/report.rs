@@ -106,6 +106,8 @@ pub struct AcceptedReport {
     /// one. Of an account that is divided, part 0 is always there, and stored
     /// first, even if it is empty: so that another report under the same id is
     /// found out before anything of it is stored, whichever parts the two touch.
+    /// A report without computers is an empty part 0: that nothing was used is
+    /// known, and is not taken for a report that is missing.
     pub parts: BTreeMap<Part, Vec<Vec<Observation>>>,
 }
 
@@ -115,7 +117,7 @@ impl UsageReport {
     /// chunks that pack into at most `chunk_bytes`.
     ///
     /// # Errors
-    /// [`InvalidReport`] names the first field that breaks a rule: an empty or
+    /// [`InvalidReport`] names the first field that breaks a rule: an
     /// oversized list, an hour more than 5 minutes ahead or more than 48 h old,
     /// spans of protection outside the hour, a size that is none.
     pub fn accept(
@@ -125,14 +127,13 @@ impl UsageReport {
         now: Timestamp,
     ) -> Result<AcceptedReport, InvalidReport> {
         self.check_hour(now)?;
-        match self.computers.len() {
-            0 => return Err(InvalidReport::new("computers", "must not be empty")),
-            1..=MAX_COMPUTERS => {}
-            _ => return Err(InvalidReport::new("computers", "holds at most 5,000")),
+        if self.computers.len() > MAX_COMPUTERS {
+            return Err(InvalidReport::new("computers", "holds at most 5,000"));
         }
         let no_chunks = || Chunks::of_at_most(chunk_bytes);
         let mut by_part: BTreeMap<Part, Chunks<'_>> = BTreeMap::new();
-        if parts > NonZeroU16::MIN && !mutant!(ReportIdIsPerPart) {
+        let divided = parts > NonZeroU16::MIN && !mutant!(ReportIdIsPerPart);
+        if divided || self.computers.is_empty() {
             by_part.insert(Part(0), no_chunks());
         }
         for (n, computer) in self.computers.iter().enumerate() {
@@ -322,8 +323,18 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_and_an_oversized_list_are_refused_with_the_field() {
-        assert_eq!(accept("[]").unwrap_err().field, "computers");
+    fn an_empty_list_is_a_report_of_no_usage_and_not_none() {
+        for parts in [1, 4] {
+            let report = parse("[]").unwrap();
+            let parts = NonZeroU16::new(parts).unwrap();
+            let accepted = report.accept(parts, CHUNK_BYTES, NOW.parse().unwrap());
+            let expected = BTreeMap::from([(Part(0), vec![Vec::new()])]);
+            assert_eq!(accepted.unwrap().parts, expected);
+        }
+    }
+
+    #[test]
+    fn an_oversized_list_is_refused_with_the_field() {
         let mut many = parse(r#"[{"agent_id":"a"}]"#).unwrap();
         many.computers = vec![many.computers[0].clone(); MAX_COMPUTERS + 1];
         let error = accept_at(&many, NOW).unwrap_err();

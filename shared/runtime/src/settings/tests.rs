@@ -112,6 +112,7 @@ fn every_wrong_value_is_refused_by_its_name() {
         ("SIGN_IN_ISSUER", "https://user@issuer.example.com"),
         ("SIGN_IN_CLIENT_ID", "  "),
         ("SIGN_IN_CLIENT_SECRET_ARN", "the secret itself"),
+        ("ORIGIN_SECRET_ARN", "the secret itself"),
         ("SIGN_IN_GROUPS_CLAIM", " "),
         ("SIGN_IN_SUPPORT_GROUP", "sup\u{7}port"),
         ("PRODUCT_NAME", " \t"),

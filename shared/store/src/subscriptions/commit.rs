@@ -12,8 +12,8 @@ use domain::sign_in::SecretHash;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::keys;
 use super::mapping::{Row, account_row, item, license_row, support_request_row};
+use super::{keys, mapping};
 use crate::{Store, StoreError};
 
 /// How long a sent outbound event is kept for people to look at.
@@ -277,7 +277,8 @@ impl Store {
         at: Option<Timestamp>,
     ) -> Result<TransactWriteItem, StoreError> {
         let (pk, version) = owner(event);
-        let row = Row::new(pk, keys::outbox(version, index), event);
+        let outgoing = mapping::outgoing(event, &pk)?;
+        let row = Row::new(pk, keys::outbox(version, index), outgoing);
         let row = match at {
             Some(at) => row.cleaned_after(after(at, OUTBOX_KEPT_FOR)),
             None => row,

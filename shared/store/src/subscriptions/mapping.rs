@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::Account;
 use domain::hour::after;
 use domain::license::License;
+use domain::outbound::OutboundEvent;
 use domain::support::SupportRequest;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
@@ -85,6 +86,31 @@ pub(super) fn support_request_row(request: &SupportRequest) -> Row<&SupportReque
     let mut row = Row::new(pk, keys::support_request(&request.id), request);
     row.version = Some(request.version.saturating_add(1));
     row.cleaned_after(after(request.at, REQUESTS_KEPT_FOR))
+}
+
+/// An event as it goes out. What takes it from the table's stream to the bus reads
+/// no DynamoDB maps: it passes both texts on as they are.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outgoing {
+    detail_type: String,
+    detail: String,
+}
+
+/// # Errors
+/// [`StoreError::Corrupt`] when the event cannot be written as JSON.
+pub(super) fn outgoing(event: &OutboundEvent, pk: &str) -> Result<Outgoing, StoreError> {
+    let detail = serde_json::to_string(event)
+        .map_err(|error| StoreError::corrupt(format!("{pk} | outbox"), error))?;
+    Ok(Outgoing {
+        detail_type: event.name().to_owned(),
+        detail,
+    })
+}
+
+pub(super) fn outbound(item: Item) -> Result<OutboundEvent, StoreError> {
+    let key = key_of(&item);
+    let outgoing: Outgoing = body(item)?;
+    serde_json::from_str(&outgoing.detail).map_err(|error| StoreError::corrupt(key, error))
 }
 
 pub(super) fn account(item: Item) -> Result<Account, StoreError> {

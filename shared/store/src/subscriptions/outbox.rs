@@ -1,4 +1,8 @@
 //! What the outside is told, as long as it is kept.
+//!
+//! An item holds the event as it goes out: `body` is its `detail_type` and its
+//! `detail`, a text of JSON. `template.yaml` has a pipe take both from the
+//! table's stream to the bus.
 
 use domain::ids::{AccountId, LicenseId};
 use domain::outbound::OutboundEvent;
@@ -31,6 +35,6 @@ impl Store {
 
     async fn outbox(&self, pk: String) -> Result<Vec<OutboundEvent>, StoreError> {
         let items = self.subscription_items(pk, keys::OUTBOX).await?;
-        items.into_iter().map(mapping::body).collect()
+        items.into_iter().map(mapping::outbound).collect()
     }
 }

@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::account::Standing;
 use domain::audit::{Actor, AuditAction};
 use domain::ids::{AccountId, LicenseId, UserEmail};
 use domain::linking::UnlinkCause;
+use domain::outbound::OutboundEvent;
 use domain::support::{Reason, RequestRefusal, RequestState, Ticket};
 use futures_util::future::join;
 use jiff::SignedDuration;
 
 use super::*;
-use crate::testing::{World, dynamodb_of, email};
+use crate::testing::{World, email};
 
 const BUYER: &str = "999988887777";
 
@@ -68,19 +68,14 @@ async fn standing(world: &World, account: &AccountId) -> Standing {
 
 /// What the customers of an account were told of support's doing.
 async fn told(world: &World, account: &AccountId) -> Vec<String> {
-    let text = |name: &str| AttributeValue::S(name.to_owned());
-    let sent = dynamodb_of(world)
-        .query()
-        .table_name("Subscriptions")
-        .key_condition_expression("pk = :pk AND begins_with(sk, :sk)")
-        .expression_attribute_values(":pk", text(&format!("account#{account}")))
-        .expression_attribute_values(":sk", text("outbox#"))
-        .consistent_read(true)
-        .send();
-    let sent = sent.await.unwrap();
-    let events = sent.items().iter().map(|item| item["body"].as_m().unwrap());
-    let by_support = events.filter(|event| event["event"] == text("changed_by_support"));
-    let texts = by_support.map(|event| event["text"].as_s().unwrap().clone());
+    let events = world.app.store.outbox_of_account(account).await.unwrap();
+    let texts = events.into_iter().filter_map(|event| {
+        if let OutboundEvent::ChangedBySupport { text, .. } = event {
+            Some(text)
+        } else {
+            None
+        }
+    });
     texts.collect()
 }
 

@@ -880,7 +880,7 @@ fn seconds_between_a_licenses_end_and_its_successors_start_are_no_gap() {
     let deprovisioned = told("deprovisioned", 1, 531, Some(0), kind);
     let begun = [active(2, 560, 1), renewal(2, 500)];
     let (first, second) = (license(0), license(1));
-    let learner = after(&[&[deprovisioned.clone()], &begun[..]].concat());
+    let learner = after(&[std::slice::from_ref(&deprovisioned), &begun[..]].concat());
     let expected = [(&first, 70, Some(531)), (&second, 531, None)];
     assert_eq!(learner.linked_over(), expected);
     // Known the other way round, the hand-over stays where it was.
