@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use domain::hour::Hour;
 use domain::outbound::OutboundEvent;
-use fake_aws::{Config, FakeAws, RateLimit};
+use fake_aws::{Config, FakeAws, RateLimit, Readings};
 use local::Local;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -18,7 +18,10 @@ async fn boto3_is_served_by_the_fake() {
     let python = project::tool("python");
     // The script calls as fast as it can, which is no client's way.
     let config = Config {
-        rate_limit: RateLimit::Never,
+        readings: Readings {
+            rate_limit: RateLimit::Never,
+            ..Readings::default()
+        },
         ..Config::default()
     };
     let fake = FakeAws::start(config).await.unwrap();
