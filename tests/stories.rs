@@ -157,6 +157,10 @@ story!(
     "renewal-after-a-day"
 );
 story!(
+    a_replacement_of_pay_as_you_go_of_which_every_event_is_lost_takes_over_at_its_start,
+    "replacement-lost-events"
+);
+story!(
     a_replacement_takes_over_at_its_start_without_a_gap,
     "replacement"
 );

@@ -62,7 +62,9 @@ pub async fn handle(
         ..days
     };
     let figures = figures(&days, month.as_ref());
-    if !idle {
+    if idle {
+        metrics.publish(&[run()], now);
+    } else {
         metrics.publish(&figures, now);
     }
     tracing::info!(
@@ -96,11 +98,12 @@ fn compared<T>(came: Came<T>) -> Option<T> {
 }
 
 /// What a run publishes: findings by dimension and day of use, amounts by agreement.
-pub fn figures(days: &Reconciled, month: Option<&ReconciledMonth>) -> [Metric; 9] {
+pub fn figures(days: &Reconciled, month: Option<&ReconciledMonth>) -> [Metric; 10] {
     let counts = Counts::of(&days.findings);
     let amounts = month.map_or(&[][..], |month| &month.amounts);
     let amounts = |is: fn(&AmountFinding) -> bool| amounts.iter().filter(|of| is(of)).count();
     [
+        run(),
         Metric::count("usage_equal", counts.equal),
         Metric::count("usage_late", counts.late),
         Metric::count("usage_missing", counts.missing),
@@ -120,4 +123,9 @@ pub fn figures(days: &Reconciled, month: Option<&ReconciledMonth>) -> [Metric; 9
             amounts(|of| matches!(of.verdict, AmountVerdict::NotComparable { .. })),
         ),
     ]
+}
+
+/// That a run ended, also one with nothing to do.
+fn run() -> Metric {
+    Metric::count("reconciliation_runs", 1)
 }

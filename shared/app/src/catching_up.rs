@@ -117,7 +117,9 @@ impl App {
                 if self.clock.now() >= deadline {
                     return Ok(run);
                 }
-                let is_settled = agreement.changed_at.is_none_or(|at| at <= settled_by);
+                // Of an end AWS takes usage for an hour: that waits for no event.
+                let is_settled = agreement.ended.is_some()
+                    || agreement.changed_at.is_none_or(|at| at <= settled_by);
                 let changed_at = agreement.changed_at;
                 match self.described_if_ours(agreement, began_at) {
                     Some(ours) if is_settled => {

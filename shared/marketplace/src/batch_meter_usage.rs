@@ -79,7 +79,8 @@ fn not_sent() -> CallFailure {
 #[error("the request's body is not a list of usage records")]
 struct UnexpectedBody;
 
-/// Takes the empty `CustomerIdentifier` out of every record.
+/// Takes the empty `CustomerIdentifier` out of every record, and refuses a request
+/// that would identify the buyer or the product besides the license.
 ///
 /// The SDK's model still requires the member, so it writes `""`; the API's says
 /// that it is not populated for products listed since 2026-06-01, and whether
@@ -90,6 +91,10 @@ fn without_empty_customer_identifiers(
 ) -> Result<HttpRequest, UnexpectedBody> {
     let bytes = request.body().bytes().ok_or(UnexpectedBody)?;
     let mut body: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| UnexpectedBody)?;
+    // Beside a license it "will result in duplicate billing" (the API's model).
+    if body.get("ProductCode").is_some() {
+        return Err(UnexpectedBody);
+    }
     let records = body
         .get_mut("UsageRecords")
         .and_then(serde_json::Value::as_array_mut)

@@ -43,7 +43,7 @@ pub struct AccountHour {
     /// Raised by every write; 0 is not stored yet.
     pub version: u64,
     /// The postings in their order. Replayed, they give every billed atom its
-    /// license and tier for ever.
+    /// license and tier for ever, unless a later one releases it.
     pub postings: Vec<Posting>,
     /// What the postings billed, ascending.
     pub lines: Vec<Line>,

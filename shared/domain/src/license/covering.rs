@@ -76,7 +76,7 @@ fn take(
     for known in covered.values_mut() {
         if known.from < from {
             known.until = known.until.min(from);
-        } else if told.asked_at < known.until {
+        } else if told.asked_at < known.until && !is_unread(told, &known.dimension) {
             known.units = 0;
         }
     }
@@ -113,6 +113,12 @@ pub fn misdated<'a>(
         let meant = of_it.find(|one| !known && !is_stored(one))?;
         Some((period, meant.from))
     })
+}
+
+/// Whether AWS names a dimension with a value that is no number of units.
+fn is_unread(told: &Entitlements, dimension: &Dimension) -> bool {
+    let mut grants = told.grants.iter();
+    grants.any(|grant| grant.dimension == *dimension && grant.units.is_none())
 }
 
 /// What a license's contract covers of the metered dimensions, given the periods

@@ -92,8 +92,9 @@ pub(super) fn succession(
             });
             let (since, heir) = taking_over.min()?;
             let superseded = under(license, &agreement, facts).and_then(|term| term.superseded);
+            let superseded = superseded.and_then(|superseded| superseded.since);
             return Some(Succession {
-                at: superseded.map_or(since, |superseded| superseded.at.max(since)),
+                at: superseded.map_or(since, |superseded| superseded.max(since)),
                 learned_at: learned_at(&heir, &next, facts),
                 license: heir,
             });

@@ -44,8 +44,10 @@ pub(super) struct Term {
 /// That another agreement goes on in an agreement's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Superseded {
-    /// Since when.
+    /// When AWS said so at the latest.
     pub(super) at: Timestamp,
+    /// Since when, if that was said: an answer about pay as you go names no end.
+    pub(super) since: Option<Timestamp>,
     /// When we learned it.
     pub(super) learned_at: Timestamp,
 }
@@ -84,11 +86,12 @@ impl Term {
         self.end = Some(joined(self.end, end_at(fact.at(), fact.learned_at)));
     }
 
-    fn superseded(&mut self, at: Timestamp, learned_at: Timestamp) {
-        let known = self.superseded.unwrap_or(Superseded { at, learned_at });
+    fn superseded(&mut self, told: Superseded) {
+        let known = self.superseded.unwrap_or(told);
         self.superseded = Some(Superseded {
-            at: known.at.min(at),
-            learned_at: known.learned_at.min(learned_at),
+            at: known.at.min(told.at),
+            since: earliest(known.since, told.since),
+            learned_at: known.learned_at.min(told.learned_at),
         });
     }
 }
@@ -157,7 +160,11 @@ fn hear(term: &mut Term, fact: &Fact, event: &MarketplaceEvent, names_it: bool) 
         EventKind::AgreementAmended(told) => term.ends_at = told.ends_at,
         EventKind::AgreementEnded { status } if ends_license(status) => term.ends(fact),
         EventKind::AgreementEnded { status } if status.has_successor() => {
-            term.superseded(event.at, fact.learned_at);
+            term.superseded(Superseded {
+                at: event.at,
+                since: Some(event.at),
+                learned_at: fact.learned_at,
+            });
         }
         EventKind::LicenseUpdated if names_it => {
             term.updated_at = earliest(term.updated_at, Some(event.at));
@@ -189,7 +196,11 @@ fn read(term: &mut Term, fact: &Fact, told: &DescribedAgreement, license: &Licen
             term.confirmed_at = term.confirmed_at.max(Some(told.asked_at));
         }
         Some(status) if status.has_successor() => {
-            term.superseded(told.ended_at(), fact.learned_at);
+            term.superseded(Superseded {
+                at: told.ended_at(),
+                since: told.ends_at.filter(|end| *end <= told.asked_at),
+                learned_at: fact.learned_at,
+            });
         }
         Some(_) => {}
     }

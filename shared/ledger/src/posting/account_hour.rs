@@ -128,10 +128,7 @@ impl Poster<'_> {
             .account(account.clone())
             .await?
             .ok_or(PostingError::AccountMissing)?;
-        let links = self
-            .steps
-            .links_of_account(account.clone(), hour.start(), hour.end())
-            .await?;
+        let links = self.links_of(account, hour).await?;
         let spans = self.spans(&known.before, &links, hour, now);
         let standings = standings(&snapshot, hour);
         let releases = match refused {
@@ -154,6 +151,13 @@ impl Poster<'_> {
                 let target = self.target(&license, hour, now).await?;
                 targets.insert(license, target);
             }
+            let ended = Target::WrittenOff(WriteOff::LicenseEnded);
+            if targets.values().any(|target| *target == ended)
+                && self.links_of(account, hour).await? != links
+            {
+                // It ended since its links were read, and another may be linked instead.
+                return Ok(Tried::Again);
+            }
             let after = known.before.posted(plan, &targets);
             let mut slots = slot_postings(&after, &targets);
             if mutant!(EntryOfTheNewOnly) {
@@ -173,6 +177,13 @@ impl Poster<'_> {
             0 => Ok(Tried::Done),
             some => Err(PostingError::Unreadable(some)),
         }
+    }
+
+    async fn links_of(&self, account: &AccountId, hour: Hour) -> Result<Vec<Link>, StepError> {
+        let (from, until) = (hour.start(), hour.end());
+        self.steps
+            .links_of_account(account.clone(), from, until)
+            .await
     }
 
     /// The account-hour first: reports read before it could lack one that

@@ -10,9 +10,10 @@ use domain::ledger::deadline::{final_usage_until, last_hour, surely_past};
 use domain::license::{LicenseEnd, LicenseStatus};
 use domain::linking::Link;
 use domain::usage::Part;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
-use super::{AGAIN_AFTER, Poster, PostingRun, Refused};
+use super::{AGAIN_AFTER, CONCURRENCY, Poster, PostingRun, Refused};
 use crate::notice::{Notice, chain};
 use crate::rules::Rules;
 use crate::step::{Marker, StepError};
@@ -61,13 +62,18 @@ pub async fn linked_in_the_past(
     let Some(account) = steps.account(link.account.clone()).await? else {
         return Ok(());
     };
+    let mut puts = Vec::new();
     while hour < running {
         for part in Part::all(account.parts.count_at(hour)) {
             let marker = Marker::fresh(steps, account.id.clone(), part, hour);
-            steps.put_marker(marker).await?;
+            puts.push(steps.put_marker(marker));
         }
         hour = hour.next();
     }
+    stream::iter(puts)
+        .buffer_unordered(CONCURRENCY)
+        .try_collect::<Vec<()>>()
+        .await?;
     steps.begin_final_usage(follows.clone(), steps.now()).await
 }
 

@@ -26,8 +26,8 @@ use super::{Poster, PostingRun, terms};
 use crate::notice::Notice;
 use crate::step::{Slot, StepError};
 
-/// For so long after an end was learned of, what AWS refused is looked for: by
-/// then every slot that it knew of is closed.
+/// For so long after an end was learned of, slots are waited for that are not
+/// closed yet.
 const LOOKED_FOR: SignedDuration = SignedDuration::from_hours(48);
 
 /// What a posting does with what AWS refused of licenses that ended.
@@ -57,17 +57,19 @@ impl Poster<'_> {
         let refused = slots.items.iter().filter(|slot| is_refused(slot));
         let refused: BTreeSet<(AccountId, Part, Hour)> =
             refused.flat_map(|slot| &slot.entries).map(of_use).collect();
-        let mut waits = slots.items.iter().any(may_be_refused_yet);
+        let mut failed = false;
         for (account, part, hour) in refused {
             run.account_hours += 1;
             let posted = self.post_account_hour(&account, part, hour, Refused::IsReleased);
             if let Err(error) = posted.await {
-                waits = true;
+                failed = true;
                 run.failed += usize::from(!error.only_waits());
                 self.failed(&account, part, hour, &error);
             }
         }
-        Ok(!waits || after(end.learned_at, LOOKED_FOR) <= now)
+        let waits = slots.items.iter().any(may_be_refused_yet);
+        let for_long = after(end.learned_at, LOOKED_FOR) <= now;
+        Ok(!failed && (!waits || for_long))
     }
 
     /// The licenses of an account-hour that ended before it and of whose usage
@@ -151,8 +153,8 @@ fn lies_in<'a>(of: &AccountHour, origin: Hour, slots: &'a [Slot]) -> Option<&'a 
     })
 }
 
-/// Whether AWS took nothing of a slot's usage and never will. A slot whose
-/// usage a contract covers to the last computer-hour was never refused.
+/// Whether AWS took nothing of a slot's usage and never will. What a contract
+/// covered was never sent: the contract was over.
 fn is_refused(slot: &Slot) -> bool {
     let refused = |state: &RecordState| match state {
         RecordState::Closed { reason, .. } => match reason {
@@ -168,9 +170,7 @@ fn is_refused(slot: &Slot) -> bool {
             WriteOff::LicenseEnded | WriteOff::TooLate => true,
             WriteOff::Restored => false,
         },
-        SlotState::Frozen { .. } => {
-            !slot.records.is_empty() && slot.records.iter().all(|record| refused(&record.state))
-        }
+        SlotState::Frozen { .. } => slot.records.iter().all(|record| refused(&record.state)),
         SlotState::Open | SlotState::Carrying { .. } | SlotState::Carried { .. } => false,
     }
 }

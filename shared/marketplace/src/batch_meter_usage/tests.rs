@@ -261,7 +261,7 @@ async fn a_failed_call_is_never_repeated_by_the_sdk() {
 }
 
 #[test]
-fn a_filled_customer_identifier_is_not_sent() {
+fn a_filled_customer_identifier_or_a_product_code_is_not_sent() {
     let request = |body: &'static str| HttpRequest::new(SdkBody::from(body));
     assert!(
         without_empty_customer_identifiers(request(
@@ -269,6 +269,8 @@ fn a_filled_customer_identifier_is_not_sent() {
         ))
         .is_err()
     );
+    let beside_the_license = r#"{"ProductCode":"abc","UsageRecords":[{}]}"#;
+    assert!(without_empty_customer_identifiers(request(beside_the_license)).is_err());
     assert!(without_empty_customer_identifiers(request("[]")).is_err());
     let request = without_empty_customer_identifiers(request(
         r#"{"UsageRecords":[{"CustomerIdentifier":""},{}]}"#,

@@ -56,8 +56,7 @@ impl<'a> Settled<'a> {
             RecordState::Billed { .. } | RecordState::Frozen { .. } => false,
         });
         let over = match slot.head.map(|head| &head.state) {
-            Some(SlotState::Frozen { .. }) => !slot.records.is_empty(),
-            Some(SlotState::Closed { .. }) => true,
+            Some(SlotState::Frozen { .. } | SlotState::Closed { .. }) => true,
             Some(SlotState::Open | SlotState::Carrying { .. } | SlotState::Carried { .. })
             | None => false,
         };
