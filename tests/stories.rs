@@ -161,6 +161,10 @@ story!(
     "replacement-lost-events"
 );
 story!(
+    a_renewal_early_in_an_hour_of_which_every_event_is_lost_loses_no_usage,
+    "renewal-early-in-the-hour"
+);
+story!(
     a_replacement_takes_over_at_its_start_without_a_gap,
     "replacement"
 );

@@ -6,8 +6,8 @@ sign-in alice
 link acme-staging
 until 2026-11-22T11:40:00Z
 # AWS tells that the old license is gone, and for more than a day not what goes on
-# in its place.
-fault events drop_event 2
+# in its place; that it was a renewal is not told either.
+fault events drop_event 3
 fault SearchAgreements internal_error 100000
 fault DescribeAgreement internal_error 100000
 renew L1 L2 license=new

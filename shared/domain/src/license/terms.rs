@@ -131,6 +131,16 @@ pub(super) fn terms(license: &LicenseId, facts: &[Fact]) -> Terms {
             read(term, fact, told, license);
         }
     }
+    for fact in in_order(facts) {
+        let event = fact.event().filter(|_| names(fact, license));
+        if event.is_some_and(|event| event.kind == EventKind::LicenseDeprovisioned)
+            && let Some(term) = terms.get_mut(&fact.agreement().cloned())
+            // Another one goes on in its place: until AWS says which, it is as if it did.
+            && (term.superseded.is_none() || term.end.is_some())
+        {
+            term.ends(fact);
+        }
+    }
     notifications::hear(license, facts, &mut terms);
     for (agreement, term) in &mut terms {
         if term.end.is_none() {
@@ -169,7 +179,6 @@ fn hear(term: &mut Term, fact: &Fact, event: &MarketplaceEvent, names_it: bool) 
         EventKind::LicenseUpdated if names_it => {
             term.updated_at = earliest(term.updated_at, Some(event.at));
         }
-        EventKind::LicenseDeprovisioned if names_it => term.ends(fact),
         EventKind::AgreementEnded { .. }
         | EventKind::LicenseUpdated
         | EventKind::LicenseDeprovisioned

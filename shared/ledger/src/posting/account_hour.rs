@@ -129,12 +129,13 @@ impl Poster<'_> {
             .await?
             .ok_or(PostingError::AccountMissing)?;
         let links = self.links_of(account, hour).await?;
-        let spans = self.spans(&known.before, &links, hour, now);
+        let mut spans = self.spans(&known.before, &links, hour, now);
         let standings = standings(&snapshot, hour);
         let releases = match refused {
             Refused::IsReleased => self.releases(&known.before, &spans, now).await?,
             Refused::Stays => Vec::new(),
         };
+        spans.retain(|span| !releases.contains(&span.license));
         let plan = known.before.plan_releasing(
             &releases,
             &known.reports,

@@ -1,5 +1,6 @@
-//! Releasing: usage that AWS refused for good of a license that ended before it
-//! was used is billed anew, to the license that is linked in that hour by now.
+//! Releasing: usage that AWS refused for good of a license that ended is billed
+//! anew, to the license that is linked in that hour by now. In the hour in which
+//! the one took over from the other that is what the new one was linked for too.
 //!
 //! So it comes when an end is learned of late: a license was renewed by another
 //! one, AWS's events did not arrive and its API did not answer, and meanwhile
@@ -72,8 +73,8 @@ impl Poster<'_> {
         Ok(!failed && (!waits || for_long))
     }
 
-    /// The licenses of an account-hour that ended before it and of whose usage
-    /// AWS took nothing, if another license is linked in the hour.
+    /// The licenses of an account-hour that ended and of whose usage AWS took
+    /// nothing, if another license is linked in the hour.
     pub(super) async fn releases(
         &self,
         before: &AccountHour,
@@ -87,23 +88,28 @@ impl Poster<'_> {
         if self.controls.usage_in_doubt(before.hour) {
             return Ok(releases);
         }
-        let linked = |license: &LicenseId| spans.iter().any(|span| span.license == *license);
-        let others = before.lines.iter().filter(|line| is_in_slot(line));
-        let others = others.map(|line| &line.license);
-        let others: BTreeSet<_> = others.filter(|license| !linked(license)).collect();
-        for license in others {
-            if !spans.is_empty() && self.is_refused(before, license, now).await? {
+        let in_slots = before.lines.iter().filter(|line| is_in_slot(line));
+        let licenses: BTreeSet<&LicenseId> = in_slots.map(|line| &line.license).collect();
+        for license in licenses {
+            let is_other = |span: &LinkedSpan| span.license != *license;
+            // What it covered while it was linked was rightly covered.
+            let sent_only = !spans.iter().all(is_other);
+            if spans.iter().any(is_other)
+                && self.is_refused(before, license, sent_only, now).await?
+            {
                 releases.push(license.clone());
             }
         }
         Ok(releases)
     }
 
-    /// Whether everything that an account-hour has of a license is refused for good.
+    /// Whether everything that an account-hour has of a license is refused for
+    /// good; `sent_only` if what was never sent does not count as that.
     async fn is_refused(
         &self,
         before: &AccountHour,
         license: &LicenseId,
+        sent_only: bool,
         now: Timestamp,
     ) -> Result<bool, StepError> {
         let known = terms(self.steps, license).await?;
@@ -116,7 +122,8 @@ impl Poster<'_> {
         let slots = slots.await?.whole()?;
         let mut lines = before.lines.iter().filter(|line| line.license == *license);
         Ok(lines.all(|line| match line.target {
-            Target::Slot(origin) => lies_in(before, origin, &slots).is_some_and(is_refused),
+            Target::Slot(origin) => lies_in(before, origin, &slots)
+                .is_some_and(|slot| is_refused(slot) && !(sent_only && slot.records.is_empty())),
             Target::WrittenOff(WriteOff::Restored) => false,
             Target::Released(_)
             | Target::WrittenOff(WriteOff::LicenseEnded | WriteOff::TooLate) => true,

@@ -249,6 +249,29 @@ fn renewal_with_another_license() -> Vec<Fact> {
     ]
 }
 
+/// The old license is gone and the new one not active yet, or not known at all.
+#[test]
+fn a_renewed_license_that_is_deprovisioned_pays_until_its_successor_is_known() {
+    for known in [1, 2] {
+        let mut world = World::linked();
+        let told = &renewal_with_another_license()[..known + 1];
+        let facts = [&first()[..], told].concat();
+        for license in [1, 0] {
+            world.learn(license, &facts, 560);
+        }
+        assert_eq!(
+            world.paying().map(|(license, _)| license),
+            Some(&license(0))
+        );
+        assert!(world.license(0).unwrap().asks.agreement.is_some());
+        let facts = [&first()[..], &renewal_with_another_license()].concat();
+        for license in [1, 0] {
+            world.learn(license, &facts, 9_000);
+        }
+        assert_eq!(world.paying(), Some((&license(1), seconds(500))));
+    }
+}
+
 #[test]
 fn a_renewal_with_another_license_moves_the_link_without_a_gap_in_every_order() {
     for order in permutations(&renewal_with_another_license()) {
@@ -273,9 +296,11 @@ fn a_renewal_with_another_license_moves_the_link_without_a_gap_in_every_order() 
         let moved = world.closed.ends_with(&[UnlinkCause::Succeeded]);
         let ended_first = world.closed == [UnlinkCause::AgreementEnded];
         assert!(moved || ended_first, "{:?}", world.closed);
-        // The product is asked for the last hours of the license that ended.
+        // The product is asked for the last hours of the license that ended; again,
+        // if it seemed to have ended before it was known to be renewed.
         let asked = |event: &&OutboundEvent| matches!(event, OutboundEvent::UsageRequested { .. });
-        assert_eq!(world.told.iter().filter(asked).count(), 1);
+        let times = world.told.iter().filter(asked).count();
+        assert_eq!(times, world.closed.len());
         // Nothing more is left to be decided.
         let before = world.license(0).cloned();
         world.learn(0, &facts, 600);
