@@ -134,6 +134,18 @@ fn title(page: &str) -> Option<&str> {
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    /// What is logged from now on, by all of this process: under nextest each
+    /// test is one of its own.
+    fn of_this_process() -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .json()
+            .with_writer(move || writer.clone())
+            .init();
+        log
+    }
+
     /// Takes what was logged since the last time.
     fn take(&self) -> String {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap());
@@ -173,13 +185,7 @@ pub(crate) const SECRETS: &[&str] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn every_payload_is_decided_by_its_function_and_no_secret_of_it_is_logged() {
     let functions = Functions::start().await;
-    let log = Log::default();
-    let writer = log.clone();
-    // Each test is a process of its own under nextest.
-    tracing_subscriber::fmt()
-        .json()
-        .with_writer(move || writer.clone())
-        .init();
+    let log = Log::of_this_process();
     let mut told = String::new();
     for function in project::directories("events") {
         writeln!(told, "{function}").unwrap();
@@ -203,12 +209,7 @@ async fn every_payload_is_decided_by_its_function_and_no_secret_of_it_is_logged(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_catching_up_that_the_time_does_not_suffice_for_is_an_alarm() {
     let functions = Functions::start().await;
-    let log = Log::default();
-    let writer = log.clone();
-    tracing_subscriber::fmt()
-        .json()
-        .with_writer(move || writer.clone())
-        .init();
+    let log = Log::of_this_process();
     let payload = project::root().join("events/catching-up/rule.json");
     let payload = serde_json::from_str(&project::read(&payload)).unwrap();
     let now = functions.stack.app.clock.now();

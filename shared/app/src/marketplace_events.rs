@@ -205,8 +205,8 @@ impl App {
     }
 
     /// Commits what follows for a license. Links that begin in the past have
-    /// their hours posted again: asked for before as well, so that a crash after
-    /// the commit leaves none of them out.
+    /// their hours posted again. That is asked for before as well: after a crash
+    /// that follows the commit it is there, unless a poster did it in between.
     async fn commit_of(
         &self,
         license: &LicenseId,

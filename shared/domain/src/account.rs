@@ -389,16 +389,8 @@ impl Account {
     }
 
     /// The license that pays, as recorded.
-    pub const fn license(&self) -> Option<&LicenseId> {
-        match &self.state {
-            AccountState::Subscribed(Payer::Marketplace { link, .. }) => Some(&link.license),
-            AccountState::Subscribed(Payer::Annual { .. })
-            | AccountState::Trial { .. }
-            | AccountState::Grace { .. }
-            | AccountState::Expired { .. }
-            | AccountState::Suspended { .. }
-            | AccountState::Purged { .. } => None,
-        }
+    pub fn license(&self) -> Option<&LicenseId> {
+        self.link().map(|link| &link.license)
     }
 
     /// The open link to the license that pays, as recorded.

@@ -60,6 +60,14 @@ fn fault(operation: &str, fault: FaultKind, times: u32) -> Fault {
     }
 }
 
+/// A run over all agreements, which learns what it finds.
+async fn look_at_all(world: &World) -> CatchingUp {
+    let run = world
+        .app
+        .catch_up(Scope::All, Found::Learned, Timestamp::MAX);
+    run.await.unwrap()
+}
+
 #[tokio::test]
 async fn after_three_days_without_events_the_state_is_right_within_one_run() {
     let world = World::new().await;
@@ -67,11 +75,7 @@ async fn after_three_days_without_events_the_state_is_right_within_one_run() {
     let (cancelled_account, cancelled) = customer(&world, "south", OfferKind::Public).await;
     let (amended_account, amended) = customer(&world, "east", OfferKind::Consumption).await;
     let (kept_account, _) = customer(&world, "west", OfferKind::Public).await;
-    let first = world
-        .app
-        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
-        .await
-        .unwrap();
+    let first = look_at_all(&world).await;
     assert_eq!((first.listed, first.repaired.len()), (4, 0));
 
     world.advance(SignedDuration::from_hours(24)).await;
@@ -133,11 +137,7 @@ async fn after_three_days_without_events_the_state_is_right_within_one_run() {
     };
     assert_eq!(old.until, Some(new.from));
 
-    let again = world
-        .app
-        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
-        .await
-        .unwrap();
+    let again = look_at_all(&world).await;
     assert_eq!(again.repaired.len(), 0);
 }
 
@@ -176,11 +176,7 @@ async fn a_change_of_the_last_minutes_is_left_to_its_event_unless_all_is_asked_f
         .unwrap();
     assert_eq!(looked.repaired.len(), 1);
     assert!(license(&world, &license_of(&another)).await.is_none());
-    let all = world
-        .app
-        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
-        .await
-        .unwrap();
+    let all = look_at_all(&world).await;
     assert_eq!(all.repaired.len(), 1);
     assert!(license(&world, &license_of(&another)).await.is_some());
 }
@@ -193,11 +189,7 @@ async fn agreements_of_products_that_are_not_sold_here_are_none_of_ours() {
     world.app.settings.subscriptions = std::sync::Arc::new(policy);
     let bought = world.subscribe(BUYER).await;
     let logged = Logged::from_now_on();
-    let run = world
-        .app
-        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
-        .await
-        .unwrap();
+    let run = look_at_all(&world).await;
     assert_eq!((run.listed, run.repaired.len()), (0, 0));
     assert_eq!(logged.alarm("AgreementsUnchecked")["run.others"], 1);
     assert_eq!(license(&world, &license_of(&bought)).await, None);
@@ -239,11 +231,7 @@ async fn a_run_that_aws_does_not_answer_changes_nothing_and_the_next_one_is_righ
         .aws
         .inject_fault(fault("SearchAgreements", FaultKind::EmptyPage, 1))
         .unwrap();
-    let run = world
-        .app
-        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
-        .await
-        .unwrap();
+    let run = look_at_all(&world).await;
     assert_eq!((run.listed, run.repaired.len()), (1, 1));
 }
 
@@ -251,11 +239,7 @@ async fn a_run_that_aws_does_not_answer_changes_nothing_and_the_next_one_is_righ
 async fn a_lost_end_is_found_by_the_next_run_however_young_it_is() {
     let world = World::new().await;
     let (account, bought) = customer(&world, "north", OfferKind::Public).await;
-    world
-        .app
-        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
-        .await
-        .unwrap();
+    look_at_all(&world).await;
     world.advance(SignedDuration::from_mins(20)).await;
     world
         .aws
@@ -314,11 +298,7 @@ async fn two_hundred_agreements_take_no_more_calls_than_pages_and_questions() {
         .aws
         .inject_fault(fault("SearchAgreements", FaultKind::Throttle, 3))
         .unwrap();
-    let run = world
-        .app
-        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
-        .await
-        .unwrap();
+    let run = look_at_all(&world).await;
     assert_eq!((run.listed, run.repaired.len(), run.failed), (200, 200, 0));
     assert!(run.finished);
     // Pages of 50, and those that were refused.
@@ -382,11 +362,7 @@ async fn an_agreement_that_cannot_be_compared_is_an_alarm_and_hides_no_other() {
         .inject_fault(fault("Query", FaultKind::InternalError, 1))
         .unwrap();
     let logged = Logged::from_now_on();
-    let run = world
-        .app
-        .catch_up(Scope::All, Found::Learned, Timestamp::MAX)
-        .await
-        .unwrap();
+    let run = look_at_all(&world).await;
     assert_eq!((run.repaired.len(), run.failed), (1, 1));
     let told = logged.alarm("AgreementUnchecked");
     let named = told["agreement.id"].as_str().unwrap();

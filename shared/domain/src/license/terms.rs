@@ -44,7 +44,7 @@ pub(super) struct Term {
 /// That another agreement goes on in an agreement's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Superseded {
-    /// When AWS said so at the latest.
+    /// By when it was so: since then, or when AWS answered that it is.
     pub(super) at: Timestamp,
     /// Since when, if that was said: an answer about pay as you go names no end.
     pub(super) since: Option<Timestamp>,
@@ -131,16 +131,7 @@ pub(super) fn terms(license: &LicenseId, facts: &[Fact]) -> Terms {
             read(term, fact, told, license);
         }
     }
-    for fact in in_order(facts) {
-        let event = fact.event().filter(|_| names(fact, license));
-        if event.is_some_and(|event| event.kind == EventKind::LicenseDeprovisioned)
-            && let Some(term) = terms.get_mut(&fact.agreement().cloned())
-            // Another one goes on in its place: until AWS says which, it is as if it did.
-            && (term.superseded.is_none() || term.end.is_some())
-        {
-            term.ends(fact);
-        }
-    }
+    hear_deprovisioned(license, facts, &mut terms);
     notifications::hear(license, facts, &mut terms);
     for (agreement, term) in &mut terms {
         if term.end.is_none() {
@@ -152,6 +143,22 @@ pub(super) fn terms(license: &LicenseId, facts: &[Fact]) -> Terms {
         }
     }
     terms
+}
+
+/// That a license was deprovisioned ends it, but not one that was renewed or
+/// replaced: until AWS says what goes on in its place, it is as if it did.
+fn hear_deprovisioned(license: &LicenseId, facts: &[Fact], terms: &mut Terms) {
+    let is_it = |fact: &&Fact| {
+        let event = fact.event().filter(|_| names(fact, license));
+        event.is_some_and(|event| event.kind == EventKind::LicenseDeprovisioned)
+    };
+    for fact in in_order(facts).into_iter().filter(is_it) {
+        if let Some(term) = terms.get_mut(&fact.agreement().cloned())
+            && (term.superseded.is_none() || term.end.is_some())
+        {
+            term.ends(fact);
+        }
+    }
 }
 
 /// The facts that count, in the order in which they happened.

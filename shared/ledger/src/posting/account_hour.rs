@@ -135,6 +135,7 @@ impl Poster<'_> {
             Refused::IsReleased => self.releases(&known.before, &spans, now).await?,
             Refused::Stays => Vec::new(),
         };
+        // In an hour that both licenses were linked in, only the other one is left to pay.
         spans.retain(|span| !releases.contains(&span.license));
         let plan = known.before.plan_releasing(
             &releases,
