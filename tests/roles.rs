@@ -180,8 +180,8 @@ async fn use_api(observer: Observer) {
     stack.stop().await;
 }
 
-/// Plays every story, and what no story does, before somebody who notes which
-/// function calls what.
+/// Plays the stories, but for those of purchases to their last invoice, and what no
+/// story does, before somebody who notes which function calls what.
 async fn seen() -> Seen {
     let seen: Arc<Mutex<Seen>> = Arc::default();
     let noted = Arc::clone(&seen);

@@ -23,11 +23,11 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    pub(crate) fn new(apps: Apps, intake: Router) -> Self {
+    pub(crate) fn new(apps: Apps, intake: Router, requests: Requests) -> Self {
         Self {
             apps,
             intake,
-            requests: Requests::default(),
+            requests,
         }
     }
 

@@ -29,7 +29,7 @@ use crate::apart::{Apps, Observer};
 use crate::clock::LocalClock;
 use crate::functions::Functions;
 use crate::issuer::{Issuer, IssuerConfig, IssuerError};
-use crate::product::{ACME_PRODUCTION, Reporting, open_accounts};
+use crate::product::{ACME_PRODUCTION, Reporting, Requests, Silence, open_accounts};
 use crate::schedules::Schedules;
 
 /// The key with which the local product may send usage reports by HTTP.
@@ -108,6 +108,7 @@ pub struct Local {
     /// Where the fake AWS is, such as `http://localhost:8090`.
     pub aws_url: String,
     functions: Functions,
+    silence: Silence,
     stop: watch::Sender<bool>,
     servers: JoinSet<io::Result<()>>,
 }
@@ -157,9 +158,12 @@ impl Local {
             pages_of("console")?,
             intake.clone(),
         );
-        let functions = Functions::new(apps, usage_intake::router(intake));
+        let silence = Silence::default();
+        let requests = Requests::until(silence.clone());
+        let functions = Functions::new(apps, usage_intake::router(intake), requests);
         let schedules = Schedules::new(fake.now());
-        connect(&fake, &functions, &schedules, opened);
+        let reporting = Reporting::since(opened, fake.now(), silence.clone());
+        connect(&fake, &functions, &schedules, &reporting);
         drop(standing);
 
         let issuer = issuer(&seller_url, &fake, config.data_dir.as_deref())?;
@@ -174,9 +178,16 @@ impl Local {
             seller_url,
             aws_url,
             functions,
+            silence,
             stop,
             servers,
         })
+    }
+
+    /// From now on the product reports nothing, by itself or when it is asked: the
+    /// clock passes hours in which nothing is used.
+    pub fn silence_product(&self) {
+        self.silence.fall();
     }
 
     /// Delivers a usage report through the product's queue.
@@ -308,7 +319,7 @@ async fn prepare(app: &App) -> Result<Timestamp, StartError> {
 }
 
 /// Plays EventBridge, the queues, the schedules and the product.
-fn connect(fake: &FakeAws, functions: &Functions, schedules: &Schedules, opened: Timestamp) {
+fn connect(fake: &FakeAws, functions: &Functions, schedules: &Schedules, reporting: &Reporting) {
     let (on_event, woken, clock) = (functions.clone(), schedules.clone(), fake.clone());
     fake.on_event(Arc::new(move |event| {
         let (functions, schedules, clock) = (on_event.clone(), woken.clone(), clock.clone());
@@ -318,7 +329,7 @@ fn connect(fake: &FakeAws, functions: &Functions, schedules: &Schedules, opened:
             delivered
         })
     }));
-    Reporting::since(opened, fake.now()).run_on(fake, functions);
+    reporting.run_on(fake, functions);
     schedules.run_on(fake, functions);
 }
 
