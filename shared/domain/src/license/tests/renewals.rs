@@ -545,6 +545,7 @@ fn rates_and_entitlements_are_asked_for_when_something_was_told_and_not_again() 
         prepaid: None,
         recurring: None,
         free_days: None,
+        auto_renewal: None,
         asked_at: seconds(100),
     };
     facts.push(Fact::learned(
