@@ -70,12 +70,14 @@ async fn an_account_that_expired_for_want_of_an_answer_reads_so_and_what_happens
     amended.await.expect("it is amended");
     fall_silent(&stack);
     until(&stack, "2026-11-23T12:20:00Z").await;
-    page(&stack, "").await.does_not_say("did not say whether");
+    page(&stack, "")
+        .await
+        .does_not_say("did not say under which");
     until(&stack, "2026-11-23T12:45:00Z").await;
     let expired = page(&stack, "").await;
-    expired.says("For 24 hours AWS Marketplace did not say whether the agreement goes on");
-    expired.says("as soon as it says that the agreement goes on, the subscription is linked again");
-    expired.says("AWS did not say for 24 hours whether the agreement goes on");
+    expired.says("For 24 hours AWS Marketplace did not say under which agreement");
+    expired.says("as soon as it says that the subscription goes on, and how, it is linked again");
+    expired.says("AWS did not say for 24 hours under which agreement the subscription goes on");
     expired.does_not_say("The agreement ended in AWS");
 
     // It did end, as AWS says at last: nothing is waited for any more.
