@@ -7,7 +7,6 @@ use domain::account::{AccountName, AccountState, EXPIRED_LABEL, Payer, Standing}
 use domain::ids::AccountId;
 use domain::linking::LinkRefusal;
 use domain::member::Role;
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::audit;
