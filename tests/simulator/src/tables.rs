@@ -264,8 +264,7 @@ impl Tables {
                 Answer::BeginFinalUsage(())
             }
             Step::EndFinalUsage { ending } => {
-                let is_it = self.finals.get(&ending.license) == Some(&ending.nonce);
-                let gone = is_it || mutant!(FinalUsageEndedWithoutNonce);
+                let gone = self.finals.get(&ending.license) == Some(&ending.nonce);
                 if gone {
                     self.finals.remove(&ending.license);
                 }

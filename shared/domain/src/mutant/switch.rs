@@ -131,7 +131,6 @@ mutants! {
     FrozenIsReleased = 68: "what may still be sent of a license that ended is billed anew";
     UnknownIsReleased = 68: "what AWS may have accepted of a license that ended is billed anew";
     ReleasedIsForgotten = 68: "what was released is not billed anew: a replay does not know that it was";
-    FinalUsageEndedWithoutNonce = 68: "a license's final usage is over although somebody had it looked after anew meanwhile";
     PutOffBeyondItsDeadline = 67: "a record is put off beyond its deadline by a clock that may be an hour ahead";
 }
 
