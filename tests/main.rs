@@ -12,6 +12,7 @@ mod binaries;
 mod browser;
 mod built;
 mod data_dir;
+mod emulator;
 mod events;
 mod kill;
 mod layers;
