@@ -90,8 +90,8 @@ impl Aws {
         let threads = Builder::new_multi_thread().enable_all().build()?;
         let stack = threads.spawn(Local::start(Config::default())).await??;
         let asked = Arc::<AtomicU64>::default();
-        let address = threads.spawn(serve(counted(stack.fake.router(), &asked)));
-        let settings = Settings::over(&address.await??);
+        let router = counted(stack.fake.router(), &asked);
+        let settings = Settings::over(&serve(threads.handle(), router).await?);
         Ok(Self {
             threads,
             settings,

@@ -104,11 +104,12 @@ impl Settings {
     }
 }
 
-/// Serves on a free port from now on; the address.
-pub(super) async fn serve(router: Router) -> anyhow::Result<String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+/// Serves on a free port from now on, on these threads; the address.
+pub(super) async fn serve(threads: &Handle, router: Router) -> anyhow::Result<String> {
+    let bound = threads.spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let listener = bound.await??;
     let address = listener.local_addr()?.to_string();
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    threads.spawn(async move { axum::serve(listener, router).await });
     Ok(address)
 }
 
@@ -124,7 +125,7 @@ pub(super) async fn run(
     let (did, mut doings) = mpsc::unbounded_channel();
     let payloads = Arc::new(Mutex::new(payloads));
     let router = RuntimeApi { payloads, did }.router();
-    let address = threads.spawn(serve(router)).await??;
+    let address = serve(threads, router).await?;
     give.send(payload.to_owned())?;
     let mut command = Command::new(program);
     command
