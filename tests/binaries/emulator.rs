@@ -37,9 +37,10 @@ fn free_addresses() -> [SocketAddr; 2] {
 
 /// Returns when the emulator listens.
 async fn listening(child: &mut Child, address: SocketAddr) {
+    let mut again = tokio::time::interval(Duration::from_millis(5));
     let connected = async {
         while TcpStream::connect(address).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            again.tick().await;
         }
     };
     tokio::select! {
