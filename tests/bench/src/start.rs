@@ -4,7 +4,8 @@
 //! Each program is started again and again, in turns with the others, as Lambda
 //! starts it: by itself, with a runtime API to poll. AWS is the local stack's, over
 //! loopback. What one machine needs says little about another: what counts is how
-//! many times as long as hello a function takes.
+//! many times as long as hello a function takes; beside other work on the machine, the
+//! time on its processors.
 
 mod built;
 mod lambda;
@@ -63,7 +64,7 @@ struct Measured {
 /// How the lines of the table are set.
 macro_rules! row {
     ($($value:expr),* $(,)?) => {
-        format!("{:<19} {:>9} {:>9} {:>17} {:>17} {:>5} {:>8} {:>9}", $($value),*)
+        format!("{:<19} {:>9} {:>9} {:>17} {:>17} {:>17} {:>5} {:>8} {:>9}", $($value),*)
     };
 }
 
@@ -201,18 +202,21 @@ fn conclude(all: &[Measured]) -> anyhow::Result<()> {
         "stripped",
         "zipped",
         "first poll",
+        "of it CPU",
         "first answer",
         "asks",
         "warm",
         "peak"
     ));
     let (poll, answer) = (|run: &Run| run.first_poll, |run: &Run| run.first_answer);
+    let cpu = |run: &Run| run.first_poll_cpu;
     for measured in all {
         line(&row!(
             measured.program.name,
             megabytes(measured.program.bytes),
             megabytes(measured.program.zipped),
             beside(measured.p50(poll), hello.p50(poll)),
+            beside(measured.p50(cpu), hello.p50(cpu)),
             beside(measured.p50(answer), hello.p50(answer)),
             measured.asks,
             milliseconds(measured.warm()),

@@ -33,6 +33,9 @@ pub(super) struct Settings {
 pub(super) struct Run {
     /// From the process's start to its first poll.
     pub(super) first_poll: Duration,
+    /// How much of that it ran: the others who use the machine make only the time
+    /// on the wall longer.
+    pub(super) first_poll_cpu: Duration,
     /// From the process's start to its first answer.
     pub(super) first_answer: Duration,
     /// From an invocation to its answer.
@@ -45,8 +48,10 @@ pub(super) struct Run {
 
 /// What a process did.
 enum Did {
-    /// It polled, at the first instant, and was given an invocation at the second.
-    Polled(Instant, Instant),
+    /// It polled.
+    Polled(Instant),
+    /// It was given an invocation.
+    Given(Instant),
     /// It answered, or told an error.
     Answered(Instant, bool),
 }
@@ -126,7 +131,6 @@ pub(super) async fn run(
     let payloads = Arc::new(Mutex::new(payloads));
     let router = RuntimeApi { payloads, did }.router();
     let address = serve(threads, router).await?;
-    give.send(payload.to_owned())?;
     let mut command = Command::new(program);
     command
         .env_clear()
@@ -136,18 +140,23 @@ pub(super) async fn run(
         .stdout(Stdio::null());
     let started = instant();
     let process = Process(command.spawn()?);
-    let (polled, _) = polled(&mut doings).await?;
+    let polled = polled(&mut doings).await?;
+    let first_poll_cpu = processor_time(process.0.id())?;
+    give.send(payload.to_owned())?;
+    given(&mut doings).await?;
     let (first_answer, answered) = answer(&mut doings).await?;
     let peak_kib = peak_kib(process.0.id())?;
     let mut times = Vec::new();
     for _ in 0..warm {
+        self::polled(&mut doings).await?;
         give.send(payload.to_owned())?;
-        let (_, given) = self::polled(&mut doings).await?;
+        let given = given(&mut doings).await?;
         let (answered, _) = answer(&mut doings).await?;
         times.push(answered.duration_since(given));
     }
     Ok(Run {
         first_poll: polled.duration_since(started),
+        first_poll_cpu,
         first_answer: first_answer.duration_since(started),
         warm: times,
         peak_kib,
@@ -175,7 +184,7 @@ impl RuntimeApi {
     }
 
     async fn next(State(api): State<Self>) -> Response {
-        let polled = instant();
+        let _ = api.did.send(Did::Polled(instant()));
         let Some(payload) = api.payloads.lock().await.recv().await else {
             return std::future::pending().await;
         };
@@ -188,7 +197,7 @@ impl RuntimeApi {
                 "arn:aws:lambda:us-east-1:111122223333:function:it",
             ),
         ];
-        let _ = api.did.send(Did::Polled(polled, instant()));
+        let _ = api.did.send(Did::Given(instant()));
         (headers, payload).into_response()
     }
 }
@@ -201,18 +210,32 @@ async fn doing(doings: &mut Doings) -> anyhow::Result<Did> {
         .context("its runtime API ended")
 }
 
-async fn polled(doings: &mut Doings) -> anyhow::Result<(Instant, Instant)> {
+async fn polled(doings: &mut Doings) -> anyhow::Result<Instant> {
     match doing(doings).await? {
-        Did::Polled(polled, given) => Ok((polled, given)),
-        Did::Answered(..) => anyhow::bail!("it answered what it was not asked"),
+        Did::Polled(at) => Ok(at),
+        Did::Given(_) | Did::Answered(..) => anyhow::bail!("it did not poll when it should"),
+    }
+}
+
+async fn given(doings: &mut Doings) -> anyhow::Result<Instant> {
+    match doing(doings).await? {
+        Did::Given(at) => Ok(at),
+        Did::Polled(_) | Did::Answered(..) => anyhow::bail!("it was given nothing"),
     }
 }
 
 async fn answer(doings: &mut Doings) -> anyhow::Result<(Instant, bool)> {
     match doing(doings).await? {
         Did::Answered(at, ok) => Ok((at, ok)),
-        Did::Polled(..) => anyhow::bail!("it polled before it answered"),
+        Did::Polled(_) | Did::Given(_) => anyhow::bail!("it did not answer"),
     }
+}
+
+/// How long a process has run on a processor. Its one thread: a function has no others.
+fn processor_time(process: u32) -> anyhow::Result<Duration> {
+    let told = std::fs::read_to_string(format!("/proc/{process}/schedstat"))?;
+    let nanos = told.split_whitespace().next();
+    Ok(Duration::from_nanos(nanos.context("no figure")?.parse()?))
 }
 
 /// The most memory that a process had so far.
