@@ -8,7 +8,7 @@ use domain::audit::Actor;
 use domain::fact::{Fact, Told};
 use domain::hour::after;
 use domain::ids::{AgreementId, LicenseId, ProductCode};
-use domain::license::License;
+use domain::license::{ANSWER_AWAITED_FOR, License};
 use jiff::{SignedDuration, Timestamp};
 use marketplace::{Entitlement, EntitlementValue, FoundAgreement, ReadError};
 
@@ -40,6 +40,7 @@ impl App {
         let Some(known) = self.store.license(license).await? else {
             return Ok(());
         };
+        self.post_linked_late(known.clone()).await?;
         self.bring_up_to_date(license, None, &Actor::Clock, now)
             .await?;
         let is_due = |at: Timestamp| at <= now;
@@ -65,6 +66,7 @@ impl App {
             && let Err(error) = self.ask_for_entitlements(&known, now).await
         {
             report(license, "its entitlements", &error);
+            self.tell_cover_unknown(&known, now);
             unanswered_since = unanswered_since.max(Some(since));
         }
         self.put_off(license, unanswered_since, now).await
@@ -160,6 +162,34 @@ impl App {
         });
         self.learn(Fact::learned(told, now), now).await?;
         Ok(())
+    }
+
+    /// Usage of which AWS does not say what a contract covers waits, with an alarm,
+    /// but not for ever: then all of it is metered that is not known to be covered.
+    fn tell_cover_unknown(&self, license: &License, now: Timestamp) {
+        let Some(since) = license.asks.entitlements_unknown_since else {
+            return;
+        };
+        if since > now || !self.settings.rules.catalog.has_contracts() {
+            return;
+        }
+        let at = after(since, ANSWER_AWAITED_FOR);
+        if now < at {
+            tracing::error!(
+                alarm = "EntitlementsUnknown",
+                license.id = %license.id,
+                entitlements.unknown_since = %since,
+                entitlements.awaited_until = %at,
+                "AWS does not say what a contract covers; the license's usage waits until it does"
+            );
+        } else {
+            tracing::error!(
+                alarm = "EntitlementsGivenUp",
+                license.id = %license.id,
+                entitlements.unknown_since = %since,
+                "AWS did not say what a contract covers; usage is metered that is not known to be covered"
+            );
+        }
     }
 
     async fn ask_for_terms(&self, agreement: &AgreementId, now: Timestamp) -> Result<(), AskError> {

@@ -10,7 +10,7 @@ mod parse;
 use std::collections::BTreeSet;
 
 use domain::audit::Actor;
-use domain::change::{Change, Decision};
+use domain::change::Decision;
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseId};
 use domain::license::{
@@ -185,10 +185,13 @@ impl App {
             };
             match decide_license(license, situation, derived.clone(), by, now) {
                 Ok(Decision::AlreadyCommitted) => return Ok(Some(derived)),
-                Ok(Decision::Commit(change)) => match self.commit_of(license, &change).await? {
+                Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
                     CommitOutcome::Committed => {
                         for link in &change.opened {
                             self.begin_zeros_of_linked(&link.license).await;
+                            if let Some(linked) = self.store.license(&link.license).await? {
+                                self.post_linked_late(linked).await?;
+                            }
                             // One that was linked in another one's place may have ended since.
                             if link.license != *license {
                                 Box::pin(self.derive_license(&link.license, fact, by, now)).await?;
@@ -202,22 +205,6 @@ impl App {
             }
         }
         Err(DeriveError::Contended)
-    }
-
-    /// Commits what follows for a license. Links that begin in the past have
-    /// their hours posted again. That is asked for before as well: after a crash
-    /// that follows the commit it is there, unless a poster did it in between.
-    async fn commit_of(
-        &self,
-        license: &LicenseId,
-        change: &Change,
-    ) -> Result<CommitOutcome, DeriveError> {
-        self.linked_in_the_past(license, &change.opened).await?;
-        let committed = self.store.commit(change).await?;
-        if committed == CommitOutcome::Committed {
-            self.linked_in_the_past(license, &change.opened).await?;
-        }
-        Ok(committed)
     }
 
     /// The license that goes on in a license's place, brought up to date first:

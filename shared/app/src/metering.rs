@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use domain::change::Change;
 use domain::hour::Hour;
 use domain::ids::{AccountId, Dimension, LicenseId, ProductCode};
 use domain::ledger::controls::{Controls, Forgotten};
@@ -11,7 +12,6 @@ use domain::ledger::hold::Hold;
 use domain::ledger::included::Included;
 use domain::ledger::record::{Finding, Record};
 use domain::license::License;
-use domain::linking::Link;
 use domain::usage::UsageReport;
 use jiff::Timestamp;
 use ledger::conservation::{self, Conservation, Scope};
@@ -25,6 +25,7 @@ use ledger::written_off::{self, WrittenOffUsage};
 use ledger::{Answer, Step, StepError, Steps, drive};
 use store::Unanswered;
 
+use crate::marketplace_events::DeriveError;
 use crate::{App, notices};
 
 impl App {
@@ -113,19 +114,27 @@ impl App {
         self.run(&steps, beginning).await
     }
 
-    /// Has the hours posted again of which links tell only now that they were
-    /// there, in the place of those of a license.
-    pub(crate) async fn linked_in_the_past(
-        &self,
-        follow: &LicenseId,
-        links: &[Link],
-    ) -> Result<(), StepError> {
+    /// Has the hours posted again of which a license's link tells only now that
+    /// it was there. After a crash the license is still due for that.
+    ///
+    /// # Errors
+    /// [`DeriveError`]: the next run tries again.
+    pub(crate) async fn post_linked_late(&self, license: License) -> Result<(), DeriveError> {
+        let Some(late) = &license.linked_late else {
+            return Ok(());
+        };
         let steps = self.steps();
-        for link in links {
-            let rules = &self.settings.rules;
-            let posting = posting::linked_in_the_past(&steps, rules, follow, link);
-            self.run(&steps, posting).await?;
-        }
+        let posting = posting::post_again(&steps, &self.settings.rules, late);
+        self.run(&steps, posting).await?;
+        let change = Change {
+            licenses: vec![License {
+                linked_late: None,
+                ..license
+            }],
+            ..Change::default()
+        };
+        // Lost when the license has changed: it is still due, and posted once more.
+        let _alone = self.store.commit(&change).await?;
         Ok(())
     }
 

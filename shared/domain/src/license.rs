@@ -87,6 +87,22 @@ pub struct License {
     pub linked: Option<AccountId>,
     /// The account that it was linked to last, when it is linked to none.
     pub former: Option<FormerLink>,
+    /// A link of it that became known late, until the hours are posted again in
+    /// which it already was.
+    pub linked_late: Option<LinkedLate>,
+}
+
+/// A link that began before it was made: hours were posted without it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedLate {
+    /// The account.
+    pub account: AccountId,
+    /// When the link began.
+    pub from: Timestamp,
+    /// The license that was linked before, of whose usage AWS may have refused some.
+    pub follows: LicenseId,
+    /// When the link was made.
+    pub made_at: Timestamp,
 }
 
 /// The last link of a license that is linked to no account.
@@ -375,7 +391,8 @@ impl License {
     /// what it is entitled to.
     pub fn has_open_questions(&self, now: Timestamp) -> bool {
         let due = |at: Timestamp| at <= now;
-        self.asks.agreement.is_some_and(|ask| due(ask.next))
+        self.linked_late.is_some()
+            || self.asks.agreement.is_some_and(|ask| due(ask.next))
             || self.asks.terms.is_some_and(due)
             || self.asks.entitlements.is_some_and(due) && self.entitlements_changed()
     }
@@ -386,6 +403,7 @@ impl License {
             agreement,
             terms,
             entitlements,
+            entitlements_unknown_since: _,
         } = self.asks;
         let succession = self.succession.as_ref().map(|succession| succession.at);
         let expiry = self

@@ -261,12 +261,16 @@ pub async fn dry_run(steps: &Steps, rules: &Rules) -> Result<Vec<Record>, Operat
         let Some(terms) = terms(steps, &license).await? else {
             continue;
         };
+        let has_contracts = rules.catalog.has_contracts();
+        if has_contracts && terms.awaits_cover(now) {
+            continue;
+        }
         let slot = steps.slot(license.clone(), hour).await?;
         let open = |slot: &Slot| slot.head.state == SlotState::Open;
         let Some(slot) = slot.filter(|slot| open(slot) && !controls.slot_in_doubt(hour)) else {
             continue;
         };
-        let included = if rules.catalog.has_contracts() {
+        let included = if has_contracts {
             steps.included(license.clone()).await?
         } else {
             Vec::new()

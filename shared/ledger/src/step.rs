@@ -171,6 +171,23 @@ impl Marker {
     }
 }
 
+/// An ended license whose final usage is looked after.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ending {
+    /// The license.
+    pub license: LicenseId,
+    /// Tells this from one that was begun later for the same license.
+    pub nonce: String,
+}
+
+impl Ending {
+    /// A license whose final usage is to be looked after from now on.
+    pub(crate) fn fresh(steps: &Steps, license: LicenseId) -> Self {
+        let nonce = steps.nonce();
+        Self { license, nonce }
+    }
+}
+
 /// One part of an account in one hour that has reports.
 pub type AccountPart = (AccountId, Part);
 
@@ -429,12 +446,12 @@ steps! {
     /// Lists the records whose outcome is unknown. An index: what it names is read again.
     unknown_records() -> ListUnknown(Listed<RecordName>);
 
-    /// Lists the licenses whose final usage is looked after. An index.
-    final_usage() -> ListFinalUsage(Listed<LicenseId>);
-    /// Has an ended license's final usage looked after.
-    begin_final_usage(license: LicenseId, now: Timestamp) -> BeginFinalUsage(());
-    /// The final usage of a license is over.
-    end_final_usage(license: LicenseId) -> EndFinalUsage(());
+    /// Lists the licenses whose final usage is looked after: what an index names, read again.
+    final_usage() -> ListFinalUsage(Listed<Ending>);
+    /// Has an ended license's final usage looked after from now on.
+    begin_final_usage(ending: Ending, now: Timestamp) -> BeginFinalUsage(());
+    /// The final usage of a license is over, if nobody had it looked after anew.
+    end_final_usage(ending: Ending) -> EndFinalUsage(Written);
     /// Lists the licenses on hold. An index.
     holds() -> ListHolds(Listed<LicenseId>);
     /// Reads a license's hold.

@@ -101,11 +101,11 @@ impl Store {
             }
             Step::ListUnknown {} => Answer::ListUnknown(self.unknown_records().await?),
             Step::ListFinalUsage {} => Answer::ListFinalUsage(self.final_usage().await?),
-            Step::BeginFinalUsage { license, now } => {
-                Answer::BeginFinalUsage(self.begin_final_usage(&license, now).await?)
+            Step::BeginFinalUsage { ending, now } => {
+                Answer::BeginFinalUsage(self.begin_final_usage(&ending, now).await?)
             }
-            Step::EndFinalUsage { license } => {
-                Answer::EndFinalUsage(self.end_final_usage(&license).await?)
+            Step::EndFinalUsage { ending } => {
+                Answer::EndFinalUsage(self.end_final_usage(&ending).await?)
             }
             Step::ListHolds {} => Answer::ListHolds(self.holds().await?),
             Step::ReadHold { license } => Answer::ReadHold(self.hold(&license).await?),

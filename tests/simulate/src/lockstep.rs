@@ -276,9 +276,8 @@ fn in_order(mut answer: Answer) -> Answer {
                 .sort_by_key(|marker| (marker.account.clone(), marker.part, marker.hour));
         }
         Answer::ListUnknown(records) => records.items.sort(),
-        Answer::ListFinalUsage(licenses) | Answer::ListHolds(licenses) => {
-            licenses.items.sort();
-        }
+        Answer::ListFinalUsage(endings) => endings.items.sort(),
+        Answer::ListHolds(licenses) => licenses.items.sort(),
         _ => {}
     }
     answer

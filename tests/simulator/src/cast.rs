@@ -295,7 +295,12 @@ impl World {
         };
         let _alone = self.make(ledger::Step::CommitChange { change });
         self.end_link(of, ended_at);
-        let _begun = self.make(ledger::Step::BeginFinalUsage { license, now });
+        let version = self.tables.license(&license).map(|known| known.version);
+        let ending = ledger::step::Ending {
+            license,
+            nonce: format!("of version {version:?}"),
+        };
+        let _begun = self.make(ledger::Step::BeginFinalUsage { ending, now });
     }
 
     /// AWS renews a license by another one.
@@ -441,5 +446,6 @@ fn new_license(number: u8, now: Timestamp) -> License {
         version: 0,
         linked: None,
         former: None,
+        linked_late: None,
     }
 }

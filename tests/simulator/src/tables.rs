@@ -25,8 +25,8 @@ use domain::usage::report::Fingerprint;
 use domain::usage::{Observation, Part, Shard, UsageReport, packed};
 use jiff::Timestamp;
 use ledger::step::{
-    Answer, Carry, Chunk, Cursor, Cursors, DueWork, Edge, Freeze, Marker, PutReport, ReadReports,
-    RecordName, ReportPart, Slot, SlotPosting, Step, StoredReport, Work, Written,
+    Answer, Carry, Chunk, Cursor, Cursors, DueWork, Edge, Ending, Freeze, Marker, PutReport,
+    ReadReports, RecordName, ReportPart, Slot, SlotPosting, Step, StoredReport, Work, Written,
 };
 
 /// Identifies an entry in its slot: origin, account, part, hour of use.
@@ -55,7 +55,7 @@ pub struct Tables {
     work: BTreeSet<Due>,
     /// Where in the work list a record is that was put off.
     put_off: BTreeMap<RecordName, Timestamp>,
-    finals: BTreeMap<LicenseId, Timestamp>,
+    finals: BTreeMap<LicenseId, String>,
     holds: BTreeMap<LicenseId, Hold>,
     controls: Controls,
     included: BTreeMap<(LicenseId, Dimension, Timestamp), Included>,
@@ -253,16 +253,22 @@ impl Tables {
                 Answer::ListUnknown(unknown.map(name_of).collect::<Vec<_>>().into())
             }
             Step::ListFinalUsage {} => {
-                let licenses: Vec<LicenseId> = self.finals.keys().cloned().collect();
-                Answer::ListFinalUsage(licenses.into())
+                let endings = self.finals.iter().map(|(license, nonce)| Ending {
+                    license: license.clone(),
+                    nonce: nonce.clone(),
+                });
+                Answer::ListFinalUsage(endings.collect::<Vec<_>>().into())
             }
-            Step::BeginFinalUsage { license, now } => {
-                self.finals.insert(license, now);
+            Step::BeginFinalUsage { ending, now: _ } => {
+                self.finals.insert(ending.license, ending.nonce);
                 Answer::BeginFinalUsage(())
             }
-            Step::EndFinalUsage { license } => {
-                self.finals.remove(&license);
-                Answer::EndFinalUsage(())
+            Step::EndFinalUsage { ending } => {
+                let gone = self.finals.get(&ending.license) == Some(&ending.nonce);
+                if gone {
+                    self.finals.remove(&ending.license);
+                }
+                Answer::EndFinalUsage(committed(gone))
             }
             Step::ListHolds {} => {
                 let licenses: Vec<LicenseId> = self.holds.keys().cloned().collect();

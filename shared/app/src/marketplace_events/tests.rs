@@ -1,9 +1,12 @@
 use std::collections::BTreeSet;
 
 use domain::account::{AccountState, ExpiryCause};
+use domain::hour::Hour;
 use domain::ids::AgreementId;
 use domain::license::{License, LicenseStatus};
+use fake_aws::{OfferKind, Renewal, RenewalIntent, RenewedLicense};
 use jiff::SignedDuration;
+use ledger::Written;
 use serde_json::{Value, json};
 
 use super::*;
@@ -346,4 +349,110 @@ async fn a_chain_that_is_too_long_to_follow_is_an_alarm_that_names_where_it_stop
     let told = logged.alarm("ChainTooLong");
     let stopped_at = told["agreement.id"].as_str().unwrap();
     assert!(stopped_at.starts_with("agmt-0"), "{told}");
+}
+
+/// A license that was renewed by another one three hours ago, which we learn now:
+/// the process is killed right after the hand-over is committed.
+async fn crashed_after_a_late_hand_over(world: &World) -> (LicenseId, LicenseId) {
+    let bought = world
+        .aws
+        .create_agreement(OfferKind::PrivateYearly, BUYER)
+        .await;
+    let bought = bought.unwrap();
+    world.deliver().await;
+    let session = world.begin(&bought.registration_token).await;
+    let account = world.account("north", &["ada"]).await;
+    world.link(&session, "ada", &account).await;
+    world.advance(SignedDuration::from_mins(90)).await;
+    let renewal = Renewal {
+        license: RenewedLicense::New,
+        intent: RenewalIntent::Renew,
+        offer: None,
+        starts_at: None,
+    };
+    let renewed = world.aws.renew_agreement(&bought.agreement_id, renewal);
+    let renewed = renewed.await.unwrap();
+    let events = world.take_events();
+    world.advance(SignedDuration::from_hours(3)).await;
+
+    let (app, now) = (&world.app, world.now());
+    let (old, heir) = (license_of(&bought), license_of(&renewed));
+    for event in &events {
+        let event = parse_event(event.to_string().as_bytes()).unwrap();
+        let fact = event.into_fact(&app.settings.subscriptions, now);
+        app.store.put_fact(&fact).await.unwrap();
+        let learned = app.bring_up_to_date(&heir, Some(&fact), &Actor::Clock, now);
+        learned.await.unwrap();
+    }
+    let known = app.store.license(&old).await.unwrap();
+    let facts = app.facts_about(&old, known.as_ref(), None).await.unwrap();
+    let account = app.store.account(&account).await.unwrap();
+    let stored = app.store.license(&heir).await.unwrap();
+    let situation = Situation {
+        known: known.as_ref(),
+        account: account.as_ref(),
+        heir: stored.as_ref(),
+    };
+    let derived = derive(&old, &facts).unwrap();
+    let decided = decide_license(&old, situation, derived, &Actor::Clock, now);
+    let Ok(Decision::Commit(change)) = decided else {
+        panic!("{decided:?}");
+    };
+    let committed = app.store.commit(&change).await.unwrap();
+    assert_eq!(committed, CommitOutcome::Committed);
+    (old, heir)
+}
+
+#[tokio::test]
+async fn a_crash_right_after_a_late_hand_over_leaves_its_hours_to_be_posted_again() {
+    let world = World::new().await;
+    let (old, heir) = crashed_after_a_late_hand_over(&world).await;
+    let store = &world.app.store;
+    let to_be_posted = async || {
+        let markers = store.markers().await.unwrap().items;
+        let hours: BTreeSet<Hour> = markers.into_iter().map(|marker| marker.hour).collect();
+        hours.into_iter().collect::<Vec<_>>()
+    };
+    assert_eq!(to_be_posted().await, []);
+    let run = world.app.expire_due(Timestamp::MAX).await.unwrap();
+    assert_eq!(run.failed, 0);
+    let running = Hour::of(world.now());
+    let since = [3, 2, 1].map(|back| running.plus(-back));
+    assert_eq!(to_be_posted().await, since);
+    let ending = store.final_usage().await.unwrap().items;
+    assert!(ending.iter().any(|ending| ending.license == old));
+    // Once it is done it is not done again.
+    for marker in store.markers().await.unwrap().items {
+        let _gone = store.delete_marker(&marker).await.unwrap();
+    }
+    world.advance(SignedDuration::from_mins(1)).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    assert_eq!(to_be_posted().await, []);
+    let linked = store.license(&heir).await.unwrap().unwrap();
+    assert!(linked.linked.is_some() && linked.linked_late.is_none());
+}
+
+#[tokio::test]
+async fn final_usage_that_is_looked_after_anew_is_not_over_for_a_run_that_began_before() {
+    let world = World::new().await;
+    let (license, events) = purchase_and_cancellation(&world).await;
+    for event in &events[..3] {
+        world.record(event).await;
+    }
+    let store = &world.app.store;
+    let seen = store.final_usage().await.unwrap().items;
+    let [seen] = &seen[..] else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(seen.license, license);
+    world.record(&events[3]).await;
+    let ended = store.end_final_usage(seen).await.unwrap();
+    assert_eq!(ended, Written::Lost);
+    let still = store.final_usage().await.unwrap().items;
+    let [still] = &still[..] else {
+        panic!("{still:?}");
+    };
+    let ended = store.end_final_usage(still).await.unwrap();
+    assert_eq!(ended, Written::Committed);
+    assert!(store.final_usage().await.unwrap().items.is_empty());
 }

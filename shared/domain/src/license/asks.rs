@@ -36,6 +36,9 @@ pub struct Asks {
     pub terms: Option<Timestamp>,
     /// To what the license is entitled, from this instant on.
     pub entitlements: Option<Timestamp>,
+    /// From when on that is not known: AWS has not answered since it told of a
+    /// change, or what it answered last has run out.
+    pub entitlements_unknown_since: Option<Timestamp>,
 }
 
 /// That AWS is to be asked whether an agreement goes on.
@@ -93,11 +96,16 @@ pub(super) fn asks(
             agreement: term.and_then(|term| about_activation(license, term, facts)),
             ..Asks::default()
         },
-        LicenseStatus::Active { .. } => Asks {
-            agreement: term.filter(|_| !has_heir).and_then(about_end),
-            terms: agreement.and_then(|agreement| about_terms(agreement, facts)),
-            entitlements: about_entitlements(license, term, facts),
-        },
+        LicenseStatus::Active { .. } => {
+            let (entitlements, entitlements_unknown_since) =
+                about_entitlements(license, term, facts);
+            Asks {
+                agreement: term.filter(|_| !has_heir).and_then(about_end),
+                terms: agreement.and_then(|agreement| about_terms(agreement, facts)),
+                entitlements,
+                entitlements_unknown_since,
+            }
+        }
     }
 }
 
@@ -142,11 +150,45 @@ fn about_terms(agreement: &AgreementId, facts: &[Fact]) -> Option<Timestamp> {
     asked_at.max().is_none_or(|at| at <= since).then_some(since)
 }
 
+/// When AWS is to be asked to what a license is entitled, and from when on that
+/// is not known.
 fn about_entitlements(
     license: &LicenseId,
     term: Option<&Term>,
     facts: &[Fact],
-) -> Option<Timestamp> {
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    // What was answered before the agreement's start is of the one before it.
+    let not_before = |at: Timestamp| at.max(term.and_then(Term::began_at).unwrap_or(at));
+    let changes = || changes_of_entitlements(license, facts);
+    let Some(since) = changes().max().map(not_before) else {
+        return (None, None);
+    };
+    let known = entitlements(license, facts);
+    let Some(known) = known.filter(|known| since < known.asked_at) else {
+        let answered_at = known.map(|known| known.asked_at);
+        let unanswered = changes().filter(|at| answered_at.is_none_or(|answered| answered <= *at));
+        return (
+            Some(since),
+            Some(unanswered.min().map_or(since, not_before)),
+        );
+    };
+    let daily = after(known.asked_at, ENTITLEMENTS_LOOKED_AT_EVERY);
+    // A contract has entitlements: AWS's answer may lag behind its event.
+    let lags = term.is_some_and(|term| term.ends_at.is_some()) && known.covers_nothing();
+    let young = known.asked_at.duration_since(since) < ENTITLEMENTS_MAY_LAG_FOR;
+    let soon = (lags && young).then(|| after(known.asked_at, ASKED_AGAIN_AFTER));
+    let expiry = known.next_expiry();
+    (
+        earliest(earliest(Some(daily), soon), expiry),
+        soon.map(|_| since).or(expiry),
+    )
+}
+
+/// When we learned of what may have changed to what a license is entitled.
+fn changes_of_entitlements<'a>(
+    license: &'a LicenseId,
+    facts: &'a [Fact],
+) -> impl Iterator<Item = Timestamp> + 'a {
     let updated = |fact: &Fact| match fact.event() {
         Some(event) => event.kind == EventKind::LicenseUpdated,
         None => fact.described().is_some(),
@@ -158,20 +200,7 @@ fn about_entitlements(
             Some(NotifiedAction::EntitlementUpdated | NotifiedAction::SubscribeSuccess)
         )
     };
-    let changed =
-        regarded(facts).filter(|fact| names(fact, license) && updated(fact) || notified(fact));
-    // What was answered before the agreement's start is of the one before it.
-    let changed_at = changed.map(|fact| fact.learned_at).max()?;
-    let since = changed_at.max(term.and_then(Term::began_at).unwrap_or(changed_at));
-    match entitlements(license, facts) {
-        Some(known) if since < known.asked_at => {
-            let daily = after(known.asked_at, ENTITLEMENTS_LOOKED_AT_EVERY);
-            // A contract has entitlements: AWS's answer may lag behind its event.
-            let lags = term.is_some_and(|term| term.ends_at.is_some()) && known.covers_nothing();
-            let young = known.asked_at.duration_since(since) < ENTITLEMENTS_MAY_LAG_FOR;
-            let soon = (lags && young).then(|| after(known.asked_at, ASKED_AGAIN_AFTER));
-            earliest(earliest(Some(daily), soon), known.next_expiry())
-        }
-        Some(_) | None => Some(since),
-    }
+    regarded(facts)
+        .filter(move |fact| names(fact, license) && updated(fact) || notified(fact))
+        .map(|fact| fact.learned_at)
 }

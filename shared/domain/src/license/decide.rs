@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Derived, FormerLink, License, LicenseStatus, Succession, end_at};
+use super::{Derived, FormerLink, License, LicenseStatus, LinkedLate, Succession, end_at};
 use crate::account::{Account, AccountState, ExpiryCause, Payer};
 use crate::audit::{Actor, AuditAction};
 use crate::change::{Change, Decision};
@@ -88,6 +88,7 @@ pub fn decide_license(
     }
     if goes_on && next.is_active(now) && next.linked.is_none() && is_expired_by(account, license) {
         let at = account.not_before(next.active_since().unwrap_or(now));
+        let next = linked_late(next, account, license, (at, now));
         open_link(&mut change, account, &next, by, at);
         return Ok(Decision::Commit(change));
     }
@@ -123,6 +124,7 @@ fn next(license: &LicenseId, known: Option<&License>, derived: Derived, now: Tim
     let due = derived.succession.as_ref().map(|succession| succession.at);
     let status = ended_by(derived.succession.as_ref(), derived.status, now);
     let has_ended = matches!(status, LicenseStatus::Ended { .. });
+    let linked_late = known.and_then(|known| known.linked_late.clone());
     let asks = if has_ended {
         super::Asks::default()
     } else {
@@ -147,11 +149,13 @@ fn next(license: &LicenseId, known: Option<&License>, derived: Derived, now: Tim
             .due_at()
             .into_iter()
             .chain(due.filter(|at| now < *at))
+            .chain(linked_late.as_ref().map(|late| late.made_at))
             .min(),
         asks,
         version: known.map_or(0, |known| known.version),
         linked: known.and_then(|known| known.linked.clone()),
         former: known.and_then(|known| known.former.clone()),
+        linked_late,
     }
 }
 
@@ -275,6 +279,7 @@ fn hand_over(
     (at, now): (Timestamp, Timestamp),
     by: &Actor,
 ) {
+    let heir = linked_late(heir.clone(), account, &ended.id, (at, now));
     if let AccountState::Subscribed(Payer::Marketplace { link, buyer }) = &account.state {
         let cause = UnlinkCause::Succeeded;
         close_link(change, account, link, buyer, &ended, by, at, cause);
@@ -285,9 +290,32 @@ fn hand_over(
     let due_at = heir.due_at.filter(|_| !heir.has_ended());
     let heir = License {
         due_at: due_at.or(heir.has_ended().then_some(now)),
-        ..heir.clone()
+        ..heir
     };
     open_link(change, account, &heir, by, at);
+}
+
+/// A license that is about to be linked from an instant on: hours since that were
+/// posted without it are to be posted again.
+fn linked_late(
+    license: License,
+    account: &Account,
+    follows: &LicenseId,
+    (from, now): (Timestamp, Timestamp),
+) -> License {
+    if Hour::of(now) <= Hour::of(from) {
+        return license;
+    }
+    License {
+        linked_late: Some(LinkedLate {
+            account: account.id.clone(),
+            from,
+            follows: follows.clone(),
+            made_at: now,
+        }),
+        due_at: Some(license.due_at.map_or(now, |due| due.min(now))),
+        ..license
+    }
 }
 
 /// The product is to report now, for the license's last hours.

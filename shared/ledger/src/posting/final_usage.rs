@@ -7,8 +7,7 @@ use std::collections::BTreeSet;
 use domain::hour::{Hour, after};
 use domain::ids::{AccountId, LicenseId};
 use domain::ledger::deadline::{final_usage_until, last_hour, surely_past};
-use domain::license::{LicenseEnd, LicenseStatus};
-use domain::linking::Link;
+use domain::license::{LicenseEnd, LicenseStatus, LinkedLate};
 use domain::usage::Part;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -16,7 +15,7 @@ use jiff::Timestamp;
 use super::{AGAIN_AFTER, CONCURRENCY, Poster, PostingRun, Refused};
 use crate::notice::{Notice, chain};
 use crate::rules::Rules;
-use crate::step::{Marker, StepError};
+use crate::step::{Ending, Marker, StepError};
 use crate::steps::Steps;
 
 /// How many hours before its last one an ended license may still have unposted.
@@ -32,7 +31,9 @@ pub async fn begin_final_usage(steps: &Steps, license: &LicenseId) -> Result<(),
     let stored = steps.license(license.clone()).await?;
     match stored.as_ref().map(|license| &license.status) {
         Some(LicenseStatus::Ended { end, .. }) if !surely_past(final_usage_until(end), now) => {
-            steps.begin_final_usage(license.clone(), now).await
+            steps
+                .begin_final_usage(Ending::fresh(steps, license.clone()), now)
+                .await
         }
         Some(
             LicenseStatus::Ended { .. } | LicenseStatus::Pending | LicenseStatus::Active { .. },
@@ -48,18 +49,13 @@ pub async fn begin_final_usage(steps: &Steps, license: &LicenseId) -> Result<(),
 ///
 /// # Errors
 /// [`StepError`]
-pub async fn linked_in_the_past(
-    steps: &Steps,
-    rules: &Rules,
-    follows: &LicenseId,
-    link: &Link,
-) -> Result<(), StepError> {
+pub async fn post_again(steps: &Steps, rules: &Rules, late: &LinkedLate) -> Result<(), StepError> {
     let running = Hour::of(steps.now());
-    let mut hour = Hour::of(link.from).max(running.plus(-rules.carry.hours));
+    let mut hour = Hour::of(late.from).max(running.plus(-rules.carry.hours));
     if hour >= running {
         return Ok(());
     }
-    let Some(account) = steps.account(link.account.clone()).await? else {
+    let Some(account) = steps.account(late.account.clone()).await? else {
         return Ok(());
     };
     let mut puts = Vec::new();
@@ -74,7 +70,8 @@ pub async fn linked_in_the_past(
         .buffer_unordered(CONCURRENCY)
         .try_collect::<Vec<()>>()
         .await?;
-    steps.begin_final_usage(follows.clone(), steps.now()).await
+    let ending = Ending::fresh(steps, late.follows.clone());
+    steps.begin_final_usage(ending, steps.now()).await
 }
 
 impl Poster<'_> {
@@ -83,16 +80,16 @@ impl Poster<'_> {
     pub(super) async fn post_final_usage(&self, run: &mut PostingRun) -> Result<(), StepError> {
         let ending = self.steps.final_usage().await?;
         run.failed += self.steps.tell_unreadable(ending.unreadable);
-        for license in ending.items {
+        for ending in ending.items {
             let now = self.steps.now();
             run.next = run.next.min(after(now, AGAIN_AFTER));
             if now >= self.deadline {
                 break;
             }
-            if let Err(error) = self.post_last_hours(&license, now, run).await {
+            if let Err(error) = self.post_last_hours(&ending, now, run).await {
                 run.failed += 1;
                 self.steps.tell(Notice::FinalUsageFailed {
-                    license,
+                    license: ending.license,
                     reason: chain(&error),
                 });
             }
@@ -102,24 +99,24 @@ impl Poster<'_> {
 
     async fn post_last_hours(
         &self,
-        license: &LicenseId,
+        ending: &Ending,
         now: Timestamp,
         run: &mut PostingRun,
     ) -> Result<(), StepError> {
-        let steps = self.steps;
+        let (steps, license) = (self.steps, &ending.license);
         let stored = steps.license(license.clone()).await?;
         let end = match stored.as_ref().map(|license| &license.status) {
             Some(LicenseStatus::Ended { end, .. }) => *end,
             Some(LicenseStatus::Pending | LicenseStatus::Active { .. }) | None => {
-                return steps.end_final_usage(license.clone()).await;
+                let _newer_stays = steps.end_final_usage(ending.clone()).await?;
+                return Ok(());
             }
         };
         if surely_past(final_usage_until(&end), now) {
-            return if self.release_refused(license, &end, now, run).await? {
-                steps.end_final_usage(license.clone()).await
-            } else {
-                Ok(())
-            };
+            if self.release_refused(license, &end, now, run).await? {
+                let _newer_stays = steps.end_final_usage(ending.clone()).await?;
+            }
+            return Ok(());
         }
         for hour in last_hours(&end) {
             let links = steps

@@ -49,7 +49,8 @@ pub(super) enum SlotDone {
     Closed(WrittenOff),
     /// It waits for usage to be posted.
     WaitsForUsage,
-    /// It waits for its license's hold, or for its product's switch.
+    /// It waits for its license's hold, for its product's switch, or for AWS to
+    /// say what the license's contract covers of it.
     Waits(LicenseTerms),
     /// It is past its deadline, and it is too early to close it.
     PastDeadline(LicenseTerms),
@@ -201,6 +202,7 @@ impl Submitter<'_> {
         }
         let (since, end) = (terms.active_since, terms.end.as_ref());
         let held = self.held.contains(license) && terms.end.is_none();
+        let held = held || self.awaits_cover(&terms, now);
         match open_slot(hour, since, end, held, now) {
             OpenSlot::Carry if mutant!(SlotIsNotCarried) => Ok(SlotDone::Nothing),
             OpenSlot::Carry => {
@@ -258,6 +260,11 @@ impl Submitter<'_> {
     /// Whether what a restored table shows of a slot may not be all of it.
     pub(super) fn is_in_doubt(&self, slot: Hour) -> bool {
         self.controls.slot_in_doubt(slot) && !mutant!(RestoredSlotIsSent)
+    }
+
+    /// Whether it is not known yet what of a license's usage is to be metered.
+    pub(super) fn awaits_cover(&self, terms: &LicenseTerms, now: Timestamp) -> bool {
+        self.rules.catalog.has_contracts() && terms.awaits_cover(now)
     }
 
     fn is_stopped(&self, terms: &LicenseTerms) -> bool {

@@ -101,6 +101,9 @@ impl Submitter<'_> {
             }
             return Ok(());
         }
+        if self.awaits_cover(&terms, now) {
+            return Ok(());
+        }
         // What is frozen can no longer be carried: the slot that can be tried for longest.
         let mut open = slots
             .into_iter()

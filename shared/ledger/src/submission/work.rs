@@ -73,7 +73,7 @@ impl Submitter<'_> {
         self.run.failed += self.steps.tell_unreadable(due.unreadable);
         let ending = self.steps.final_usage().await?;
         self.run.failed += self.steps.tell_unreadable(ending.unreadable);
-        let ending: BTreeSet<LicenseId> = ending.items.into_iter().collect();
+        let ending: BTreeSet<LicenseId> = ending.items.into_iter().map(|one| one.license).collect();
         let mut records = due.records;
         let last = self.final_slots(&ending, &mut records).await;
         self.slots.extend(last);

@@ -268,6 +268,7 @@ mod tests {
                     "gives_up_at": "2027-11-23T10:00:00Z",
                 },
                 "terms": null, "entitlements": "2026-11-23T10:01:00Z",
+                "entitlements_unknown_since": "2027-11-22T10:00:00Z",
             },
             "due_at": "2026-11-23T10:01:00Z",
             "status": {"ended": {"active_since": "2026-11-22T10:00:00Z", "end": {
@@ -280,6 +281,11 @@ mod tests {
                 "cancellation_requested_at": null, "auto_renewal": false,
             },
             "linked": null, "former": {"account": "north", "until": "2026-11-22T12:00:00Z"},
+            "linked_late": {
+                "account": "north", "from": "2026-11-22T10:00:00Z",
+                "follows": "l-0123456789abcdef0123456789abcdee",
+                "made_at": "2026-11-22T12:00:00Z",
+            },
         }));
         let stored = super::license(item(&license_row(&license)).unwrap()).unwrap();
         assert_eq!(

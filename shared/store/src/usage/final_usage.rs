@@ -1,51 +1,53 @@
 //! The licenses whose final usage is looked after every minute.
 
-use std::collections::BTreeMap;
-
-use domain::ids::LicenseId;
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use ledger::step::Listed;
+use ledger::Written;
+use ledger::step::{Ending, Listed};
 
 use super::keys::{self, WorkKind};
-use super::mapping::{listed, write};
-use super::table::Replaces;
+use super::mapping::{EndingRow, listed, read, text, write};
+use super::table::{Replaces, list};
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Has an ended license's final usage looked after from now on. Repeating
-    /// it changes nothing.
+    /// Has an ended license's final usage looked after from now on.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer.
     pub async fn begin_final_usage(
         &self,
-        license: &LicenseId,
+        ending: &Ending,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let nothing: BTreeMap<String, String> = BTreeMap::new();
-        let mut item = write(&keys::final_usage(license), nothing)?;
+        let license = &ending.license;
+        let mut item = write(&keys::final_usage(license), EndingRow::from(ending))?;
         listed(&mut item, WorkKind::FinalUsage, license, now);
         let _unconditional = self.usage_put(item, Replaces::Anything).await?;
         Ok(())
     }
 
-    /// The final usage of a license is over.
+    /// The final usage of a license is over, if nobody had it looked after anew.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer.
-    pub async fn end_final_usage(&self, license: &LicenseId) -> Result<(), StoreError> {
-        let key = keys::final_usage(license);
-        let _gone = self
-            .usage_delete(&key, "attribute_exists(pk)", None)
-            .await?;
-        Ok(())
+    pub async fn end_final_usage(&self, ending: &Ending) -> Result<Written, StoreError> {
+        let key = keys::final_usage(&ending.license);
+        let nonce = text(&ending.nonce);
+        self.usage_delete(&key, "nonce = :is", Some(nonce)).await
     }
 
     /// The licenses whose final usage is looked after, as far as the index knows.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer.
-    pub async fn final_usage(&self) -> Result<Listed<LicenseId>, StoreError> {
-        self.licenses_with(WorkKind::FinalUsage).await
+    pub async fn final_usage(&self) -> Result<Listed<Ending>, StoreError> {
+        let named = self.licenses_with(WorkKind::FinalUsage).await?;
+        let keys: Vec<_> = named.items.iter().map(keys::final_usage).collect();
+        let items = try_join_all(keys.iter().map(|key| self.usage_item(key))).await?;
+        let items = items.into_iter().flatten();
+        let mut endings = list(items.map(|item| Ok(read::<EndingRow>(item)?.into())))?;
+        endings.unreadable.extend(named.unreadable);
+        Ok(endings)
     }
 }

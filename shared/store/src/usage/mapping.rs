@@ -16,7 +16,7 @@ use domain::ledger::slot::{SlotHead, SlotState};
 use domain::metering::UsageRecord;
 use domain::usage::Part;
 use jiff::Timestamp;
-use ledger::step::{Cursor, Marker};
+use ledger::step::{Cursor, Ending, Marker};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,11 @@ row!(MarkerRow of Marker {
     hour: Hour,
     nonce: String,
     put_at: Timestamp,
+});
+
+row!(EndingRow of Ending {
+    license: LicenseId,
+    nonce: String,
 });
 
 row!(HoldRow of Hold {

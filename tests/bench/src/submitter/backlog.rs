@@ -176,6 +176,7 @@ impl Backlog {
             version: 1,
             linked: None,
             former: None,
+            linked_late: None,
         })
     }
 

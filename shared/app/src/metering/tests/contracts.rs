@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use domain::catalog::Catalog;
 use domain::hour::Hour;
 use domain::ids::Dimension;
+use fake_aws::{Fault, FaultKind, OfferKind};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Answer, Step, StepError, drive, submission};
 use serde_json::json;
 
-use super::Customer;
+use super::{Customer, minutes};
 use crate::Done;
-use crate::testing::World;
+use crate::testing::{Logged, World, license_of};
 use crate::usage_month::MeteringStatus;
 
 /// A contract that covers 4 computer-hours of the Large tier in a day.
@@ -22,6 +23,9 @@ async fn with_contract() -> (World, Customer, Hour) {
     catalog["contracts"] = json!([{"contract": "large_hours", "metered": "large"}]);
     world.app.settings.rules.catalog = Arc::new(serde_json::from_value(catalog).unwrap());
     let customer = world.customer(0).await;
+    // AWS is asked what the license is entitled to, which is nothing yet.
+    world.advance(SignedDuration::from_mins(1)).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
     world.app.start_cursors().await.unwrap();
     let hour = Hour::of(world.now());
     let period = (hour.start(), hour.start() + SignedDuration::from_hours(24));
@@ -102,4 +106,94 @@ async fn two_submitters_take_the_included_part_once() {
         assert_eq!(used(&world, &customer).await, 4);
         assert_eq!(world.accepted(&customer.license), [(hour, 2)].into());
     }
+}
+
+/// A buyer of a contract that covers 1,000 computer-hours of each tier, of which
+/// AWS has said nothing yet, and whose API does not answer.
+async fn with_unread_contract() -> (World, Customer, Hour) {
+    let (mut world, _, _) = with_contract().await;
+    let catalog = Catalog::workload_security();
+    let covered = |rate: &domain::catalog::Rate| domain::catalog::ContractDimension {
+        contract: Dimension::parse(format!("{}_hours", rate.dimension)).unwrap(),
+        metered: rate.dimension.clone(),
+    };
+    let contracts = catalog.rates().iter().map(covered).collect();
+    world.app.settings.rules.catalog = Arc::new(catalog.with_contracts(contracts).unwrap());
+    let down = Fault {
+        operation: "GetEntitlements".to_owned(),
+        fault: FaultKind::InternalError,
+        times: 10_000,
+        license_arn: None,
+        records: None,
+        delay_ms: None,
+    };
+    world.aws.inject_fault(down).unwrap();
+    let bought = world
+        .aws
+        .create_agreement(OfferKind::Consumption, "999988887777")
+        .await;
+    let agreement = bought.unwrap();
+    world.deliver().await;
+    let session = world.begin(&agreement.registration_token).await;
+    let account = world.account("account-1", &["ann"]).await;
+    world.link(&session, "ann", &account).await;
+    let customer = Customer {
+        license: license_of(&agreement),
+        agreement,
+        account,
+    };
+    let hour = Hour::of(world.now());
+    (world, customer, hour)
+}
+
+/// An hour goes by as with the schedules: AWS is asked, hours are posted and sent.
+async fn an_hour_goes_by(world: &World, customer: &Customer, hour: Hour) {
+    world.report(&customer.account, hour, "r", 3).await;
+    world.post_after(hour).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    world.submit().await;
+}
+
+#[tokio::test]
+async fn nothing_is_metered_until_aws_says_what_a_contract_covers() {
+    let (world, customer, first) = with_unread_contract().await;
+    for n in 0..5 {
+        an_hour_goes_by(&world, &customer, first.plus(n)).await;
+    }
+    assert_eq!(world.accepted(&customer.license), [].into());
+    let logged = Logged::from_now_on();
+    world.advance(minutes(20)).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    let alarm = logged.alarm("EntitlementsUnknown");
+    assert_eq!(alarm["license.id"], customer.license.to_string());
+
+    world.aws.clear_faults();
+    world.advance(minutes(20)).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    // Each minute's run freezes at least one: all take from the same contract.
+    for _minute in 0..5 {
+        world.submit().await;
+    }
+    for n in 0..5 {
+        let status = world.status(&customer.account, first.plus(n)).await;
+        assert_eq!(status, MeteringStatus::Included, "hour {n}");
+    }
+    assert_eq!(world.accepted(&customer.license), [].into());
+    world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn usage_waits_a_day_at_most_for_what_a_contract_covers() {
+    let (world, customer, first) = with_unread_contract().await;
+    for n in 0..26 {
+        an_hour_goes_by(&world, &customer, first.plus(n)).await;
+    }
+    let logged = Logged::from_now_on();
+    world.advance(minutes(20)).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    world.submit().await;
+    logged.alarm("EntitlementsGivenUp");
+    let metered: u64 = world.accepted(&customer.license).values().sum();
+    assert_eq!(metered, 26 * 3, "none of it is lost");
+    world.assert_conserved().await;
 }

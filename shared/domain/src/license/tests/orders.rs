@@ -652,6 +652,7 @@ fn apart_from_learning(
     let learned_at = Timestamp::UNIX_EPOCH;
     license.version = 0;
     license.asks = Asks::default();
+    license.linked_late = None;
     license.due_at = None;
     if let LicenseStatus::Ended { end, .. } = &mut license.status {
         end.learned_at = learned_at;
