@@ -23,8 +23,8 @@ use domain::ids::{AccountId, LicenseId};
 use domain::usage::partition::Part;
 use fake_aws::OfferKind;
 use jiff::SignedDuration;
+use local::Config;
 use local::product::{ACME_PRODUCTION, ACME_STAGING};
-use local::{Config, Local};
 use runtime::clock::SystemClock;
 use runtime::settings::{ALL, Scope, Setting};
 use serde_json::{Value, json};
@@ -33,6 +33,7 @@ use tokio::task::JoinSet;
 use crate::built::built;
 use crate::events::SECRETS;
 use crate::linking::link;
+use crate::logs::{self, Stack};
 use crate::project;
 use crate::roles::Gate;
 use lambda::{Answer, Payload, invoke, process, serve};
@@ -60,12 +61,12 @@ const SETTINGS: &[(&str, &str)] = &[
 
 /// AWS, and the seller's pages, which the binaries do not serve by themselves.
 struct Aws {
-    stack: Local,
+    stack: Stack,
 }
 
 impl Aws {
     async fn start() -> Self {
-        let stack = Local::start(Config {
+        let stack = Stack::start(Config {
             start: Some(Hour::of(SystemClock::default().now()).plus(-4).start()),
             ..Config::default()
         });
@@ -100,11 +101,8 @@ impl Aws {
         let more = [("AWS_ENDPOINT_URL", aws.as_str()), ("LOG_LEVEL", "debug")];
         let settings = [SETTINGS, more.as_slice()].concat();
         let invoked = invoke(function, &settings, payloads).await;
-        let client_secret = fake_aws::Config::default().secret;
-        let held = [client_secret.as_str(), "secret-access-key"];
-        for secret in SECRETS.iter().chain(&held) {
-            assert!(!invoked.log.contains(secret), "{secret}: {}", invoked.log);
-        }
+        let found = logs::found_in(&invoked.log, SECRETS.iter().copied());
+        assert_eq!(found, Vec::<String>::new(), "{function}");
         assert_eq!(gate.refused(), [], "{function}");
         invoked.answers
     }
