@@ -8,9 +8,9 @@
 //! Every report has a cloud account of its own, so AWS's records show, by
 //! their allocations, what became of each.
 
-mod draws;
+pub(crate) mod draws;
 pub(crate) mod process;
-mod product;
+pub(crate) mod product;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,7 +40,7 @@ const ROUNDS: u32 = 24;
 /// When the process first starts, by its own clock, and the license is linked.
 /// All that follows happens within this day, so that neither a month ends nor a
 /// computer of the fleet sleeps.
-const STARTS_AT: &str = "2027-03-10T07:20:00Z";
+pub(crate) const STARTS_AT: &str = "2027-03-10T07:20:00Z";
 
 /// How far each round may move the clock, in minutes, and what rounds before it
 /// left: eight hours in all, so that every round has usage to post and to meter.
@@ -48,7 +48,7 @@ const ROUND_MINUTES: u32 = 20;
 
 /// Where the clock is left, more than three hours after the last kill: the hour
 /// of 17:00 is settled (frozen at 18:45 at the latest), the hour of 18:00 runs.
-const ENDS_AT: &str = "2027-03-10T18:55:00Z";
+pub(crate) const ENDS_AT: &str = "2027-03-10T18:55:00Z";
 
 /// The hours from the link to the last one that is settled.
 const HOURS: u64 = 11;
@@ -120,7 +120,7 @@ impl Seen {
     }
 }
 
-fn records(state: &Value) -> Vec<Value> {
+pub(crate) fn records(state: &Value) -> Vec<Value> {
     state["metering_records"].as_array().unwrap().clone()
 }
 
@@ -185,15 +185,15 @@ impl Run {
 }
 
 /// Units by the cloud account of their allocation ("" for none) and dimension.
-type Units = BTreeMap<(String, String), u64>;
+pub(crate) type Units = BTreeMap<(String, String), u64>;
 
-fn accepted(state: &Value) -> Units {
+pub(crate) fn accepted(records: &[Value]) -> Units {
     let mut units = Units::new();
     let mut add = |tag: &str, dimension: &Value, quantity: &Value| {
         let key = (tag.to_owned(), dimension.as_str().unwrap().to_owned());
         *units.entry(key).or_default() += quantity.as_u64().unwrap();
     };
-    for record in records(state) {
+    for record in records {
         let allocations = record["allocations"].as_array().unwrap();
         if allocations.is_empty() {
             add("", &record["dimension"], &record["quantity"]);
@@ -209,7 +209,7 @@ fn accepted(state: &Value) -> Units {
 }
 
 /// What the product reported, and Acme Staging's own computers.
-fn expected(product: &Product) -> Units {
+pub(crate) fn expected(product: &Product) -> Units {
     let fleet = FLEET.iter().map(|(tag, dimension, count)| {
         let key = ((*tag).to_owned(), (*dimension).to_owned());
         (key, count * HOURS)
@@ -258,7 +258,7 @@ async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_
     process.kill().await;
 
     assert!(records(&state).starts_with(&seen.records));
-    assert_eq!(accepted(&state), expected(&run.product));
+    assert_eq!(accepted(&records(&state)), expected(&run.product));
     run.check_conservation().await;
     // It was a test of something.
     assert!(!seen.records.is_empty(), "nothing was metered in between");

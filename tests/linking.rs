@@ -19,7 +19,8 @@ pub(crate) async fn link(seller_url: &str, token: &str, account: &str) {
     let page = alice
         .get(&format!("{register}/confirm?account={account}"))
         .await;
-    let form = page.form("/register/confirm").unwrap();
+    let confirm = page.form("/register/confirm");
+    let form = confirm.unwrap_or_else(|| panic!("{}", page.words()));
     let page = alice.press(&page, &form, &[]).await;
     assert!(page.url.contains("/register/done"), "{}", page.words());
 }

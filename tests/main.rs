@@ -11,6 +11,7 @@ mod alarms;
 mod binaries;
 mod browser;
 mod built;
+mod chaos;
 mod data_dir;
 mod events;
 mod kill;

@@ -2,25 +2,25 @@
 
 /// A sequence of numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Draws(u64);
+pub(crate) struct Draws(u64);
 
 impl Draws {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Another sequence, for a task that runs beside this one.
-    pub(super) fn fork(&mut self) -> Self {
+    pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())
     }
 
     /// A number from 0 to `n` - 1.
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 
     /// A number from `least` to `most`.
-    pub(super) fn between(&mut self, least: u32, most: u32) -> i64 {
+    pub(crate) fn between(&mut self, least: u32, most: u32) -> i64 {
         let drawn = self.below(u64::from(most - least + 1));
         i64::from(least) + i64::try_from(drawn).unwrap()
     }

@@ -28,7 +28,7 @@ pub(crate) struct Process {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Addresses {
     pub(crate) seller: String,
-    aws: String,
+    pub(crate) aws: String,
 }
 
 impl Program {
@@ -37,7 +37,7 @@ impl Program {
     }
 
     /// A process that begins to start.
-    pub(super) fn spawn(&self, data: &Path) -> Process {
+    pub(crate) fn spawn(&self, data: &Path) -> Process {
         let child = Command::new(&self.0)
             .args(["--port", "0", "--aws-port", "0", "--data"])
             .arg(data)
@@ -80,7 +80,7 @@ impl Process {
 
 impl Addresses {
     /// A buyer accepts the public offer; the registration token.
-    pub(super) async fn subscribe(&self, buyer: &str) -> String {
+    pub(crate) async fn subscribe(&self, buyer: &str) -> String {
         let url = format!("{}/_fake/agreements", self.aws);
         let body = json!({"offer": "public", "buyer_account": buyer});
         let (_, made) = call(Method::POST, &url, body.to_string()).await.unwrap();
@@ -88,14 +88,14 @@ impl Addresses {
     }
 
     /// Sends a usage report; the status. `None`: cut.
-    pub(super) async fn report(&self, report: &Value) -> Option<u16> {
+    pub(crate) async fn report(&self, report: &Value) -> Option<u16> {
         let url = format!("{}/api/usage-reports", self.seller);
         let (status, _) = call(Method::POST, &url, report.to_string()).await?;
         Some(status)
     }
 
     /// Moves the clock on to an instant; where it stands then. `None`: cut.
-    pub(super) async fn set_clock(&self, to: Timestamp) -> Option<Timestamp> {
+    pub(crate) async fn set_clock(&self, to: Timestamp) -> Option<Timestamp> {
         let now: Timestamp = self.state().await?["now"].as_str()?.parse().unwrap();
         // The clock also flows by itself.
         if now >= to {
@@ -111,7 +111,7 @@ impl Addresses {
     }
 
     /// Makes AWS's next answer to a metering call go wrong. `None`: cut.
-    pub(super) async fn fault(&self, fault: &str) -> Option<()> {
+    pub(crate) async fn fault(&self, fault: &str) -> Option<()> {
         let url = format!("{}/_fake/faults", self.aws);
         let body = json!({"operation": "BatchMeterUsage", "fault": fault});
         let (status, answer) = call(Method::POST, &url, body.to_string()).await?;
@@ -120,7 +120,7 @@ impl Addresses {
     }
 
     /// All that the fake AWS shows. `None`: cut.
-    pub(super) async fn state(&self) -> Option<Value> {
+    pub(crate) async fn state(&self) -> Option<Value> {
         let url = format!("{}/_fake/state", self.aws);
         let (status, state) = call(Method::GET, &url, String::new()).await?;
         assert_eq!(status, 200, "{state}");

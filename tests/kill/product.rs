@@ -21,7 +21,7 @@ const REPEATED: usize = 10;
 
 /// A product with its reports. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Product {
+pub(crate) struct Product {
     first: Hour,
     reports: Arc<Mutex<Reports>>,
 }
@@ -72,7 +72,7 @@ impl Report {
 
 impl Product {
     /// A product that reports no hour before this instant's.
-    pub(super) fn new(first: Timestamp) -> Self {
+    pub(crate) fn new(first: Timestamp) -> Self {
         Self {
             first: Hour::of(first),
             reports: Arc::default(),
@@ -80,25 +80,38 @@ impl Product {
     }
 
     /// Sends what waits, then more, a few or many, until the process is gone.
-    pub(super) async fn send_until_cut(self, to: Addresses, now: Timestamp, mut draws: Draws) {
+    pub(crate) async fn send_until_cut(self, to: Addresses, now: Timestamp, mut draws: Draws) {
         for _ in 0..draws.between(5, 80) {
-            let report = self.next(Hour::of(now), &mut draws);
-            let answer = to.report(&report.body()).await;
-            let mut reports = self.lock();
-            match answer {
-                Some(200 | 201) => reports.acknowledged.push(report),
-                Some(status) => panic!("{status} to {report:?}"),
-                None => {
-                    reports.cut += 1;
-                    reports.waiting.push_front(report);
-                    return;
-                }
+            match self.send_next(&to, now, &mut draws).await {
+                Some(200 | 201) => {}
+                Some(status) => panic!("{status} to a report"),
+                None => return,
             }
         }
     }
 
+    /// Sends what waits, or a new report, and keeps it unless it is acknowledged;
+    /// the status, or `None` when the request was cut.
+    pub(crate) async fn send_next(
+        &self,
+        to: &Addresses,
+        now: Timestamp,
+        draws: &mut Draws,
+    ) -> Option<u16> {
+        let report = self.next(Hour::of(now), draws);
+        let answer = to.report(&report.body()).await;
+        let mut reports = self.lock();
+        if let Some(200 | 201) = answer {
+            reports.acknowledged.push(report);
+        } else {
+            reports.cut += 1;
+            reports.waiting.push_front(report);
+        }
+        answer
+    }
+
     /// Sends what waits.
-    pub(super) async fn send_what_is_left(&self, to: &Addresses) {
+    pub(crate) async fn send_what_is_left(&self, to: &Addresses) {
         loop {
             let Some(report) = self.lock().waiting.pop_front() else {
                 return;
@@ -113,7 +126,7 @@ impl Product {
     }
 
     /// Sends again what was acknowledged last: it is known.
-    pub(super) async fn repeat_acknowledged(&self, to: &Addresses) {
+    pub(crate) async fn repeat_acknowledged(&self, to: &Addresses) {
         let reports: Vec<Report> = {
             let reports = self.lock();
             let last = reports.acknowledged.iter().rev().take(REPEATED);
@@ -126,17 +139,17 @@ impl Product {
     }
 
     /// How many reports were acknowledged.
-    pub(super) fn acknowledged(&self) -> usize {
+    pub(crate) fn acknowledged(&self) -> usize {
         self.lock().acknowledged.len()
     }
 
     /// How many requests the end of a process cut.
-    pub(super) fn cut(&self) -> u32 {
+    pub(crate) fn cut(&self) -> u32 {
         self.lock().cut
     }
 
     /// The units of every acknowledged report, by its cloud account and dimension.
-    pub(super) fn units(&self) -> BTreeMap<(String, String), u64> {
+    pub(crate) fn units(&self) -> BTreeMap<(String, String), u64> {
         let reports = self.lock();
         assert!(
             reports.waiting.is_empty(),

@@ -9,6 +9,7 @@ use runtime::metrics::Metrics;
 use serde_json::{Value, json};
 
 use crate::apart::Apps;
+use crate::processes::Processes;
 use crate::product::Requests;
 
 /// How long an invocation may take, by the fake's clock.
@@ -20,14 +21,17 @@ pub(crate) struct Functions {
     apps: Apps,
     intake: Router,
     requests: Requests,
+    /// Where they run, if not in this process.
+    processes: Option<Processes>,
 }
 
 impl Functions {
-    pub(crate) fn new(apps: Apps, intake: Router) -> Self {
+    pub(crate) fn new(apps: Apps, intake: Router, processes: Option<Processes>) -> Self {
         Self {
             apps,
             intake,
             requests: Requests::default(),
+            processes,
         }
     }
 
@@ -37,6 +41,11 @@ impl Functions {
     /// Why the message goes back to its queue.
     pub(crate) async fn marketplace_event(&self, event: Value) -> Result<(), String> {
         let payload = batch("marketplace-events", &event);
+        if let Some(processes) = &self.processes {
+            deliver(processes, "marketplace-events", &payload).await?;
+            self.answer_requests().await;
+            return Ok(());
+        }
         let answer =
             marketplace_events::handle(self.app("marketplace-events"), payload, self.deadline())
                 .await
@@ -51,6 +60,9 @@ impl Functions {
     /// Why the message goes back to its queue.
     pub(crate) async fn usage_report(&self, report: &Value) -> Result<(), String> {
         let payload = batch("usage-intake", report);
+        if let Some(processes) = &self.processes {
+            return deliver(processes, "usage-intake", &payload).await;
+        }
         let answer = usage_intake::handle(
             self.app("usage-intake"),
             &self.intake,
@@ -83,6 +95,10 @@ impl Functions {
         });
         let (deadline, metrics) = (self.deadline(), &Metrics::Nowhere);
         let (app, sources) = self.apps.of(schedule.function());
+        if let Some(processes) = &self.processes {
+            let answer = processes.invoke(schedule.function(), &event).await;
+            return ran(schedule, answer, now);
+        }
         let answer = match schedule {
             Scheduled::UsagePosting => usage_posting::handle(app, metrics, &event, deadline)
                 .await
@@ -105,21 +121,7 @@ impl Functions {
                 .await
                 .map_err(|error| error.to_string()),
         };
-        match answer {
-            Ok(answer) => Ran {
-                next: answer["next"].as_str().and_then(|next| next.parse().ok()),
-                learned: ["repaired", "looked_at"]
-                    .iter()
-                    .any(|count| answer[count].as_u64() > Some(0)),
-            },
-            Err(error) => {
-                tracing::error!(function = ?schedule, error, "a scheduled function failed");
-                Ran {
-                    next: Some(after(now, SignedDuration::from_mins(1))),
-                    learned: false,
-                }
-            }
-        }
+        ran(schedule, answer, now)
     }
 
     /// Has the product answer what it is newly asked for; what it reads counts as
@@ -169,6 +171,32 @@ impl Scheduled {
             Self::Reconciliation => "reconciliation",
         }
     }
+}
+
+fn ran(schedule: Scheduled, answer: Result<Value, String>, now: Timestamp) -> Ran {
+    match answer {
+        Ok(answer) => Ran {
+            next: answer["next"].as_str().and_then(|next| next.parse().ok()),
+            learned: ["repaired", "looked_at"]
+                .iter()
+                .any(|count| answer[count].as_u64() > Some(0)),
+        },
+        Err(error) => {
+            tracing::error!(function = ?schedule, error, "a scheduled function failed");
+            Ran {
+                next: Some(after(now, SignedDuration::from_mins(1))),
+                learned: false,
+            }
+        }
+    }
+}
+
+/// Delivers a batch to a function that is a process, as often as is wanted.
+async fn deliver(processes: &Processes, function: &str, batch: &Value) -> Result<(), String> {
+    for _ in 0..processes.deliveries() {
+        accepted(&processes.invoke(function, batch).await?)?;
+    }
+    Ok(())
 }
 
 /// A batch of one message, as SQS delivers it.

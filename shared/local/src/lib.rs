@@ -16,9 +16,11 @@ mod apart;
 mod clock;
 mod functions;
 pub mod issuer;
+mod processes;
 pub mod product;
 mod schedules;
 mod stack;
 
 pub use apart::Observer;
+pub use processes::{ProcessConfig, Processes};
 pub use stack::{Config, Local, StartError, USAGE_API_KEY};

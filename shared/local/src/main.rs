@@ -77,6 +77,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         start: None,
         support_approval: arguments.support_approval.into(),
         observer: None,
+        processes: None,
     })
     .await?;
     greet(&local, kept.as_ref());

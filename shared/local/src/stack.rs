@@ -29,6 +29,7 @@ use crate::apart::{Apps, Observer};
 use crate::clock::LocalClock;
 use crate::functions::Functions;
 use crate::issuer::{Issuer, IssuerConfig, IssuerError};
+use crate::processes::{ProcessConfig, Processes};
 use crate::product::{ACME_PRODUCTION, Reporting, open_accounts};
 use crate::schedules::Schedules;
 
@@ -54,6 +55,9 @@ pub struct Config {
     pub support_approval: SupportApproval,
     /// Who is told which function calls what of AWS.
     pub observer: Option<Observer>,
+    /// Whether the functions are processes of their own, and how; `None`: they run
+    /// in this one.
+    pub processes: Option<ProcessConfig>,
 }
 
 /// Why the stack did not start.
@@ -78,6 +82,9 @@ pub enum StartError {
     /// The built-in catalog breaks a rule.
     #[error(transparent)]
     Catalog(#[from] InvalidCatalog),
+    /// The built-in catalog cannot be written as a setting.
+    #[error("the catalog cannot be written as a setting")]
+    Text(#[source] serde_json::Error),
     /// The address of the pages is none.
     #[error(transparent)]
     PublicUrl(#[from] web::InvalidPublicUrl),
@@ -107,6 +114,8 @@ pub struct Local {
     pub seller_url: String,
     /// Where the fake AWS is, such as `http://localhost:8090`.
     pub aws_url: String,
+    /// The functions' processes, if they are any.
+    pub processes: Option<Processes>,
     functions: Functions,
     stop: watch::Sender<bool>,
     servers: JoinSet<io::Result<()>>,
@@ -157,7 +166,20 @@ impl Local {
             pages_of("console")?,
             intake.clone(),
         );
-        let functions = Functions::new(apps, usage_intake::router(intake));
+        let processes = match &config.processes {
+            Some(processes) => {
+                let settings = settings_of_processes(&seller_url)?;
+                let serving = (&mut servers, &stopped);
+                let aws = fake.router();
+                Some(Processes::new(processes, &aws, &settings, serving).await?)
+            }
+            None => None,
+        };
+        let pages = match &processes {
+            Some(processes) => processes.pages(),
+            None => pages,
+        };
+        let functions = Functions::new(apps, usage_intake::router(intake), processes.clone());
         let schedules = Schedules::new(fake.now());
         connect(&fake, &functions, &schedules, opened);
         drop(standing);
@@ -173,6 +195,7 @@ impl Local {
             sources,
             seller_url,
             aws_url,
+            processes,
             functions,
             stop,
             servers,
@@ -267,6 +290,39 @@ pub(crate) fn calling(aws_url: &str, app: &App) -> (App, Sources) {
         ..app.clone()
     };
     (app, sources)
+}
+
+/// The environment that Lambda and the template give every function.
+fn settings_of_processes(seller_url: &str) -> Result<Vec<(&'static str, String)>, StartError> {
+    let defaults = fake_aws::Config::default();
+    let seller = &defaults.seller_account;
+    let secret = format!("arn:aws:secretsmanager:us-east-1:{seller}:secret:sign-in-AbCdEf");
+    let tables = tables();
+    let catalog = serde_json::to_string(&crate::product::catalog()?).map_err(StartError::Text)?;
+    Ok(vec![
+        ("AWS_LAMBDA_FUNCTION_NAME", "local".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("SUBSCRIPTIONS_TABLE", tables.subscriptions),
+        ("USAGE_TABLE", tables.usage),
+        ("SELLER_ACCOUNT", defaults.seller_account.clone()),
+        ("PRODUCT_CODES", defaults.product_code),
+        ("PRODUCT_IDS", defaults.product_id),
+        ("CATALOG", catalog),
+        ("PUBLIC_URL", seller_url.to_owned()),
+        (
+            "PRODUCT_NAME",
+            Catalog::workload_security().service().to_owned(),
+        ),
+        ("SUPPORT_EMAIL", "support@example.com".to_owned()),
+        ("SIGN_IN_ISSUER", format!("{seller_url}/issuer")),
+        ("SIGN_IN_CLIENT_ID", CLIENT_ID.to_owned()),
+        ("SIGN_IN_CLIENT_SECRET_ARN", secret),
+        ("DATA_FEEDS_BUCKET", DATA_FEEDS_BUCKET.to_owned()),
+    ])
 }
 
 /// The use cases over real SDK clients that call the fake.
