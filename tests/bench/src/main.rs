@@ -6,6 +6,7 @@
 
 mod capacity;
 mod growth;
+mod load;
 mod memory;
 mod million;
 mod pages;
@@ -41,6 +42,8 @@ enum Measurement {
     Submitter(submitter::Latencies),
     /// Every page of the local stack at a steady rate: time, bytes, DynamoDB requests and units
     Pages(pages::Load),
+    /// The local stack under load: pages and usage reports at once; percentiles, errors, memory
+    Load(load::Rates),
 }
 
 /// On one thread: what is measured is one core's work, but for the pages, which
@@ -57,5 +60,6 @@ async fn main() -> anyhow::Result<()> {
         Measurement::Growth { tiers } => growth::run(tiers).await,
         Measurement::Submitter(latencies) => submitter::run(latencies),
         Measurement::Pages(load) => pages::run(load).await,
+        Measurement::Load(rates) => load::run(rates).await,
     }
 }
