@@ -114,8 +114,8 @@ fn masked_digits(word: &str) -> Cow<'_, str> {
     while at < bytes.len() {
         let digits = bytes[at..].iter().take_while(|b| b.is_ascii_digit());
         let end = at + digits.count();
-        let alone = !(at > 0 && bytes[at - 1].is_ascii_hexdigit())
-            && !bytes.get(end).is_some_and(u8::is_ascii_hexdigit);
+        let hexadecimal = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+        let alone = !at.checked_sub(1).is_some_and(hexadecimal) && !hexadecimal(end);
         if end - at == ACCOUNT_DIGITS && alone && !ends_uuid(&bytes[..at]) {
             told.push_str(&word[copied..at]);
             told.push_str("••••••••");
