@@ -27,8 +27,8 @@ use domain::ids::{AccountId, LicenseId};
 use domain::usage::partition::Part;
 use fake_aws::OfferKind;
 use jiff::SignedDuration;
+use local::Config;
 use local::product::{ACME_PRODUCTION, ACME_STAGING};
-use local::{Config, Local};
 use runtime::clock::SystemClock;
 use runtime::settings::{ALL, Scope, Setting};
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ use tokio::task::JoinSet;
 use crate::built::built;
 use crate::events::SECRETS;
 use crate::linking::link;
+use crate::logs::{self, Stack};
 use crate::project;
 use crate::roles::Gate;
 use lambda::{Answer, Payload, process, serve};
@@ -74,12 +75,12 @@ const SETTINGS: &[(&str, &str)] = &[
 /// AWS, and the seller's pages, which the binaries do not serve by themselves.
 struct Aws {
     host: Host,
-    stack: Local,
+    stack: Stack,
 }
 
 impl Aws {
     async fn start(host: Host) -> Self {
-        let stack = Local::start(Config {
+        let stack = Stack::start(Config {
             start: Some(Hour::of(SystemClock::default().now()).plus(-4).start()),
             ..Config::default()
         });
@@ -120,9 +121,9 @@ impl Aws {
         };
         let client_secret = fake_aws::Config::default().secret;
         let held = [client_secret.as_str(), "secret-access-key"];
-        for secret in SECRETS.iter().chain(&held) {
-            assert!(!invoked.log.contains(secret), "{secret}: {}", invoked.log);
-        }
+        let secrets = SECRETS.iter().chain(&held).copied();
+        let found = logs::found_in(&invoked.log, secrets);
+        assert_eq!(found, Vec::<String>::new(), "{function}");
         assert_eq!(gate.refused(), [], "{function}");
         invoked.answers
     }

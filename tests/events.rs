@@ -2,21 +2,22 @@
 //! decided, or answers a clear error that repeats nothing of it.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::Router;
 use jiff::{SignedDuration, Timestamp};
-use local::{Config, Local};
+use local::Config;
 use runtime::metrics::Metrics;
 use secrecy::SecretString;
 use serde_json::Value;
 use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, SupportRule};
 
+use crate::logs::{self, Stack};
 use crate::project;
 
 /// Every function, over one local stack.
 struct Functions {
-    stack: Local,
+    stack: Stack,
     deadline: Timestamp,
     registration: Router,
     console: Router,
@@ -26,7 +27,7 @@ struct Functions {
 impl Functions {
     async fn start() -> Self {
         let now: Timestamp = "2026-11-22T10:20:00Z".parse().unwrap();
-        let stack = Local::start(Config {
+        let stack = Stack::start(Config {
             start: Some(now),
             ..Config::default()
         })
@@ -129,46 +130,11 @@ fn title(page: &str) -> Option<&str> {
     rest.split_once("</h1>").map(|(title, _)| title)
 }
 
-/// What is logged while the payloads are handled, as JSON lines.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// What is logged from now on, by all of this process: under nextest each
-    /// test is one of its own.
-    fn of_this_process() -> Self {
-        let log = Self::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .json()
-            .with_writer(move || writer.clone())
-            .init();
-        log
-    }
-
-    /// Takes what was logged since the last time.
-    fn take(&self) -> String {
-        let bytes = std::mem::take(&mut *self.0.lock().unwrap());
-        String::from_utf8(bytes).unwrap()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The errors that were logged.
 fn errors(log: &str) -> impl Iterator<Item = String> {
     log.lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .filter_map(|record| record["fields"]["error"].as_str().map(ToOwned::to_owned))
+        .filter_map(|record| record["error"].as_str().map(ToOwned::to_owned))
 }
 
 /// What the payloads hold and no log may.
@@ -185,7 +151,6 @@ pub(crate) const SECRETS: &[&str] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn every_payload_is_decided_by_its_function_and_no_secret_of_it_is_logged() {
     let functions = Functions::start().await;
-    let log = Log::of_this_process();
     let mut told = String::new();
     for function in project::directories("events") {
         writeln!(told, "{function}").unwrap();
@@ -193,10 +158,9 @@ async fn every_payload_is_decided_by_its_function_and_no_secret_of_it_is_logged(
             let payload = serde_json::from_str(&project::read(&path)).unwrap();
             let answer = functions.invoke(&function, payload).await;
             writeln!(told, "  {}: {}", project::name(&path), summary(&answer)).unwrap();
-            let logged = log.take();
-            for secret in SECRETS {
-                assert!(!logged.contains(secret), "{secret} was logged: {logged}");
-            }
+            let logged = logs::take();
+            let found = logs::found_in(&logged, SECRETS.iter().copied());
+            assert_eq!(found, Vec::<String>::new());
             for error in errors(&logged) {
                 writeln!(told, "    {error}").unwrap();
             }
@@ -209,21 +173,53 @@ async fn every_payload_is_decided_by_its_function_and_no_secret_of_it_is_logged(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_catching_up_that_the_time_does_not_suffice_for_is_an_alarm() {
     let functions = Functions::start().await;
-    let log = Log::of_this_process();
     let payload = project::root().join("events/catching-up/rule.json");
     let payload = serde_json::from_str(&project::read(&payload)).unwrap();
     let now = functions.stack.app.clock.now();
     let answer = catching_up::handle(&functions.stack.app, &Metrics::Nowhere, &payload, now).await;
     assert_eq!(answer.unwrap()["finished"], false);
-    let logged = log.take();
+    let logged = logs::take();
     let mut records = logged
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
     let told = records
-        .find(|record| record["fields"]["alarm"] == "AgreementsUnchecked")
+        .find(|record| record["alarm"] == "AgreementsUnchecked")
         .expect("an alarm");
     assert_eq!(told["level"], "ERROR");
-    assert_eq!(told["fields"]["run.listed"], 0);
+    assert_eq!(told["run.listed"], 0);
+    functions.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_another_origin_is_refused_before_anything_is_written() {
+    let functions = Functions::start().await;
+    logs::begin();
+    let writes = || {
+        let calls = functions.stack.fake.dynamodb_calls();
+        let writes = ["DeleteItem", "PutItem", "TransactWriteItems", "UpdateItem"];
+        let writes = writes.iter().filter_map(|operation| calls.get(operation));
+        writes.sum::<u64>()
+    };
+    let before = writes();
+    let events = project::root().join("events");
+    let of = |path: &str| serde_json::from_str::<Value>(&project::read(events.join(path))).unwrap();
+    let event = of("marketplace-events/another-origin.json");
+    // What one queue is for is nothing for the other.
+    let (reports, ours) = (
+        of("usage-intake/queue.json"),
+        of("marketplace-events/license-updated.json"),
+    );
+    for (function, payload) in [
+        ("marketplace-events", event),
+        ("marketplace-events", reports),
+        ("usage-intake", ours),
+    ] {
+        let messages = payload["Records"].as_array().unwrap().len();
+        let answer = functions.invoke(function, payload).await.unwrap();
+        let failed = answer["batchItemFailures"].as_array().unwrap();
+        assert_eq!(failed.len(), messages, "{function}: {answer}");
+    }
+    assert_eq!(writes(), before);
     functions.stack.stop().await;
 }
 

@@ -18,6 +18,7 @@ mod events;
 mod kill;
 mod layers;
 mod linking;
+mod logs;
 mod outbox;
 mod project;
 mod readme;

@@ -15,6 +15,7 @@ use local::{Config, Local};
 use serde_json::{Value, json};
 
 use crate::linking::link;
+use crate::logs::Stack;
 use crate::project;
 use crate::stories::person::send;
 use crate::template::template;
@@ -118,7 +119,7 @@ fn documented() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pipe_makes_of_the_stream_just_the_events_that_are_shown_locally() {
-    let stack = Local::start(Config {
+    let stack = Stack::start(Config {
         start: Some("2026-11-22T10:00:00Z".parse().unwrap()),
         ..Config::default()
     })

@@ -13,12 +13,13 @@ use local::product::ACME_PRODUCTION;
 use local::{Config, Local};
 
 use crate::linking::link;
+use crate::logs::Stack;
 
 const DAY: &str = "2026-11-22";
 
 /// A stack with a buyer since the morning of a day.
-async fn bought(offer: OfferKind, day: &str) -> (Local, AgreementId) {
-    let stack = Local::start(Config {
+async fn bought(offer: OfferKind, day: &str) -> (Stack, AgreementId) {
+    let stack = Stack::start(Config {
         start: Some(format!("{day}T09:00:00Z").parse().unwrap()),
         ..Config::default()
     });

@@ -17,10 +17,11 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use domain::hour::Hour;
 use fake_aws::DATA_FEEDS_BUCKET;
-use local::{Config, Local, Observer};
+use local::{Config, Observer};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::logs::{self, Stack};
 use crate::project;
 use crate::stories::script::Story;
 use crate::template::{crate_of, functions, template};
@@ -173,7 +174,7 @@ async fn use_api(observer: Observer) {
         observer: Some(observer),
         ..Config::default()
     };
-    let stack = Local::start(config).await.unwrap();
+    let stack = Stack::start(config).await.unwrap();
     let used = Command::new(project::tool("python"))
         .arg("tests/wire/openapi/check_api.py")
         .arg(&stack.seller_url)
@@ -192,7 +193,8 @@ async fn seen() -> Seen {
     let seen: Arc<Mutex<Seen>> = Arc::default();
     let noted = Arc::clone(&seen);
     let observer = Observer::new(move |function, parts, body| {
-        let body = serde_json::from_slice(body).unwrap_or_default();
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        logs::keep_secret(body["RegistrationToken"].as_str().unwrap_or_default());
         let grants = needed(target(parts), &body);
         noted
             .lock()
@@ -215,6 +217,7 @@ async fn seen() -> Seen {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_role_allows_what_its_function_is_seen_to_call_and_nothing_else() {
     let seen = seen().await;
+    check_that_logs_were_searched();
     let mut wrong = Vec::new();
     for function in project::directories("functions") {
         let (allowed, log) = allowed(&function);
@@ -233,6 +236,24 @@ async fn each_role_allows_what_its_function_is_seen_to_call_and_nothing_else() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The stories' stacks search what is logged ([`logs`]): this was a search of something.
+fn check_that_logs_were_searched() {
+    let searched = logs::searched();
+    for logged in [
+        "app",
+        "marketplace_events",
+        "usage_posting",
+        "usage_submission",
+    ] {
+        let by = |target: &String| target.split("::").next() == Some(logged);
+        assert!(searched.iter().any(by), "{logged} of {searched:?}");
+    }
+    let secrets = logs::secrets();
+    // Registration tokens, cookies and what guards forms; each stack draws the same anew.
+    let long = secrets.iter().filter(|secret| secret.len() >= 64);
+    assert!(long.count() > 40, "{secrets:?}");
 }
 
 /// AWS's gate before a function's calls.

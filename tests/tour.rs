@@ -1,13 +1,14 @@
 //! The README's scripted tour of the main job, against a stack of its own.
 
-use local::{Config, Local};
+use local::Config;
 use tokio::process::Command;
 
+use crate::logs::Stack;
 use crate::project;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_readmes_tour_runs_to_its_end() {
-    let stack = Local::start(Config::default()).await.unwrap();
+    let stack = Stack::start(Config::default()).await.unwrap();
     let output = Command::new("python3")
         .arg("tests/tour")
         .args([&stack.seller_url, &stack.aws_url])

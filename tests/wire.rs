@@ -6,11 +6,11 @@ use std::net::Ipv4Addr;
 use domain::hour::Hour;
 use domain::outbound::OutboundEvent;
 use fake_aws::{Config, FakeAws, RateLimit, Readings};
-use local::Local;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use crate::logs::Stack;
 use crate::project;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +77,7 @@ fn every_event_is_documented_with_an_example_that_is_as_it_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_is_as_its_document_says() {
-    let stack = Local::start(local::Config::default()).await.unwrap();
+    let stack = Stack::start(local::Config::default()).await.unwrap();
     let output = Command::new(project::tool("python"))
         .arg("tests/wire/openapi/check_api.py")
         .arg(&stack.seller_url)

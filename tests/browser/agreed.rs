@@ -7,11 +7,12 @@ use local::Local;
 use super::registration::{FIRST, link};
 use super::webdriver::{Driver, Viewport, Window};
 use super::{stack, wait};
+use crate::logs::Stack;
 
 const ACCOUNT: &str = "acme-production";
 
 /// A stack whose account is linked to a license of an offer, and used for hours.
-async fn linked(offer: OfferKind) -> (Local, NewAgreement) {
+async fn linked(offer: OfferKind) -> (Stack, NewAgreement) {
     let stack = stack().await;
     let made = stack.fake.create_agreement(offer, FIRST).await;
     let bought = made.expect("an agreement");
@@ -23,7 +24,7 @@ async fn linked(offer: OfferKind) -> (Local, NewAgreement) {
 }
 
 /// A contract that was amended, and renewed with the same license.
-async fn contract() -> Local {
+async fn contract() -> Stack {
     let (stack, bought) = linked(OfferKind::Consumption).await;
     let amendment = Amendment {
         hours: Some(20),

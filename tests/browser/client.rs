@@ -9,6 +9,8 @@ use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::logs;
+
 /// Sends requests and keeps cookies. `localhost`'s cookies belong to all ports.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -72,6 +74,8 @@ impl Client {
             path.to_owned()
         };
         let uri: Uri = url.parse().expect("an address");
+        logs::keep_secret_fields(uri.query().unwrap_or_default());
+        logs::keep_secret_fields(if body.starts_with('{') { "" } else { body });
         let port = uri.port_u16().expect("a port");
         let stream = TcpStream::connect(("127.0.0.1", port))
             .await
@@ -125,6 +129,7 @@ impl Client {
             if attributes.contains("Max-Age=0") {
                 self.cookies.remove(name);
             } else {
+                logs::keep_secret(value);
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }

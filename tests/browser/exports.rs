@@ -10,6 +10,7 @@ use serde_json::json;
 use super::client::{Answer, Client};
 use super::registration::link;
 use super::{stack, subscribe, wait};
+use crate::logs::Stack;
 use crate::project;
 
 const BUYER: &str = "111122223333";
@@ -80,7 +81,7 @@ fn sum(rows: &Rows, column: &str) -> u64 {
 }
 
 /// A stack with some hours of usage that a buyer pays for.
-async fn used() -> Local {
+async fn used() -> Stack {
     let stack = stack().await;
     let bought = subscribe(&stack, BUYER).await;
     link(&stack, &bought.registration_token, "acme-production")

@@ -6,11 +6,12 @@ use serde_json::json;
 use super::registration::link;
 use super::webdriver::{Driver, Viewport, Window};
 use super::{stack, stack_at, stop_sending, subscribe, until};
+use crate::logs::Stack;
 
 const ACCOUNT: &str = "/accounts/acme-production";
 
 /// Some days of usage over a month's end, part of which missed its month.
-async fn busy_stack() -> local::Local {
+async fn busy_stack() -> Stack {
     let stack = stack_at("2026-11-26T14:05:00Z").await;
     let bought = subscribe(&stack, "111122223333").await;
     until(&stack, "2026-11-27T09:10:00Z").await;

@@ -25,15 +25,17 @@ use fake_aws::{NewAgreement, OfferKind};
 use jiff::Timestamp;
 use local::{Config, Local};
 
+use crate::logs::Stack;
+
 /// A stack whose clock stands still until it is moved.
-async fn stack() -> Local {
+async fn stack() -> Stack {
     stack_at("2026-11-22T10:15:00Z").await
 }
 
 /// The same, at another instant.
-async fn stack_at(start: &str) -> Local {
+async fn stack_at(start: &str) -> Stack {
     let start: Timestamp = start.parse().expect("an instant");
-    Local::start(Config {
+    Stack::start(Config {
         start: Some(start),
         ..Config::default()
     })

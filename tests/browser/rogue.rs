@@ -19,6 +19,7 @@ use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, St
 
 use super::client::{Answer, Client};
 use super::stack;
+use crate::logs::Stack;
 
 const CLIENT_ID: &str = "our-client";
 
@@ -39,7 +40,7 @@ struct Answers {
 
 /// Our pages and the issuer that they believe.
 pub(super) struct Rogue {
-    pub(super) stack: Local,
+    pub(super) stack: Stack,
     pub(super) seller_url: String,
     answers: Arc<Mutex<Answers>>,
     _servers: JoinSet<()>,

@@ -2,12 +2,13 @@
 //! license for a customer who cannot.
 
 use domain::policy::SupportApproval;
-use local::{Config, Local};
+use local::Config;
 
 use super::client::{Answer, Client};
 use super::registration::link;
 use super::webdriver::{Driver, Viewport};
 use super::{stack, subscribe, wait};
+use crate::logs::Stack;
 
 const BUYER: &str = "111122223333";
 const SUBSCRIBED: &str = "Subscribed through AWS Marketplace";
@@ -15,14 +16,14 @@ const REASON: &str = "The buyer <b>left</b> the company";
 
 /// A stack on which Acme Production is paid for by a license.
 struct Linked {
-    stack: Local,
+    stack: Stack,
     license: String,
     arn: String,
     agreement: String,
 }
 
 impl Linked {
-    async fn on(stack: Local) -> Self {
+    async fn on(stack: Stack) -> Self {
         let bought = subscribe(&stack, BUYER).await;
         link(&stack, &bought.registration_token, "acme-production")
             .await
@@ -42,7 +43,7 @@ impl Linked {
 
     /// Where support takes two people.
     async fn of_two() -> Self {
-        let stack = Local::start(Config {
+        let stack = Stack::start(Config {
             start: Some("2026-11-22T10:15:00Z".parse().unwrap()),
             support_approval: SupportApproval::Two,
             ..Config::default()

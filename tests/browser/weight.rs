@@ -17,6 +17,7 @@ use local::Local;
 use super::client::Client;
 use super::registration::link;
 use super::{stack_at, subscribe, wait};
+use crate::logs::Stack;
 
 const ACCOUNT: &str = "acme-production";
 
@@ -33,7 +34,7 @@ fn gzipped(body: &str) -> usize {
 }
 
 /// A stack late in November, whose account's license pays for two hours of it.
-async fn late_in_november() -> (Local, LicenseId, String) {
+async fn late_in_november() -> (Stack, LicenseId, String) {
     let stack = stack_at("2026-11-28T10:15:00Z").await;
     let bought = subscribe(&stack, "111122223333").await;
     link(&stack, &bought.registration_token, ACCOUNT)

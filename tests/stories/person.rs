@@ -11,6 +11,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::logs;
+
 /// A page that somebody sees.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
@@ -74,6 +76,9 @@ impl Person {
     async fn follow(&mut self, method: Method, url: &str, form: Option<(String, String)>) -> Page {
         let (mut method, mut url, mut form) = (method, url.to_owned(), form);
         for _ in 0..12 {
+            let (_, query) = url.split_once('?').unwrap_or_default();
+            logs::keep_secret_fields(query);
+            logs::keep_secret_fields(form.as_ref().map_or("", |(body, _)| body));
             let mut headers = HeaderMap::new();
             let cookies: Vec<String> = self
                 .cookies
@@ -118,6 +123,7 @@ impl Person {
         if attributes.contains("Max-Age=0") {
             self.cookies.remove(name);
         } else {
+            logs::keep_secret(value);
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
     }

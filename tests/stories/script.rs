@@ -10,15 +10,17 @@ use domain::ids::AccountId;
 use hyper::Method;
 use jiff::{SignedDuration, Timestamp};
 use local::product::{Proof, people};
-use local::{Config, Local, Observer, USAGE_API_KEY};
+use local::{Config, Observer, USAGE_API_KEY};
 use serde_json::{Value, json};
+
+use crate::logs::Stack;
 
 use super::person::{Page, Person, json as call};
 use super::purchases::Purchase;
 
 /// A story under way.
 pub(crate) struct Story {
-    pub(super) stack: Local,
+    pub(super) stack: Stack,
     pub(super) started: Timestamp,
     pub(super) person: Person,
     page: Option<Page>,
@@ -42,7 +44,7 @@ impl Story {
             .filter(|line| !line.is_empty() && !line.starts_with('#'));
         let start = lines.next().and_then(|line| line.strip_prefix("clock "));
         let started: Timestamp = start.expect("`clock` first").parse().unwrap();
-        let stack = Local::start(Config {
+        let stack = Stack::start(Config {
             start: Some(started),
             observer,
             ..Config::default()

@@ -1,11 +1,19 @@
 //! Logs: a readable sentence and dotted fields, as JSON on Lambda.
 //!
 //! Only our own crates log below `warn`: the SDK and the HTTP stack write
-//! requests and headers into their debug logs, and those hold tokens.
+//! requests and headers into their debug logs, and those hold tokens. Ours name
+//! no AWS account in full and no e-mail address; what others' errors and the keys
+//! of stored items name is masked as it is written ([`masking`]).
 
+mod masking;
+
+use std::io;
+
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -41,14 +49,25 @@ pub enum Format {
     Readable,
 }
 
-/// Starts logging to standard output. Does nothing when logging was started already.
+/// Starts logging to standard output, masked. Does nothing when logging was started
+/// already.
 pub fn start(level: LevelFilter, format: Format) {
+    let writer = move || masking::Masked::new(io::stdout(), format);
+    let _ = subscriber(level, format, writer).try_init();
+}
+
+/// Writes what our crates log from `level` on, and what others warn of, each record
+/// in one call and not masked.
+pub fn subscriber<W>(level: LevelFilter, format: Format, writer: W) -> impl Subscriber
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let ours = OURS
         .iter()
         .map(|name| (*name, level))
         .collect::<Targets>()
         .with_default(LevelFilter::WARN.min(level));
-    let layer = tracing_subscriber::fmt::layer();
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = match format {
         Format::Json => layer
             .json()
@@ -58,7 +77,5 @@ pub fn start(level: LevelFilter, format: Format) {
             .boxed(),
         Format::Readable => layer.compact().boxed(),
     };
-    let _ = tracing_subscriber::registry()
-        .with(layer.with_filter(ours))
-        .try_init();
+    tracing_subscriber::registry().with(layer.with_filter(ours))
 }

@@ -6,6 +6,7 @@
 
 mod capacity;
 mod growth;
+mod load;
 mod memory;
 mod million;
 mod pages;
@@ -44,6 +45,8 @@ enum Measurement {
     Start(start::Starts),
     /// Every page of the local stack at a steady rate: time, bytes, DynamoDB requests and units
     Pages(pages::Load),
+    /// The local stack under load: pages and usage reports at once; percentiles, errors, memory
+    Load(load::Rates),
 }
 
 /// On one thread: what is measured is one core's work, but for the pages, which
@@ -61,5 +64,6 @@ async fn main() -> anyhow::Result<()> {
         Measurement::Submitter(latencies) => submitter::run(latencies),
         Measurement::Start(starts) => start::run(starts).await,
         Measurement::Pages(load) => pages::run(load).await,
+        Measurement::Load(rates) => load::run(rates).await,
     }
 }

@@ -10,9 +10,9 @@
 //! others use as well the time on its processors says more: it is of the stack,
 //! its embedded AWS and the client together.
 
-mod browser;
+pub(crate) mod browser;
 mod lived_in;
-mod load;
+pub(crate) mod load;
 
 use std::io::Write as _;
 use std::time::Duration;

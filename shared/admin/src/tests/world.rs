@@ -146,8 +146,48 @@ impl World {
         self.asked(line, Consent::NobodyToAsk).await.unwrap()
     }
 
+    /// What a change says that is agreed to, and that nothing was written before.
     pub(crate) async fn yes(&self, line: &str) -> String {
+        self.changes_nothing_unasked(line).await;
         self.said(&format!("{line} --yes")).await
+    }
+
+    /// Neither a dry run nor a question that nobody answers writes anything.
+    async fn changes_nothing_unasked(&self, line: &str) {
+        let before = self.writes();
+        let dry_run = format!("{line} --dry-run");
+        let dry_run = self.asked(&dry_run, Consent::Given).await.unwrap();
+        let unasked = self.asked(line, Consent::NobodyToAsk).await;
+        match unasked {
+            Ok(said) => {
+                assert!(said.starts_with("Already so: "), "{line}: {said}");
+                assert_eq!(dry_run, said, "{line}");
+            }
+            Err(refused) => {
+                assert!(matches!(refused, Refused::NobodyToAsk), "{line}: {refused}");
+                assert!(
+                    dry_run.ends_with("--dry-run: nothing was changed."),
+                    "{line}: {dry_run}"
+                );
+            }
+        }
+        assert_eq!(self.writes(), before, "{line}");
+    }
+
+    /// How often DynamoDB was asked to write.
+    fn writes(&self) -> u64 {
+        let calls = self.aws.dynamodb_calls();
+        let writes = [
+            "BatchWriteItem",
+            "DeleteItem",
+            "PutItem",
+            "TransactWriteItems",
+            "UpdateItem",
+        ];
+        writes
+            .iter()
+            .filter_map(|operation| calls.get(operation))
+            .sum()
     }
 
     pub(crate) async fn refused(&self, line: &str) -> String {

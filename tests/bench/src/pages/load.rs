@@ -18,6 +18,11 @@ const BEFORE: u32 = 20;
 pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
+    pub(crate) fn of(mut latencies: Vec<Duration>) -> Self {
+        latencies.sort_unstable();
+        Self(latencies)
+    }
+
     /// Half of them took no longer.
     pub(crate) fn p50(&self) -> Duration {
         self.of_hundred(50)
@@ -26,6 +31,11 @@ impl Latencies {
     /// 99 of 100 took no longer.
     pub(crate) fn p99(&self) -> Duration {
         self.of_hundred(99)
+    }
+
+    /// The slowest.
+    pub(crate) fn most(&self) -> Duration {
+        self.of_hundred(100)
     }
 
     fn of_hundred(&self, percent: usize) -> Duration {
@@ -59,8 +69,7 @@ pub(crate) async fn apply(address: &str, page: &Page, load: Load) -> anyhow::Res
         let latency = latency?;
         latencies.extend(counts.then_some(latency));
     }
-    latencies.sort_unstable();
-    Ok(Latencies(latencies))
+    Ok(Latencies::of(latencies))
 }
 
 fn request(address: &str, page: &Page) -> anyhow::Result<Request<Full<Bytes>>> {
@@ -71,7 +80,11 @@ fn request(address: &str, page: &Page) -> anyhow::Result<Request<Full<Bytes>>> {
     Ok(request.body(Full::default())?)
 }
 
-async fn ask(
+/// Asks once; how long it took from the instant at which it was due.
+///
+/// # Errors
+/// An answer that is missing or has another status.
+pub(crate) async fn ask(
     client: Http,
     request: Request<Full<Bytes>>,
     status: u16,
