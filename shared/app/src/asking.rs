@@ -8,7 +8,7 @@ use domain::audit::Actor;
 use domain::fact::{Fact, Told};
 use domain::hour::after;
 use domain::ids::{AgreementId, LicenseId, ProductCode};
-use domain::license::{ANSWER_AWAITED_FOR, License};
+use domain::license::{ANSWER_AWAITED_FOR, License, UnknownCover};
 use jiff::{SignedDuration, Timestamp};
 use marketplace::{Entitlement, EntitlementValue, FoundAgreement, ReadError};
 
@@ -40,7 +40,8 @@ impl App {
         let Some(known) = self.store.license(license).await? else {
             return Ok(());
         };
-        self.post_linked_late(known.clone()).await?;
+        // What fails here holds up no question.
+        let posted_late = self.post_linked_late(known.clone()).await;
         self.bring_up_to_date(license, None, &Actor::Clock, now)
             .await?;
         let is_due = |at: Timestamp| at <= now;
@@ -69,6 +70,7 @@ impl App {
             self.tell_cover_unknown(&known, now);
             unanswered_since = unanswered_since.max(Some(since));
         }
+        posted_late?;
         self.put_off(license, unanswered_since, now).await
     }
 
@@ -167,7 +169,7 @@ impl App {
     /// Usage of which AWS does not say what a contract covers waits, with an alarm,
     /// but not for ever: then all of it is metered that is not known to be covered.
     fn tell_cover_unknown(&self, license: &License, now: Timestamp) {
-        let Some(since) = license.asks.entitlements_unknown_since else {
+        let Some(UnknownCover { since, .. }) = license.asks.unknown_cover else {
             return;
         };
         if since > now || !self.settings.rules.catalog.has_contracts() {
@@ -212,7 +214,10 @@ impl App {
             .await?;
         let grants: Vec<Grant> = answer.iter().map(grant).collect();
         let known = license.entitlements.as_ref();
-        if known.is_some_and(|known| known.grants == grants && !license.entitlements_changed()) {
+        let unknown = license.asks.unknown_cover;
+        let is_news =
+            license.entitlements_changed() || unknown.is_some_and(|unknown| unknown.since <= now);
+        if known.is_some_and(|known| known.grants == grants) && !is_news {
             return Ok(());
         }
         let told = Told::Entitled(Box::new(Entitlements {

@@ -43,6 +43,7 @@ impl App {
         match granting.await {
             Ok(_) => Ok(()),
             Err(OperationError::Store(error)) => Err(error.into()),
+            Err(OperationError::Contended) => Err(DeriveError::Contended),
             Err(refused) => {
                 tracing::error!(
                     license.id = %license,

@@ -146,30 +146,29 @@ impl App {
         by: &Actor,
         now: Timestamp,
     ) -> Result<(), DeriveError> {
-        let derived = self.derive_license(license, fact, by, now).await?;
+        self.derive_license(license, fact, by, now).await?;
         self.begin_final_usage(license).await?;
-        match derived {
-            Some(derived) => self.grant_entitlements(license, derived.covered()).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    /// What follows for a license from its facts and the clock, once that is
-    /// recorded. The snapshot is read before the facts: with the facts read first, a
-    /// decision on older facts could win over one that knew more.
+    /// Records what follows for a license from its facts and the clock. The snapshot
+    /// is read before the facts: with the facts read first, a decision on older facts
+    /// could win over one that knew more. What is covered is granted before it is
+    /// recorded as known, for then usage is metered that is not.
     async fn derive_license(
         &self,
         license: &LicenseId,
         fact: Option<&Fact>,
         by: &Actor,
         now: Timestamp,
-    ) -> Result<Option<Derived>, DeriveError> {
+    ) -> Result<(), DeriveError> {
         for _attempt in 0..ATTEMPTS {
             let known = self.store.license(license).await?;
             let facts = self.facts_about(license, known.as_ref(), fact).await?;
             let Some(derived) = derive(license, &facts) else {
-                return Ok(None);
+                return Ok(());
             };
+            self.grant_entitlements(license, derived.covered()).await?;
             let heir = self.heir(&derived, fact, by, now).await?;
             let former = |known: &License| Some(known.former.as_ref()?.account.clone());
             let account = known.as_ref();
@@ -183,8 +182,8 @@ impl App {
                 account: account.as_ref(),
                 heir: heir.as_ref(),
             };
-            match decide_license(license, situation, derived.clone(), by, now) {
-                Ok(Decision::AlreadyCommitted) => return Ok(Some(derived)),
+            match decide_license(license, situation, derived, by, now) {
+                Ok(Decision::AlreadyCommitted) => return Ok(()),
                 Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
                     CommitOutcome::Committed => {
                         for link in &change.opened {
@@ -197,7 +196,7 @@ impl App {
                                 Box::pin(self.derive_license(&link.license, fact, by, now)).await?;
                             }
                         }
-                        return Ok(Some(derived));
+                        return Ok(());
                     }
                     CommitOutcome::Lost => {}
                 },

@@ -32,11 +32,12 @@ use crate::ids::{
     AccountId, AgreementId, AwsAccountId, Dimension, EventId, LicenseArn, LicenseId, OfferId,
     ProductCode,
 };
+use crate::marketplace_event::{CancellationRequest, EventKind};
 use crate::money::Usd;
 use activity::ActivePeriods;
 use terms::{Term, Terms, end_at, terms};
 
-pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY};
+pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY, UnknownCover};
 pub use covering::{Covered, Granted, grants, misdated};
 pub use decide::{Situation, decide_license};
 pub use differences::{Activity, Difference};
@@ -299,16 +300,42 @@ fn regarded(facts: &[Fact]) -> impl Iterator<Item = &Fact> {
 }
 
 /// An order of facts that does not depend on their delivery: events by AWS's
-/// clock, answers by when it was asked, and what a token resolved to before
-/// them, for it is the buyer's own.
-fn order(fact: &Fact) -> (Timestamp, Option<&EventId>) {
+/// clock, whose times are whole seconds, and those of one second as one follows
+/// from the other; answers by when it was asked, and what a token resolved to
+/// before them, for it is the buyer's own.
+fn order(fact: &Fact) -> (Timestamp, u8, Option<&EventId>) {
     match &fact.told {
-        Told::Resolved(_) => (Timestamp::MIN, None),
-        Told::Event(event) => (event.at, Some(&event.id)),
-        Told::Notified(told) => (told.at, Some(&told.id)),
+        Told::Resolved(_) => (Timestamp::MIN, 0, None),
+        Told::Event(event) => (event.at, within_a_second(&event.kind), Some(&event.id)),
+        Told::Notified(told) => (told.at, 0, Some(&told.id)),
         Told::Described(_) | Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => {
-            (fact.at(), None)
+            (fact.at(), 0, None)
         }
+    }
+}
+
+/// Which of two events of one second comes first.
+const fn within_a_second(kind: &EventKind) -> u8 {
+    match kind {
+        EventKind::AgreementCreated(_) => 1,
+        EventKind::AgreementAmended(_) => 2,
+        EventKind::LicenseUpdated
+        | EventKind::AdvisoryIssued
+        | EventKind::AgreementEnding(_)
+        | EventKind::RenewalUpcoming
+        | EventKind::CancellationRequest(CancellationRequest::Pending) => 3,
+        EventKind::AdvisoryResolved
+        | EventKind::RenewalTermsFinalized
+        | EventKind::CancellationRequest(
+            CancellationRequest::Approved
+            | CancellationRequest::Rejected
+            | CancellationRequest::Withdrawn
+            | CancellationRequest::Invalid,
+        )
+        | EventKind::BillingAdjustment
+        | EventKind::Unrecognized => 4,
+        EventKind::AgreementEnded { .. } => 5,
+        EventKind::LicenseDeprovisioned => 6,
     }
 }
 
@@ -407,7 +434,7 @@ impl License {
             agreement,
             terms,
             entitlements,
-            entitlements_unknown_since: _,
+            unknown_cover: _,
         } = self.asks;
         let succession = self.succession.as_ref().map(|succession| succession.at);
         let expiry = self

@@ -262,7 +262,7 @@ pub async fn dry_run(steps: &Steps, rules: &Rules) -> Result<Vec<Record>, Operat
             continue;
         };
         let has_contracts = rules.catalog.has_contracts();
-        if has_contracts && terms.awaits_cover(now) {
+        if has_contracts && terms.awaits_cover(hour, now) {
             continue;
         }
         let slot = steps.slot(license.clone(), hour).await?;

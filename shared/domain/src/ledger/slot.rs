@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::hour::{Hour, after};
+use crate::hour::Hour;
 use crate::ids::{
     AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseArn, LicenseId, ProductCode,
 };
@@ -14,7 +14,7 @@ use crate::ledger::deadline::{accepted_until, record_timestamp};
 use crate::ledger::included::Included;
 use crate::ledger::packed::share_len;
 use crate::ledger::record::Record;
-use crate::license::{ANSWER_AWAITED_FOR, License, LicenseEnd, LicenseStatus};
+use crate::license::{License, LicenseEnd, LicenseStatus, UnknownCover};
 use crate::metering::{Allocation, MAX_ALLOCATIONS, UsageRecord};
 use crate::mutant;
 use crate::quantity::{Quantity, QuantityTooLarge};
@@ -118,8 +118,8 @@ pub struct LicenseTerms {
     pub active_since: Timestamp,
     /// Its end in AWS.
     pub end: Option<LicenseEnd>,
-    /// From when on it is not known what its contract covers.
-    pub cover_unknown_since: Option<Timestamp>,
+    /// Whether it is not known what its contract covers.
+    pub unknown_cover: Option<UnknownCover>,
 }
 
 impl LicenseTerms {
@@ -136,15 +136,16 @@ impl LicenseTerms {
             buyer: license.buyer.clone(),
             active_since,
             end,
-            cover_unknown_since: license.asks.entitlements_unknown_since,
+            unknown_cover: license.asks.unknown_cover,
         })
     }
 
-    /// Whether AWS may still say what a contract covers of the usage: for
-    /// [`ANSWER_AWAITED_FOR`] nothing is metered, but for a license that has ended.
-    pub fn awaits_cover(&self, now: Timestamp) -> bool {
-        let unknown = |since| since <= now && now < after(since, ANSWER_AWAITED_FOR);
-        self.end.is_none() && self.cover_unknown_since.is_some_and(unknown)
+    /// Whether AWS may still say what a contract covers of an hour's usage: until
+    /// then none of it is metered, but of a license that has ended.
+    pub fn awaits_cover(&self, hour: Hour, now: Timestamp) -> bool {
+        let used_at = record_timestamp(hour, self.active_since);
+        let unknown = self.unknown_cover.filter(|_| self.end.is_none());
+        unknown.is_some_and(|unknown| unknown.is_awaited(used_at, now))
     }
 }
 
@@ -406,7 +407,7 @@ mod tests {
             buyer: AwsAccountId::parse("210987654321").unwrap(),
             active_since: "2026-11-01T00:00:00Z".parse().unwrap(),
             end: None,
-            cover_unknown_since: None,
+            unknown_cover: None,
         }
     }
 

@@ -36,9 +36,28 @@ pub struct Asks {
     pub terms: Option<Timestamp>,
     /// To what the license is entitled, from this instant on.
     pub entitlements: Option<Timestamp>,
-    /// From when on that is not known: AWS has not answered since it told of a
-    /// change, or what it answered last has run out.
-    pub entitlements_unknown_since: Option<Timestamp>,
+    /// Whether that is not known: AWS has not answered since it told of a change,
+    /// or what it answered last has run out.
+    pub unknown_cover: Option<UnknownCover>,
+}
+
+/// That it is not known what a contract covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownCover {
+    /// Since when, or from when on.
+    pub since: Timestamp,
+    /// Of usage from this instant on.
+    pub of_usage_from: Timestamp,
+}
+
+impl UnknownCover {
+    /// Whether AWS may still say what of usage at an instant is covered: for
+    /// [`ANSWER_AWAITED_FOR`].
+    pub fn is_awaited(&self, used_at: Timestamp, now: Timestamp) -> bool {
+        self.of_usage_from <= used_at
+            && self.since <= now
+            && now < after(self.since, ANSWER_AWAITED_FOR)
+    }
 }
 
 /// That AWS is to be asked whether an agreement goes on.
@@ -97,13 +116,12 @@ pub(super) fn asks(
             ..Asks::default()
         },
         LicenseStatus::Active { .. } => {
-            let (entitlements, entitlements_unknown_since) =
-                about_entitlements(license, term, facts);
+            let (entitlements, unknown_cover) = about_entitlements(license, term, facts);
             Asks {
                 agreement: term.filter(|_| !has_heir).and_then(about_end),
                 terms: agreement.and_then(|agreement| about_terms(agreement, facts)),
                 entitlements,
-                entitlements_unknown_since,
+                unknown_cover,
             }
         }
     }
@@ -150,27 +168,30 @@ fn about_terms(agreement: &AgreementId, facts: &[Fact]) -> Option<Timestamp> {
     asked_at.max().is_none_or(|at| at <= since).then_some(since)
 }
 
-/// When AWS is to be asked to what a license is entitled, and from when on that
-/// is not known.
+/// When AWS is to be asked to what a license is entitled, and whether that is not known.
 fn about_entitlements(
     license: &LicenseId,
     term: Option<&Term>,
     facts: &[Fact],
-) -> (Option<Timestamp>, Option<Timestamp>) {
+) -> (Option<Timestamp>, Option<UnknownCover>) {
     // What was answered before the agreement's start is of the one before it.
-    let not_before = |at: Timestamp| at.max(term.and_then(Term::began_at).unwrap_or(at));
+    let began_at = term.and_then(Term::began_at);
+    let not_before = |at: Timestamp| at.max(began_at.unwrap_or(at));
     let changes = || changes_of_entitlements(license, facts);
     let Some(since) = changes().max().map(not_before) else {
         return (None, None);
     };
     let known = entitlements(license, facts);
+    let is_contract = is_contract(term, known, facts);
+    let changed = |since| UnknownCover {
+        since,
+        of_usage_from: began_at.unwrap_or(Timestamp::MIN),
+    };
     let Some(known) = known.filter(|known| since < known.asked_at) else {
         let answered_at = known.map(|known| known.asked_at);
         let unanswered = changes().filter(|at| answered_at.is_none_or(|answered| answered <= *at));
-        return (
-            Some(since),
-            Some(unanswered.min().map_or(since, not_before)),
-        );
+        let unknown_since = unanswered.min().map_or(since, not_before);
+        return (Some(since), is_contract.then(|| changed(unknown_since)));
     };
     let daily = after(known.asked_at, ENTITLEMENTS_LOOKED_AT_EVERY);
     // A contract has entitlements: AWS's answer may lag behind its event.
@@ -178,10 +199,26 @@ fn about_entitlements(
     let young = known.asked_at.duration_since(since) < ENTITLEMENTS_MAY_LAG_FOR;
     let soon = (lags && young).then(|| after(known.asked_at, ASKED_AGAIN_AFTER));
     let expiry = known.next_expiry();
+    let expires = expiry.map(|at| UnknownCover {
+        since: at,
+        of_usage_from: at,
+    });
     (
         earliest(earliest(Some(daily), soon), expiry),
-        soon.map(|_| since).or(expiry),
+        soon.map(|_| changed(since)).or(expires),
     )
+}
+
+/// Whether a license may cover usage: its agreement has an end, which pay as you
+/// go has not, or AWS told of entitlements.
+fn is_contract(term: Option<&Term>, known: Option<&Entitlements>, facts: &[Fact]) -> bool {
+    let told = |fact: &Fact| {
+        let action = fact.notification().map(|told| &told.action);
+        matches!(action, Some(NotifiedAction::EntitlementUpdated))
+    };
+    term.is_some_and(|term| term.ends_at.is_some())
+        || known.is_some_and(|known| !known.grants.is_empty())
+        || regarded(facts).any(told)
 }
 
 /// When we learned of what may have changed to what a license is entitled.

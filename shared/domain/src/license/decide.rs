@@ -296,23 +296,26 @@ fn hand_over(
 }
 
 /// A license that is about to be linked from an instant on: hours since that were
-/// posted without it are to be posted again.
+/// posted without it are to be posted again, and what still is to be.
 fn linked_late(
     license: License,
     account: &Account,
     follows: &LicenseId,
     (from, now): (Timestamp, Timestamp),
 ) -> License {
-    if Hour::of(now) <= Hour::of(from) {
+    if now <= from {
         return license;
     }
+    let waiting = license.linked_late.as_ref();
+    let waiting = waiting.filter(|late| late.account == account.id);
+    let late = LinkedLate {
+        account: account.id.clone(),
+        from: waiting.map_or(from, |late| late.from.min(from)),
+        follows: waiting.map_or_else(|| follows.clone(), |late| late.follows.clone()),
+        made_at: now,
+    };
     License {
-        linked_late: Some(LinkedLate {
-            account: account.id.clone(),
-            from,
-            follows: follows.clone(),
-            made_at: now,
-        }),
+        linked_late: Some(late),
         due_at: Some(license.due_at.map_or(now, |due| due.min(now))),
         ..license
     }

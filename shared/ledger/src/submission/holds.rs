@@ -84,6 +84,7 @@ impl Submitter<'_> {
         now: Timestamp,
     ) -> Result<(), SlotError> {
         slots.retain(|slot| !self.is_in_doubt(slot.head.hour));
+        let awaits_cover = |slot: &Slot| self.awaits_cover(&terms, slot.head.hour, now);
         let frozen = slots.iter().flat_map(|slot| &slot.records).find(|record| {
             matches!(record.state, RecordState::Frozen { .. })
                 && record.is_intact()
@@ -101,13 +102,10 @@ impl Submitter<'_> {
             }
             return Ok(());
         }
-        if self.awaits_cover(&terms, now) {
-            return Ok(());
-        }
         // What is frozen can no longer be carried: the slot that can be tried for longest.
         let mut open = slots
             .into_iter()
-            .filter(|slot| is_to_be_tried(slot, &terms, now));
+            .filter(|slot| is_to_be_tried(slot, &terms, now) && !awaits_cover(slot));
         let open = if mutant!(HoldTriesTheOldest) {
             open.next()
         } else {

@@ -251,7 +251,7 @@ mod tests {
                     "agreement": "agmt-1", "currency": "USD", "rates": {"medium": 11_000},
                     "prepaid": {"micros": 9_600_000_000_u64, "payments": 1},
                     "recurring": {"micros": 850_000_000, "period": "month"}, "free_days": null,
-                    "asked_at": "2026-11-22T10:01:00Z",
+                    "auto_renewal": null, "asked_at": "2026-11-22T10:01:00Z",
                 },
             }],
             "entitlements": {
@@ -268,7 +268,9 @@ mod tests {
                     "gives_up_at": "2027-11-23T10:00:00Z",
                 },
                 "terms": null, "entitlements": "2026-11-23T10:01:00Z",
-                "entitlements_unknown_since": "2027-11-22T10:00:00Z",
+                "unknown_cover": {
+                    "since": "2027-11-22T10:00:00Z", "of_usage_from": "2027-11-22T10:00:00Z",
+                },
             },
             "due_at": "2026-11-23T10:01:00Z",
             "status": {"ended": {"active_since": "2026-11-22T10:00:00Z", "end": {
@@ -278,7 +280,7 @@ mod tests {
             "notices": {
                 "advisory_since": "2026-11-22T11:00:00Z", "renewal_certain_since": null,
                 "ending": {"ends_at": "2026-12-22T10:00:00Z", "days": 30, "auto_renewal": false},
-                "cancellation_requested_at": null, "auto_renewal": false,
+                "cancellation_requested_at": null, "auto_renewal": false, "ended_by": null,
             },
             "linked": null, "former": {"account": "north", "until": "2026-11-22T12:00:00Z"},
             "linked_late": {

@@ -1,6 +1,6 @@
 //! The licenses whose final usage is looked after every minute.
 
-use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use ledger::Written;
 use ledger::step::{Ending, Listed};
@@ -9,6 +9,9 @@ use super::keys::{self, WorkKind};
 use super::mapping::{EndingRow, listed, read, text, write};
 use super::table::{Replaces, list};
 use crate::{Store, StoreError};
+
+/// How many items are read at once.
+const READS_AT_ONCE: usize = 8;
 
 impl Store {
     /// Has an ended license's final usage looked after from now on.
@@ -44,7 +47,11 @@ impl Store {
     pub async fn final_usage(&self) -> Result<Listed<Ending>, StoreError> {
         let named = self.licenses_with(WorkKind::FinalUsage).await?;
         let keys: Vec<_> = named.items.iter().map(keys::final_usage).collect();
-        let items = try_join_all(keys.iter().map(|key| self.usage_item(key))).await?;
+        let reads: Vec<_> = keys.iter().map(|key| self.usage_item(key)).collect();
+        let items: Vec<_> = stream::iter(reads)
+            .buffered(READS_AT_ONCE)
+            .try_collect()
+            .await?;
         let items = items.into_iter().flatten();
         let mut endings = list(items.map(|item| Ok(read::<EndingRow>(item)?.into())))?;
         endings.unreadable.extend(named.unreadable);

@@ -283,7 +283,7 @@ async fn a_record_of_as_many_allocations_as_aws_takes_stays_small() {
         buyer: buyer(0).try_into().unwrap(),
         active_since: hour.start(),
         end: None,
-        cover_unknown_since: None,
+        unknown_cover: None,
     };
     let freeze_terms = FreezeTerms {
         license: &terms,

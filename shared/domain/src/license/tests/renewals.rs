@@ -9,6 +9,7 @@ use crate::change::Change;
 use crate::hour::before;
 use crate::ids::Dimension;
 use crate::linking::UnlinkCause;
+use crate::marketplace_event::CancellationRequest;
 
 fn buyer() -> AwsAccountId {
     AwsAccountId::parse("999988887777").unwrap()
@@ -723,4 +724,42 @@ fn whoever_subscribes_again_to_an_older_listing_links_again_themselves() {
     world.learn(0, &facts, 901);
     assert!(world.license(0).unwrap().is_active(seconds(901)));
     assert_eq!(world.paying(), None);
+}
+
+#[test]
+fn of_events_of_one_second_the_one_that_follows_from_the_other_counts_whatever_their_ids() {
+    let named = |id: &str, kind| {
+        fact(MarketplaceEvent {
+            id: EventId::parse(id).unwrap(),
+            ..event(1, 0, None, kind)
+        })
+    };
+    let ending = |at: i64| AgreementTerms {
+        ends_at: Some(seconds(at)),
+        ..terms(Intent::New, None)
+    };
+    for (first, second) in [("a", "b"), ("b", "a")] {
+        let facts = [
+            named(first, EventKind::AgreementCreated(ending(500))),
+            named(second, EventKind::AgreementAmended(ending(900))),
+            named("c", EventKind::AdvisoryIssued),
+            updated_of(0, 1, 1),
+            deprovisioned_of(0, 1, 1_000),
+        ];
+        assert_eq!(derived(0, &facts).agreement_ends_at, Some(seconds(900)));
+    }
+    let rejected = EventKind::CancellationRequest(CancellationRequest::Rejected);
+    for (first, second) in [("a", "b"), ("b", "a")] {
+        let facts = [
+            created_by(1, 0, terms(Intent::New, None)),
+            updated_of(0, 1, 1),
+            named(
+                first,
+                EventKind::CancellationRequest(CancellationRequest::Pending),
+            ),
+            named(second, rejected.clone()),
+        ];
+        let notices = derived(0, &facts).notices;
+        assert_eq!(notices.cancellation_requested_at, None);
+    }
 }
