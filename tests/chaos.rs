@@ -22,6 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use local::product::{ACME_PRODUCTION, ACME_STAGING};
 use local::{Config, Local, ProcessConfig, Processes};
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::built::built;
 use crate::kill::draws::Draws;
@@ -42,9 +43,9 @@ fn functions() -> Vec<String> {
 
 /// A number that the environment may replace.
 fn number(variable: &str, default: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(number) => number.parse().unwrap(),
-        Err(_) => default,
+    match runtime::settings::variable(variable) {
+        Some(number) => number.parse().unwrap(),
+        None => default,
     }
 }
 
@@ -125,8 +126,9 @@ impl Stack {
             self.local.fake.advance_by(second).await.unwrap();
             let token = self.local.fake.new_token(&bought.license_arn).unwrap();
             let (url, account) = (self.local.seller_url.clone(), account.to_owned());
-            let linking = tokio::spawn(async move { link(&url, &token, &account).await });
-            let _again_unless_linked = linking.await;
+            let mut linking = JoinSet::new();
+            linking.spawn(async move { link(&url, &token, &account).await });
+            let _again_unless_linked = linking.join_next().await;
         }
     }
 
@@ -250,26 +252,27 @@ async fn every_hour_is_billed_once_however_often_the_functions_are_killed() {
         draws.fork(),
         (Arc::clone(&kills), wanted),
     );
-    let killing = tokio::spawn(killing);
+    let mut killer = JoinSet::new();
+    killer.spawn(killing);
     let reporting = report(
         product.clone(),
         to.clone(),
         Arc::clone(&stack),
         draws.fork(),
     );
-    let reporting = tokio::spawn(reporting);
+    let mut others = JoinSet::new();
+    others.spawn(reporting);
     let (living, other) = (Arc::clone(&stack), draws.fork());
-    let living = tokio::spawn(async move { living.live(other).await });
+    others.spawn(async move { living.live(other).await });
 
     let ends_at: Timestamp = ENDS_AT.parse().unwrap();
     let last_kill = LAST_KILL.parse().unwrap();
     stack
         .move_clock(last_kill, draws.fork(), &kills, wanted)
         .await;
-    killing.await.unwrap();
+    killer.join_all().await;
     stack.over.store(true, Ordering::SeqCst);
-    living.await.unwrap();
-    reporting.await.unwrap();
+    others.join_all().await;
     stack.local.fake.clear_faults();
     product.send_what_is_left(&to).await;
     stack.local.fake.advance_to(ends_at).await.unwrap();

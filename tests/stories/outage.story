@@ -16,6 +16,5 @@ metered
 account acme-staging
 no-faults
 until 2026-11-23T11:30:00Z
-metered
 usage acme-staging
 compare acme-staging 2026-11 L1
