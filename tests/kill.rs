@@ -289,3 +289,58 @@ async fn a_first_start_that_is_killed_at_any_moment_is_made_up_for_by_the_next()
         stack.stop().await;
     }
 }
+
+/// The longest file of a data directory, in bytes.
+fn longest_file(data: &DataDir) -> u64 {
+    let files = project::entries(&data.0);
+    let sizes = files.iter().map(|file| file.metadata().unwrap().len());
+    sizes.max().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_before_a_disk_was_full_is_billed_and_the_rest_once_there_is_room() {
+    let start: Timestamp = STARTS_AT.parse().unwrap();
+    let mut run = Run {
+        program: Program::built(),
+        data: DataDir::new("full-disk"),
+        product: Product::new(start),
+        draws: Draws::new(SEED),
+    };
+    set_first_clock(&run.data).await;
+    let process = run.program.start(&run.data.0).await;
+    let token = process.addresses.subscribe("777788889999").await;
+    link(&process.addresses.seller, &token, ACME_STAGING).await;
+    process.kill().await;
+
+    let room = longest_file(&run.data) + 40_000;
+    let process = run.program.start_on_full_disk(&run.data.0, room).await;
+    let mut refused = 0;
+    for _report in 0..400 {
+        let sent = run
+            .product
+            .send_next(&process.addresses, start, &mut run.draws);
+        refused += u32::from(!matches!(sent.await, Some(200 | 201)));
+        if refused == 20 {
+            break;
+        }
+    }
+    process.kill().await;
+    assert_eq!(refused, 20, "the disk was not full");
+    assert!(
+        run.product.acknowledged() > 0,
+        "nothing was acknowledged before"
+    );
+
+    let process = run.program.start(&run.data.0).await;
+    run.product.repeat_acknowledged(&process.addresses).await;
+    run.product.send_what_is_left(&process.addresses).await;
+    process
+        .addresses
+        .set_clock(ENDS_AT.parse().unwrap())
+        .await
+        .unwrap();
+    let state = process.addresses.state().await.unwrap();
+    process.kill().await;
+    assert_eq!(accepted(&records(&state)), expected(&run.product));
+    run.check_conservation().await;
+}

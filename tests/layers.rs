@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{DepKindInfo, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 use crate::project;
 
@@ -13,7 +13,8 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
     // app, web, runtime <- functions/*; functions/*, fake-aws <- local <- tests.
     const FUNCTION: &[&str] = &["app", "domain", "runtime", "store", "web"];
     Some(match package {
-        "domain" | "fake-aws" => &[],
+        // What the functions are measured by is nothing of ours.
+        "domain" | "fake-aws" | "hello" => &[],
         "ledger" | "marketplace" => &["domain"],
         "store" => &["domain", "ledger"],
         "app" => &["domain", "ledger", "marketplace", "store"],
@@ -109,6 +110,78 @@ fn no_crate_sees_more_than_its_layer_allows() {
             name == "system-tests" || seen.iter().all(|seen| *seen == "fake-aws"),
             "in its tests {name} may see fake-aws only"
         );
+    }
+}
+
+/// The packages that a function's program is made of, as `name version`.
+fn parts(metadata: &Metadata, function: &str) -> BTreeSet<(String, String)> {
+    let package = |id: &PackageId| metadata.packages.iter().find(|one| one.id == *id).unwrap();
+    let resolved = &metadata.resolve.as_ref().unwrap().nodes;
+    let ours = |one: &&Package| one.name.as_str() == function && one.source.is_none();
+    let root = metadata.packages.iter().find(ours);
+    let mut left = vec![&root.unwrap().id];
+    let mut found = BTreeSet::new();
+    while let Some(id) = left.pop() {
+        let part = package(id);
+        if !found.insert((part.name.to_string(), part.version.to_string())) {
+            continue;
+        }
+        let node = resolved.iter().find(|node| node.id == *id).unwrap();
+        let built_in =
+            |kinds: &[DepKindInfo]| kinds.iter().any(|one| one.kind == DependencyKind::Normal);
+        left.extend(
+            node.deps
+                .iter()
+                .filter(|one| built_in(&one.dep_kinds))
+                .map(|one| &one.pkg),
+        );
+    }
+    found
+}
+
+#[test]
+fn a_function_holds_one_http_and_one_tls_stack() {
+    const ONE: [&str; 6] = [
+        "http",
+        "http-body",
+        "hyper",
+        "ring",
+        "rustls",
+        "rustls-webpki",
+    ];
+    const OTHERS: [&str; 9] = [
+        "aws-lc-rs",
+        "boring",
+        "curl",
+        "native-tls",
+        "openssl",
+        "reqwest",
+        "s2n-tls",
+        "ureq",
+        "webpki-roots",
+    ];
+    let metadata = MetadataCommand::new()
+        .manifest_path(project::root().join("Cargo.toml"))
+        .other_options(
+            [
+                "--locked",
+                "--offline",
+                "--filter-platform",
+                "x86_64-unknown-linux-gnu",
+            ]
+            .map(ToOwned::to_owned),
+        )
+        .exec()
+        .unwrap();
+    for function in project::directories("functions") {
+        let parts = parts(&metadata, &function);
+        let versions = |name: &str| parts.iter().filter(|(part, _)| part == name).count();
+        for name in ONE {
+            assert_eq!(versions(name), 1, "{function}: {name}");
+        }
+        for name in OTHERS {
+            assert_eq!(versions(name), 0, "{function}: {name}");
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod browser;
 mod built;
 mod chaos;
 mod data_dir;
+mod emulator;
 mod events;
 mod kill;
 mod layers;

@@ -78,9 +78,26 @@ async fn each_day_is_compared_until_aws_has_all_of_it_and_a_wrong_figure_is_foun
     let [finding] = wrong.findings.as_slice() else {
         panic!("{wrong:?}");
     };
-    assert_eq!(finding.whose, Whose::Agreement(agreement));
+    assert_eq!(finding.whose, Whose::Agreement(agreement.clone()));
     let (units, explained) = (Units::whole(7), Units::default());
     assert_eq!(finding.verdict, Verdict::Over { units, explained });
+    // What AWS takes back of a day's figure it takes back whole, also what it had
+    // said of it on another day.
+    stack
+        .fake
+        .correct_usage(UsageCorrection {
+            usage_date: DAY.parse().unwrap(),
+            agreement_id: agreement.to_string(),
+            dimension: "large".to_owned(),
+            quantity: 0,
+        })
+        .unwrap();
+    let gone = kept_after(&stack, "2026-11-26").await;
+    let [finding] = gone.findings.as_slice() else {
+        panic!("{gone:?}");
+    };
+    let units = Units::whole(large);
+    assert_eq!(finding.verdict, Verdict::Missing { units });
     // Nothing was sent for it.
     let asked = stack.fake.calls();
     assert!(

@@ -109,7 +109,7 @@ fn allowed(function: &str) -> (BTreeSet<Grant>, String) {
 type Seen = BTreeMap<&'static str, BTreeSet<Grant>>;
 
 /// What no story does, in the stories' language.
-const BESIDE_THE_STORIES: [&str; 5] = [
+const BESIDE_THE_STORIES: [&str; 6] = [
     // A person unlinks; the month's amounts are compared on the 3rd of the next.
     "clock 2026-11-28T09:50:00Z
     subscribe L1 public 777788889999
@@ -147,6 +147,12 @@ const BESIDE_THE_STORIES: [&str; 5] = [
     link acme-staging
     token L1
     register L1",
+    // A license that is not active a while after its buyer came is asked about.
+    "clock 2026-11-22T09:50:00Z
+    subscribe L1 public 777788889999 starts_at=2026-11-22T12:20:00Z
+    register L1
+    sign-in alice
+    until 2026-11-22T10:00:00Z",
     // An account that is too large for one part.
     "clock 2026-11-22T09:50:00Z
     subscribe L1 public 777788889999
@@ -181,8 +187,8 @@ async fn use_api(observer: Observer) {
     stack.stop().await;
 }
 
-/// Plays every story, and what no story does, before somebody who notes which
-/// function calls what.
+/// Plays the stories, but for those of purchases to their last invoice, and what no
+/// story does, before somebody who notes which function calls what.
 async fn seen() -> Seen {
     let seen: Arc<Mutex<Seen>> = Arc::default();
     let noted = Arc::clone(&seen);
@@ -247,7 +253,7 @@ fn check_that_logs_were_searched() {
     let secrets = logs::secrets();
     // Registration tokens, cookies and what guards forms; each stack draws the same anew.
     let long = secrets.iter().filter(|secret| secret.len() >= 64);
-    assert!(long.count() > 40, "{secrets:?}");
+    assert!(long.count() > 20, "{secrets:?}");
 }
 
 /// AWS's gate before a function's calls.

@@ -1,9 +1,10 @@
 //! The main job, told as stories: a script of what people and machines do goes
 //! in, what they see comes out and is held against a snapshot. After each,
 //! conservation: nothing was lost or doubled, and what we call billed is
-//! exactly what AWS accepted.
+//! exactly what AWS accepted. Those under `purchases` go on to the last invoice.
 
 mod bills;
+mod invoices;
 pub(crate) mod person;
 mod purchases;
 pub(crate) mod script;
@@ -115,30 +116,47 @@ story!(
     "late-report"
 );
 story!(a_lost_answer_is_neither_failure_nor_success, "lost-answer");
+story!(twenty_hours_without_aws_lose_nothing, "outage");
 story!(an_ended_license_is_metered_to_its_end, "cancellation");
 story!(
     pay_as_you_go_is_billed_as_the_page_estimates,
-    "pay-as-you-go"
+    "purchases/pay-as-you-go"
 );
 story!(
     a_year_prepaid_covers_its_hours_and_bills_the_rest_at_the_agreed_rate,
-    "private-yearly"
+    "purchases/private-yearly"
 );
 story!(
     monthly_instalments_fall_due_beside_the_usage_of_each_month,
     "private-monthly"
 );
 story!(
+    monthly_instalments_are_invoiced_to_the_last_and_the_agreement_ends,
+    "purchases/monthly-instalments"
+);
+story!(
+    yearly_instalments_are_invoiced_to_the_last_and_the_agreement_ends,
+    "purchases/yearly-instalments"
+);
+story!(
+    a_private_offer_without_a_contract_is_billed_at_its_own_rates,
+    "purchases/private-usage"
+);
+story!(
+    a_contract_that_is_not_used_up_is_invoiced_and_nothing_is_metered,
+    "purchases/contract"
+);
+story!(
     a_contract_with_consumption_is_used_up_before_anything_is_metered,
-    "consumption"
+    "purchases/consumption"
 );
 story!(
     a_free_trial_is_metered_and_costs_nothing_for_14_days,
-    "free-trial"
+    "purchases/free-trial"
 );
 story!(
     a_purchase_for_later_is_linked_and_metered_from_its_start,
-    "future-dated"
+    "purchases/future-dated"
 );
 story!(
     a_renewal_with_a_new_license_goes_on_without_a_gap,

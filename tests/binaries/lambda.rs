@@ -17,14 +17,14 @@ use axum::routing::{get, post};
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::built::built;
 
 /// How long a binary may take for all of its payloads.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is invoked with: a name to tell of it, and JSON.
 pub(super) type Payload = (String, String);
@@ -46,6 +46,33 @@ pub(super) struct Invoked {
     pub(super) answers: Vec<Answer>,
     /// All that it wrote.
     pub(super) log: String,
+}
+
+/// What a process writes.
+pub(super) struct Log(JoinSet<String>);
+
+impl Log {
+    /// Of a process that was just started.
+    pub(super) fn of(child: &mut Child) -> Self {
+        let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let mut log = JoinSet::new();
+        log.spawn(async move {
+            let mut text = String::new();
+            out.read_to_string(&mut text).await.unwrap();
+            text
+        });
+        log.spawn(async move {
+            let mut text = String::new();
+            err.read_to_string(&mut text).await.unwrap();
+            text
+        });
+        Self(log)
+    }
+
+    /// All of it, once the process has ended.
+    pub(super) async fn text(self) -> String {
+        self.0.join_all().await.concat()
+    }
 }
 
 /// The runtime API for one function: gives out payloads, takes answers.
@@ -141,18 +168,7 @@ pub(super) async fn invoke(
         .env("AWS_LAMBDA_RUNTIME_API", runtime_api)
         .spawn()
         .unwrap();
-    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let mut log = JoinSet::new();
-    log.spawn(async move {
-        let mut text = String::new();
-        out.read_to_string(&mut text).await.unwrap();
-        text
-    });
-    log.spawn(async move {
-        let mut text = String::new();
-        err.read_to_string(&mut text).await.unwrap();
-        text
-    });
+    let log = Log::of(&mut child);
     let mut answers = Vec::new();
     let all = async {
         while answers.len() < expected {
@@ -168,7 +184,7 @@ pub(super) async fn invoke(
     let in_time = tokio::time::timeout(PATIENCE, ended).await;
     let failed = in_time.unwrap_or_else(|_| Some("did not answer in time".to_owned()));
     child.kill().await.unwrap();
-    let log = log.join_all().await.concat();
+    let log = log.text().await;
     if let Some(failed) = failed {
         panic!("{function} {failed}: {log}");
     }

@@ -70,12 +70,14 @@ async fn an_account_that_expired_for_want_of_an_answer_reads_so_and_what_happens
     amended.await.expect("it is amended");
     fall_silent(&stack);
     until(&stack, "2026-11-23T12:20:00Z").await;
-    page(&stack, "").await.does_not_say("did not say whether");
+    page(&stack, "")
+        .await
+        .does_not_say("did not say under which");
     until(&stack, "2026-11-23T12:45:00Z").await;
     let expired = page(&stack, "").await;
-    expired.says("For 24 hours AWS Marketplace did not say whether the agreement goes on");
-    expired.says("as soon as it says that the agreement goes on, the subscription is linked again");
-    expired.says("AWS did not say for 24 hours whether the agreement goes on");
+    expired.says("For 24 hours AWS Marketplace did not say under which agreement");
+    expired.says("as soon as it says that the subscription goes on, and how, it is linked again");
+    expired.says("AWS did not say for 24 hours under which agreement the subscription goes on");
     expired.does_not_say("The agreement ended in AWS");
 
     // It did end, as AWS says at last: nothing is waited for any more.
@@ -122,6 +124,81 @@ async fn a_request_to_cancel_that_nobody_answers_is_over_on_the_page_after_7_day
     wait(&stack, 2 * 3_600).await;
     let ended = page(&stack, "").await;
     ended.says("The agreement ended in AWS Marketplace on");
+}
+
+/// The notices that the buyer's page offers to have AWS say.
+fn notices_of(page: &str) -> BTreeSet<String> {
+    let (_, form) = page
+        .split_once(r#"action="/buyer/notice""#)
+        .expect("a form");
+    let form = form.split("</form>").next().unwrap_or_default();
+    let options = form.split(r#"<option value=""#).skip(1);
+    options
+        .filter_map(|option| option.split('"').next().map(str::to_owned))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_notice_that_the_buyers_page_has_aws_say_shows_on_the_accounts_page() {
+    let stack = stack().await;
+    let bought = linked(&stack, OfferKind::PrivateYearly).await;
+    let mut buyer = Client::new(&stack.aws_url);
+    let offered = notices_of(&buyer.get("/").await.body);
+    let mut pressed = BTreeSet::new();
+    let (advisory, cancellation) = (r#"data-notice="advisory""#, r#"data-notice="cancellation""#);
+    let (ending, certain) = (
+        r#"data-notice="ending""#,
+        "that can no longer be turned off",
+    );
+    for (notice, shows, hides) in [
+        ("billing_adjustment_completed", "Linked", "data-notice"),
+        ("billing_adjustment_failed", "Linked", "data-notice"),
+        ("advisory_issued", advisory, cancellation),
+        ("cancellation_pending", cancellation, ending),
+        ("advisory_resolved", cancellation, advisory),
+        ("cancellation_rejected", "Linked", "data-notice"),
+        ("cancellation_pending", cancellation, ending),
+        ("cancellation_withdrawn", "Linked", "data-notice"),
+        ("ending", ending, certain),
+        ("renewal_terms_finalized", ending, certain),
+        ("renewal_upcoming", certain, advisory),
+        ("cancellation_pending", cancellation, advisory),
+        (
+            "cancellation_approved",
+            "The agreement ended in AWS",
+            "data-notice",
+        ),
+    ] {
+        let form = [("agreement_id", &*bought.agreement_id), ("notice", notice)];
+        buyer.post("/buyer/notice", &form).await.is(303);
+        pressed.insert(notice.to_owned());
+        let account = page(&stack, "").await;
+        account.says(shows);
+        account.does_not_say(hides);
+        wait(&stack, 1).await;
+    }
+    assert_eq!(pressed, offered);
+    // AWS says nothing of an agreement that is over.
+    let form = [
+        ("agreement_id", &*bought.agreement_id),
+        ("notice", "advisory_issued"),
+    ];
+    buyer.post("/buyer/notice", &form).await.is(409);
+}
+
+#[tokio::test]
+async fn an_end_of_which_only_an_answer_tells_reads_as_one_by_then() {
+    let stack = stack().await;
+    let bought = linked(&stack, OfferKind::Public).await;
+    wait(&stack, 20 * 60).await;
+    fault(&stack, "events", FaultKind::DropEvent);
+    let cancelled = stack.fake.cancel_agreement(&bought.agreement_id).await;
+    cancelled.expect("it is cancelled");
+    until(&stack, "2026-11-22T11:06:00Z").await;
+    let ended = page(&stack, "").await;
+    ended.says("The agreement ended in AWS Marketplace on");
+    ended.says("AWS does not tell exactly when: it had ended by then.");
+    ended.says("or earlier");
 }
 
 /// The cells of a tier's row in the table of what is charged.

@@ -125,7 +125,14 @@ async fn support_finds_who_pays_by_account_aws_account_license_and_agreement() {
         .get(&format!("{account}?at=2026-11-22%2010:15:30"))
         .await;
     as_shown.says("by agreement");
-    sue.get(&format!("{account}?at=yesterday")).await.is(400);
+    let mistaken = sue.get(&format!("{account}?at=yesterday")).await;
+    mistaken.is(400);
+    mistaken.says(r#"value="yesterday""#);
+    mistaken.says("That is no instant");
+    let told = sue.get("/support/told?q=agmt_mistyped").await;
+    told.is(400);
+    told.says(r#"value="agmt_mistyped""#);
+    told.says("That is no agreement’s id, no license’s id or ARN, and no day.");
     let with_dashes = sue.get("/support?q=1111-2222-3333").await;
     with_dashes.says(&format!(r#"href="{license}""#));
     for unknown in ["/support/accounts/nobody", "/support/licenses/l-none"] {

@@ -38,7 +38,24 @@ impl Program {
 
     /// A process that begins to start.
     pub(crate) fn spawn(&self, data: &Path) -> Process {
-        let child = Command::new(&self.0)
+        Self::of(Command::new(&self.0), data)
+    }
+
+    /// The same on a disk that is full once a file of its data has so many bytes:
+    /// what would make one longer fails, as it does then.
+    pub(crate) async fn start_on_full_disk(&self, data: &Path, longest_file: u64) -> Process {
+        // The limit is in blocks of 512 bytes; the signal that comes with it is ignored.
+        let limited = format!(
+            "trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"",
+            longest_file / 512
+        );
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(limited).arg(&self.0);
+        Self::of(command, data).serving().await
+    }
+
+    fn of(mut command: Command, data: &Path) -> Process {
+        let child = command
             .args(["--port", "0", "--aws-port", "0", "--data"])
             .arg(data)
             .stdin(Stdio::null())
@@ -54,8 +71,13 @@ impl Program {
 
     /// A process that serves: it prints where once it does.
     pub(crate) async fn start(&self, data: &Path) -> Process {
-        let mut process = self.spawn(data);
-        let stdout = process.child.stdout.as_mut().unwrap();
+        self.spawn(data).serving().await
+    }
+}
+
+impl Process {
+    async fn serving(mut self) -> Self {
+        let stdout = self.child.stdout.as_mut().unwrap();
         let mut lines = BufReader::new(stdout).lines();
         let mut url = async |after: &str| {
             let line = lines.next_line().await.unwrap();
@@ -66,12 +88,10 @@ impl Program {
         };
         let seller = url("Seller's pages and API").await;
         let aws = url("AWS Marketplace (fake)").await;
-        process.addresses = Addresses { seller, aws };
-        process
+        self.addresses = Addresses { seller, aws };
+        self
     }
-}
 
-impl Process {
     /// SIGKILL; returns when the process is gone.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();

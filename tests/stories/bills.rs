@@ -34,17 +34,19 @@ impl Story {
             let total = rows.iter().find(|row| row.starts_with("Total"));
             billed += cents(total.expect("a total")) - contract.map_or(0, |row| cents(row));
         }
+        let estimate = self.estimated_of(account, months).await;
+        assert_eq!(billed, estimate, "billed and estimated\n{}", self.told);
+        self.tell(format!("usage is billed as estimated: {}", dollars(billed)));
+    }
+
+    /// What the billing page estimates for months, in cents.
+    pub(super) async fn estimated_of(&mut self, account: &str, months: &str) -> u64 {
         let mut estimate = 0;
         for month in months.split(',') {
             let page = self.usage_page(account, month).await;
             estimate += estimated(&page).last().map_or(0, |row| cents(row));
         }
-        assert_eq!(billed, estimate, "billed and estimated\n{}", self.told);
-        self.tell(format!(
-            "usage is billed as estimated: ${}.{:02}",
-            billed / 100,
-            billed % 100
-        ));
+        estimate
     }
 
     /// What the account's page says of the subscription for people to know.
@@ -69,7 +71,7 @@ impl Story {
         self.tell(history.expect("a history").join("\n"));
     }
 
-    async fn billed(&mut self, name: &str) -> Vec<String> {
+    pub(super) async fn billed(&mut self, name: &str) -> Vec<String> {
         let page = self.person.get(&self.stack.aws_url).await;
         let article = format!(r#"id="{}""#, self.purchases[name].agreement);
         let (_, article) = page.body.split_once(&article).expect("the subscription");
@@ -92,8 +94,13 @@ fn estimated(page: &Page) -> Vec<String> {
         .collect()
 }
 
+/// An amount as it is told.
+pub(super) fn dollars(cents: u64) -> String {
+    format!("${}.{:02}", cents / 100, cents % 100)
+}
+
 /// The amount at the end of a row.
-fn cents(row: &str) -> u64 {
+pub(super) fn cents(row: &str) -> u64 {
     let (_, amount) = row.rsplit_once('$').expect("an amount");
     amount.replace([',', '.'], "").parse().unwrap()
 }

@@ -21,7 +21,7 @@ use super::purchases::Purchase;
 /// A story under way.
 pub(crate) struct Story {
     pub(super) stack: Stack,
-    started: Timestamp,
+    pub(super) started: Timestamp,
     pub(super) person: Person,
     page: Option<Page>,
     /// By the story's name for it.
@@ -87,6 +87,11 @@ impl Story {
             ["rates", account] => self.rates(account).await,
             ["estimate", account, month] => self.estimate(account, month).await,
             ["compare", account, months, names @ ..] => self.compare(account, months, names).await,
+            ["invoices", name] => self.invoices(name).await,
+            ["reconcile", account, months, names @ ..] => {
+                self.reconcile(account, months, names).await;
+            }
+            ["silence"] => self.stack.silence_product(),
             ["notices", account] => self.notices(account).await,
             ["links", account] => self.links(account).await,
             ["register", name] => self.register(name).await,

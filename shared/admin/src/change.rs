@@ -212,17 +212,18 @@ async fn caught_up(app: &App, found: Found) -> Result<CatchingUp, Refused> {
 
 fn listed(run: &CatchingUp) -> String {
     let otherwise = match run.repaired.len() {
-        0 => "all as their events told".to_owned(),
-        n => format!("{n} otherwise than their events told"),
+        0 => "as events told".to_owned(),
+        n => format!("{n} of them otherwise than events told"),
     };
     let failed = match run.failed + run.unreadable {
         0 => String::new(),
         n => format!("; {n} could not be looked at, the log says why"),
     };
-    let mut text = format!(
-        "AWS lists {} agreements of these products, {otherwise}{failed}",
-        run.listed
-    );
+    let agreements = match run.listed {
+        1 => "1 agreement".to_owned(),
+        n => format!("{n} agreements"),
+    };
+    let mut text = format!("AWS lists {agreements} of these products, {otherwise}{failed}");
     for (agreement, differences) in &run.repaired {
         let _ = write!(text, "\n- {agreement}: {}", in_words(differences));
     }

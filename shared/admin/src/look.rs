@@ -168,6 +168,9 @@ fn license_text(file: &LicenseFile) -> String {
     let status = match &license.status {
         LicenseStatus::Pending => "not active yet".to_owned(),
         LicenseStatus::Active { since } => format!("active since {since}"),
+        LicenseStatus::Ended { end, .. } if license.notices.ended_by == Some(end.ended_at) => {
+            format!("ended by {} (AWS does not tell exactly when)", end.ended_at)
+        }
         LicenseStatus::Ended { end, .. } => format!("ended {}", end.ended_at),
     };
     let mut text = format!("{}, {status}: {}", license.arn, buyer(license));
@@ -216,7 +219,7 @@ fn by(link: &Link) -> String {
             UnlinkCause::Unlinked => "unlinked",
             UnlinkCause::AgreementEnded => "the agreement ended",
             UnlinkCause::AgreementUnanswered => {
-                "AWS did not say for 24 hours whether the agreement goes on"
+                "AWS did not say for 24 hours under which agreement it goes on"
             }
             UnlinkCause::Succeeded => "another license goes on in its place",
             UnlinkCause::AccountDeleted => "the account was deleted",
@@ -243,7 +246,7 @@ fn actor(actor: &Actor) -> String {
         }
         Actor::Aws { event } => format!("AWS (event {event})"),
         Actor::Asked => "AWS, when it was asked".to_owned(),
-        Actor::Unanswered => "no answer of AWS's for 24 hours".to_owned(),
+        Actor::Unanswered => "AWS's silence of 24 hours on how it goes on".to_owned(),
         Actor::Buyer => "the buyer".to_owned(),
         Actor::Product => "the product".to_owned(),
         Actor::Clock => "the clock".to_owned(),

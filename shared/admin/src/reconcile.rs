@@ -1,6 +1,8 @@
 //! Comparing what we have billed with what AWS has.
 
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::Path;
 
 use app::month::Month;
@@ -49,6 +51,10 @@ pub(crate) async fn reconcile(
         }
         return Ok(text);
     };
+    if may_write {
+        can_be_written(file)
+            .map_err(|error| Refused::NotWritten(file.display().to_string(), error))?;
+    }
     let month = match day {
         None => Month::of(now).previous(),
         Some(day) => Month::of(end_of(day) - SignedDuration::from_secs(1)),
@@ -75,6 +81,16 @@ pub(crate) async fn reconcile(
         days_text(&found.days),
         amounts_text(&found)
     ))
+}
+
+/// Whether a file can be written, found out before the work whose outcome it is
+/// for; what is there stays.
+fn can_be_written(file: &Path) -> io::Result<()> {
+    if file.try_exists()? {
+        return OpenOptions::new().append(true).open(file).map(|_| ());
+    }
+    File::create_new(file)?;
+    std::fs::remove_file(file)
 }
 
 /// Says what the daily runs found of a day, or of the last ones, and of its month's

@@ -558,6 +558,7 @@ async fn what_aws_told_says_ends_rates_and_hours() {
     let told = world.said(&format!("told {}", bought.agreement_id)).await;
     assert!(told.contains("ends 2027-11-22T10:00:00Z"), "{told}");
     assert!(told.contains("medium 0.0099 USD"), "{told}");
+    assert!(told.contains("120 USD prepaid, "), "{told}");
     let license = LicenseArn::parse(bought.license_arn).unwrap();
     let told = world.said(&format!("told {}", license.id())).await;
     assert!(told.contains("medium_hours: 1000"), "{told}");

@@ -146,6 +146,9 @@ pub struct LinkView {
     pub link: Link,
     /// The AWS account that paid: whole for full access, else masked.
     pub buyer: String,
+    /// Whether it ended with an agreement of which AWS does not tell when it ended:
+    /// by then, or earlier.
+    pub ended_by_then: bool,
 }
 
 /// An account before it is unlinked.
@@ -628,6 +631,9 @@ fn history(links: Vec<Link>, licenses: &Licenses, role: Role) -> Vec<LinkView> {
             buyer: license
                 .map(|license| buyer_seen_by(role, &license.buyer))
                 .unwrap_or_default(),
+            ended_by_then: license
+                .and_then(|license| license.notices.ended_by)
+                .is_some_and(|by| link.until == Some(by)),
             link,
         }
     });

@@ -6,6 +6,7 @@
 //! what it has read, and the next run goes on there; what is not complete is said
 //! to be so, and is compared only when it is.
 
+mod invoices;
 mod looking;
 mod notices;
 
@@ -33,7 +34,6 @@ use store::StoreError;
 
 use crate::App;
 use crate::month::Month;
-use crate::pace::Pace;
 use crate::prices::list_price;
 
 use looking::Ours;
@@ -99,6 +99,10 @@ pub struct ReconciledMonth {
     pub amounts: Vec<AmountFinding>,
     /// What a person may ask AWS to give back.
     pub proposals: Proposals,
+    /// Agreements of which AWS was not asked for invoices: the time did not suffice.
+    pub unasked: BTreeSet<AgreementId>,
+    /// The last agreement of which it was.
+    pub asked_last: Option<AgreementId>,
 }
 
 /// Both sides, and what came of comparing them.
@@ -131,6 +135,22 @@ impl Reconciled {
 }
 
 impl ReconciledMonth {
+    /// What was found before of the agreements of which AWS was not asked now.
+    fn keep_from(&mut self, known: Option<ReconciledAmounts>) {
+        let known = known.map(|known| known.amounts).unwrap_or_default();
+        let mut known: BTreeMap<AgreementId, AmountFinding> = known
+            .into_iter()
+            .map(|amount| (amount.agreement.clone(), amount))
+            .collect();
+        for amount in &mut self.amounts {
+            if self.unasked.contains(&amount.agreement)
+                && let Some(before) = known.remove(&amount.agreement)
+            {
+                *amount = before;
+            }
+        }
+    }
+
     /// What is kept of its amounts.
     pub fn kept(&self, at: Timestamp) -> ReconciledAmounts {
         let (first, unseen) = (day_of(self.month.first_hour().start()), self.days.unseen());
@@ -185,7 +205,7 @@ impl App {
         deadline: Timestamp,
     ) -> Result<ReconciledMonth, StoreError> {
         let ours = self.our_side(days_of(month), deadline).await?;
-        self.month_of(sources, month, ours, deadline).await
+        self.month_of(sources, month, ours, None, deadline).await
     }
 
     /// Goes on with the daily comparison, or begins today's: once all of our
@@ -232,7 +252,7 @@ impl App {
     ) -> Result<Came<ReconciledMonth>, StoreError> {
         let now = self.clock.now();
         let due = month_of_run(now).map(days_of);
-        let Some((run, ours)) = self.go_on(RunOf::Month, due, deadline).await? else {
+        let Some((mut run, ours)) = self.go_on(RunOf::Month, due, deadline).await? else {
             return Ok(Came::Nowhere);
         };
         if ours.unreached > 0 {
@@ -241,7 +261,15 @@ impl App {
             return Ok(Came::SoFar { left });
         }
         let month = Month::of(start_of(run.first));
-        let found = self.month_of(sources, month, ours, deadline).await?;
+        let after = run.invoices_after.take();
+        let mut found = self
+            .month_of(sources, month, ours, after.as_ref(), deadline)
+            .await?;
+        if !found.unasked.is_empty() {
+            run.invoices_after = found.asked_last.clone().or(after);
+            let known = self.store.reconciled_amounts(run.first).await?;
+            found.keep_from(known);
+        }
         for day in found.days.kept(now) {
             self.keep_day(&day).await?;
         }
@@ -285,6 +313,7 @@ impl App {
         sources: &Sources,
         month: Month,
         ours: Ours,
+        after: Option<&AgreementId>,
         deadline: Timestamp,
     ) -> Result<ReconciledMonth, StoreError> {
         let days = days_of(month);
@@ -312,10 +341,12 @@ impl App {
                     .push(record),
             }
         }
+        let agreements_of_month: Vec<&AgreementId> = by_agreement.keys().collect();
         let asked = self
-            .invoices_of(sources, by_agreement.keys(), days.0, deadline)
+            .invoices_of(sources, &agreements_of_month, after, days.0, deadline)
             .await;
         let invoices: BTreeMap<AgreementId, Invoiced<'_>> = asked
+            .answers
             .iter()
             .map(|(agreement, answer)| (agreement.clone(), invoiced(answer)))
             .collect();
@@ -338,6 +369,8 @@ impl App {
             amounts,
             proposals: propose(&reconciled.findings, &invoices),
             days: reconciled,
+            unasked: asked.unasked,
+            asked_last: asked.last,
         })
     }
 
@@ -398,29 +431,6 @@ impl App {
             }
         }
         Prices::new(agreed, &current(&feed.rows).usage, self.list_prices())
-    }
-
-    /// AWS's invoices of a month, by agreement, as far as the time suffices.
-    async fn invoices_of(
-        &self,
-        sources: &Sources,
-        agreements: impl Iterator<Item = &AgreementId>,
-        month: Date,
-        deadline: Timestamp,
-    ) -> BTreeMap<AgreementId, Result<Vec<InvoiceLine>, String>> {
-        let mut answers = BTreeMap::new();
-        let mut pace = Pace::FOUR_A_SECOND;
-        for agreement in agreements {
-            pace.turn(&*self.clock).await;
-            let answer = if self.clock.now() >= deadline {
-                Err("AWS was not asked: the time did not suffice".to_owned())
-            } else {
-                let asked = sources.invoices.of_month(agreement, month).await;
-                asked.map_err(|error| error.to_string())
-            };
-            answers.insert(agreement.clone(), answer);
-        }
-        answers
     }
 
     fn list_prices(&self) -> BTreeMap<Dimension, Usd> {

@@ -45,6 +45,12 @@ impl DescribedAgreement {
         self.starts_at.unwrap_or(self.asked_at)
     }
 
+    /// Whether it says when the agreement ended, if it did: of pay as you go AWS
+    /// names no end.
+    pub fn tells_end(&self) -> bool {
+        self.ends_at.is_some_and(|end| end <= self.asked_at)
+    }
+
     /// When it ended, if it did: never after AWS said so.
     pub fn ended_at(&self) -> Timestamp {
         self.ends_at
@@ -78,6 +84,8 @@ pub struct AcceptedTerms {
     pub recurring: Option<Recurring>,
     /// How many days at the start cost nothing.
     pub free_days: Option<u16>,
+    /// Whether the agreement renews by itself, if that was agreed on.
+    pub auto_renewal: Option<bool>,
     /// When AWS was asked, by our clock.
     pub asked_at: Timestamp,
 }

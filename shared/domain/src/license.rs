@@ -244,7 +244,11 @@ pub fn derive(license: &LicenseId, facts: &[Fact]) -> Option<Derived> {
             .cloned(),
         agreement_since: current.and_then(Term::began_at),
         agreement_ends_at: current.and_then(|term| term.ends_at),
-        notices: Notices::of(agreement.as_ref(), &of_agreement),
+        notices: Notices::of(
+            agreement.as_ref(),
+            current.and_then(|term| term.end),
+            &of_agreement,
+        ),
         chain: agreement
             .as_ref()
             .map(|agreement| succession::chain(agreement, facts))

@@ -195,7 +195,7 @@ fn offer_choice(offer: &Offer, chosen: bool) -> Markup {
                 @if let Some(contract) = &offer.terms.contract {
                     span.price {
                         (amount(contract.instalment_micro_usd))
-                        @if contract.instalments > 1 { " a month" } @else { " in advance" }
+                        (match contract.months_apart() { _ if contract.instalments == 1 => " in advance", 1 => " a month", _ => " a year" })
                     }
                 }
                 span.rates {

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use self::request::{
     AgreementRequest, AmendmentRequest, ClockRequest, DAY, DataFeedFileRequest, DataFeedRequest,
-    FaultRequest, NoticeRequest, RenewalRequest, TokenRequest, instant, optional_instant, read,
+    FaultRequest, NoticeRequest, RenewalRequest, TokenRequest, instant, optional_instant, payments,
+    read,
 };
 use crate::FakeAws;
 use crate::clock::ClockError;
@@ -253,6 +254,7 @@ pub(crate) async fn amend(
         offer: request.offer.as_deref().map(offer_named).transpose()?,
         ends_at: optional_instant("ends_at", request.ends_at.as_deref())?,
         hours: request.hours,
+        payments: request.payments.as_deref().map(payments).transpose()?,
     };
     fake.amend_agreement(&id, amendment).await?;
     Ok(Json(json!({"agreement_id": id, "status": "ACTIVE"})))
@@ -265,16 +267,19 @@ pub(crate) async fn notices(
     body: Bytes,
 ) -> Answer {
     let request: NoticeRequest = read(&body)?;
-    let notice = match (Notice::named(&request.notice)?, request.days) {
-        (Notice::Ending(_), Some(days)) if ENDING_DAYS.contains(&days) => Notice::Ending(days),
-        (_, Some(_)) => {
-            let reason = "must be one of 180, 120, 90, 60, 30, and only with ending";
-            return Err(ControlError::field("days", reason));
-        }
-        (notice, None) => notice,
-    };
+    let notice = notice_of(&request)?;
     fake.notice(&id, notice).await?;
     Ok(Json(json!({"agreement_id": id, "notice": notice.name()})))
+}
+
+fn notice_of(request: &NoticeRequest) -> Result<Notice, ControlError> {
+    let refuse = |reason| Err(ControlError::field("days", reason));
+    match (Notice::named(&request.notice)?, request.days) {
+        (Notice::Ending(_), Some(days)) if ENDING_DAYS.contains(&days) => Ok(Notice::Ending(days)),
+        (Notice::Ending(_), None) => refuse("is needed: one of 180, 120, 90, 60, 30"),
+        (_, Some(_)) => refuse("must be one of 180, 120, 90, 60, 30, and only with ending"),
+        (notice, None) => Ok(notice),
+    }
 }
 
 /// `POST /_fake/tokens`.

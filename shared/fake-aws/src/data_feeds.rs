@@ -180,12 +180,18 @@ impl FakeAws {
     /// Puts another text in the place of a file of the bucket; `None` takes it away.
     ///
     /// # Errors
+    /// [`ControlError::Field`] for a path that is no key of the bucket,
     /// [`ControlError::Storage`].
     pub fn replace_data_feed_file(
         &self,
         path: &str,
         text: Option<String>,
     ) -> Result<(), ControlError> {
+        if path.split('/').any(|part| ["", ".", ".."].contains(&part)) {
+            let reason = "must be names with slashes between them, such as \
+                dailyusagefeed_v1/year=2026/month=11/data.csv";
+            return Err(ControlError::field("path", reason));
+        }
         let path = path.to_owned();
         self.commit(|_| Ok(vec![Change::FeedFileReplaced { path, text }]))?;
         Ok(())
@@ -303,18 +309,19 @@ impl Inner {
             }
             of.retain(|revision| revision.at <= at);
             if let Some(last) = of.last().copied() {
+                let taken_back = taken_back(of, at);
                 // What was said at the very same instant is as if it never was.
                 of.retain(|revision| revision.at < at);
-                of.push(Revision {
-                    at,
-                    quantity: if quantity == 0 {
-                        last.quantity
-                    } else {
-                        quantity
-                    },
-                    deleted: quantity == 0,
-                    ..last
-                });
+                if quantity == 0 {
+                    of.extend(taken_back);
+                } else {
+                    of.push(Revision {
+                        at,
+                        quantity,
+                        deleted: false,
+                        ..last
+                    });
+                }
                 (quantity, corrected) = (0, true);
             }
         }
@@ -457,6 +464,21 @@ impl Inner {
             "Workload Security",
         ])
     }
+}
+
+/// What takes all that was said of a key back: each of its revisions, for once the
+/// newest is taken back the one before it counts again.
+fn taken_back(revisions: &[Revision], at: Timestamp) -> Vec<Revision> {
+    let of_each: BTreeMap<Timestamp, Revision> = revisions
+        .iter()
+        .map(|revision| (revision.valid_from, *revision))
+        .collect();
+    let taken = of_each.into_values().map(|revision| Revision {
+        at,
+        deleted: true,
+        ..revision
+    });
+    taken.collect()
 }
 
 /// The agreement that a record was under: of those of its license that had

@@ -1,10 +1,10 @@
 //! The agreement API's invoices: `ListAgreementInvoiceLineItems`, for sellers,
 //! the amounts of an agreement by invoice.
 //!
-//! There is one invoice of an agreement and month, issued on the 2nd of the next:
-//! the accepted usage at the offer's price, as it was known then, and the
-//! instalments that fell due in the month. All of it may be given back. Credit
-//! memos are not issued.
+//! The accepted usage of a month is on one invoice, issued on the 2nd of the next,
+//! at the offer's price as it was known then. Each instalment is on an invoice of
+//! its own, issued when it falls due. All of it may be given back. Credit memos are
+//! not issued.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -49,7 +49,7 @@ struct BillingPeriod {
     year: i16,
 }
 
-/// An invoice of an agreement and month.
+/// An invoice of an agreement, for its usage of a month or for an instalment.
 struct Invoice {
     id: String,
     month: Date,
@@ -126,8 +126,21 @@ impl Inner {
         Ok(Wire::Struct(answer))
     }
 
-    /// The invoices of an agreement that were issued by now.
+    /// The invoices of an agreement that were issued by now, oldest first.
     fn invoices(&self, state: &Marketplace, of: &Agreement, now: Timestamp) -> Vec<Invoice> {
+        let mut invoices = self.invoices_of_usage(state, of, now);
+        invoices.extend(instalments(of, now));
+        invoices.retain(|invoice| invoice.cents > 0);
+        invoices.sort_by_key(|invoice| invoice.issued_at);
+        invoices
+    }
+
+    fn invoices_of_usage(
+        &self,
+        state: &Marketplace,
+        of: &Agreement,
+        now: Timestamp,
+    ) -> Vec<Invoice> {
         let mut invoices = Vec::new();
         let mut month = day_of(of.accepted_at).first_of_month();
         loop {
@@ -138,34 +151,32 @@ impl Inner {
             let Some(issued_at) = issued.ok().filter(|issued| *issued <= now) else {
                 return invoices;
             };
-            let usage = self.usage_amount(state, &of.agreement_id, (month, next), issued_at);
-            let amount = usage + Self::instalments(of, month, next);
-            if cents(amount) > 0 {
-                let id = Sha256::digest(format!("{}/{month}", of.agreement_id).as_bytes());
-                invoices.push(Invoice {
-                    id: format!("inv-{id:x}").chars().take(20).collect(),
-                    month,
-                    issued_at,
-                    cents: cents(amount),
-                });
-            }
+            let amount = self.usage_amount(state, &of.agreement_id, (month, next), issued_at);
+            invoices.push(Invoice::new(of, month, issued_at, amount));
             month = next;
         }
     }
+}
 
-    /// The instalments of an agreement that fall due in a month.
-    fn instalments(of: &Agreement, month: Date, next: Date) -> MicroUsd {
-        let due_before = |day: Date| {
-            let end = match of.status {
-                AgreementStatus::Scheduled | AgreementStatus::Active => start_of(day),
-                AgreementStatus::Ended { at, .. } => at.min(start_of(day)),
-            };
-            // An instalment of the very instant is the next month's.
-            let last = Timestamp::from_second(end.as_second() - 1).unwrap_or(end);
-            of.instalments_due(last)
-        };
-        due_before(next).saturating_sub(due_before(month))
+impl Invoice {
+    fn new(of: &Agreement, month: Date, issued_at: Timestamp, amount: MicroUsd) -> Invoice {
+        let id = Sha256::digest(format!("{}/{issued_at}", of.agreement_id).as_bytes());
+        Invoice {
+            id: format!("inv-{id:x}").chars().take(20).collect(),
+            month,
+            issued_at,
+            cents: cents(amount),
+        }
     }
+}
+
+/// The invoices for the instalments of an agreement that fell due while it went on.
+fn instalments(of: &Agreement, now: Timestamp) -> impl Iterator<Item = Invoice> {
+    let due = of.instalments_until(now).filter(|(at, _)| match of.status {
+        AgreementStatus::Scheduled | AgreementStatus::Active => true,
+        AgreementStatus::Ended { at: ended_at, .. } => *at < ended_at,
+    });
+    due.map(|(at, amount)| Invoice::new(of, day_of(at).first_of_month(), at, amount))
 }
 
 fn summary(agreement: &Agreement, invoice: &Invoice) -> Wire {

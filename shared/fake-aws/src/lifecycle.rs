@@ -8,7 +8,7 @@
 mod amendment;
 mod renewal;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use self::amendment::Amendment;
 pub use self::renewal::{Renewal, RenewalIntent, RenewedLicense};
@@ -23,6 +23,10 @@ use crate::{FakeAws, Inner, whole_seconds};
 
 /// The account that issues AWS Marketplace's licenses, in their ARNs.
 const LICENSE_ISSUER: &str = "294406891311";
+
+/// How far ahead an agreement may begin. AWS names no limit here; with this one its
+/// term and what follows it stay within what a clock can show.
+const LATEST_START: SignedDuration = SignedDuration::from_hours(3 * 366 * 24);
 
 /// An offer that a buyer accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +93,11 @@ pub(crate) fn check_account(buyer_account: &str) -> Result<(), ControlError> {
 fn start(asked: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, ControlError> {
     match asked {
         None => Ok(whole_seconds(now)),
+        Some(at) if now.saturating_add(LATEST_START).is_ok_and(|last| last < at) => {
+            let days = LATEST_START.as_hours() / 24;
+            let reason = format!("must lie at most {days} days, some three years, after {now}");
+            Err(ControlError::field("starts_at", reason))
+        }
         Some(at) if at >= now => Ok(whole_seconds(at)),
         Some(_) => {
             let reason = format!("must not lie before {now}, where the clock stands");
@@ -258,6 +267,7 @@ impl Inner {
         let starts_at = start(purchase.starts_at, now)?;
         let terms = AcceptedTerms {
             since: starts_at,
+            payments: None,
             terms: self.offer(purchase.offer).terms.clone(),
         };
         if purchase.auto_renewal && terms.terms.contract.is_none() {

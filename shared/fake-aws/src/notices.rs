@@ -117,6 +117,23 @@ impl Notice {
         }
     }
 
+    /// Whether it needs a request to cancel that waits.
+    const fn answers_cancellation(self) -> bool {
+        match self {
+            Notice::CancellationApproved
+            | Notice::CancellationRejected
+            | Notice::CancellationWithdrawn => true,
+            Notice::CancellationPending
+            | Notice::AdvisoryIssued
+            | Notice::AdvisoryResolved
+            | Notice::Ending(_)
+            | Notice::RenewalTermsFinalized
+            | Notice::RenewalUpcoming
+            | Notice::BillingAdjustmentCompleted
+            | Notice::BillingAdjustmentFailed => false,
+        }
+    }
+
     /// The `statusCode` of a request to cancel.
     const fn cancellation(self) -> Option<&'static str> {
         match self {
@@ -152,7 +169,9 @@ impl FakeAws {
     /// before this returns, unless a fault says otherwise.
     ///
     /// # Errors
-    /// [`ControlError::NotFound`], [`ControlError::Ended`], [`ControlError::Storage`].
+    /// [`ControlError::NotFound`], [`ControlError::Ended`], [`ControlError::Field`]
+    /// for the answer to a request to cancel that there is not,
+    /// [`ControlError::Storage`].
     pub async fn notice(&self, agreement_id: &str, notice: Notice) -> Result<(), ControlError> {
         let first = self.queue_notice(agreement_id, notice)?;
         self.deliver_due_from(first).await;
@@ -163,6 +182,11 @@ impl FakeAws {
         let now = self.now();
         self.commit(|state| {
             let agreement = going_on(state, id)?;
+            if notice.answers_cancellation() && !state.is_cancellation_asked(id) {
+                let reason = "answers a request to cancel, and there is none: have \
+                    cancellation_pending said first";
+                return Err(ControlError::field("notice", reason));
+            }
             let event = self.inner.notice_event(notice, agreement, now);
             let mut changes = vec![self.inner.queue(vec![(now, event)])];
             changes.extend(self.inner.following(state, agreement, notice, now));

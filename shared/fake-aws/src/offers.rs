@@ -1,4 +1,4 @@
-//! What the product is offered for: five offers over the same dimensions.
+//! What the product is offered for: seven offers over the same dimensions.
 //!
 //! A contract's own dimensions are named after the metered ones with
 //! `_hours` added (in AWS a dimension is either entitled or metered, never
@@ -24,10 +24,14 @@ pub(crate) const CONTRACT_SUFFIX: &str = "_hours";
 pub enum OfferKind {
     /// The public listing: pay as you go at list price, no end.
     Public,
+    /// A private offer: pay as you go at reduced rates, no end.
+    PrivateUsage,
     /// A private offer: twelve months prepaid at once.
     PrivateYearly,
     /// A private offer: twelve months in monthly instalments.
     PrivateMonthly,
+    /// A private offer: thirty-six months in yearly instalments.
+    PrivateMultiYear,
     /// A private offer: a small contract, and consumption beyond it.
     Consumption,
     /// Fourteen days free, then pay as you go at list price.
@@ -36,10 +40,12 @@ pub enum OfferKind {
 
 impl OfferKind {
     /// Every offer.
-    pub const ALL: [OfferKind; 5] = [
+    pub const ALL: [OfferKind; 7] = [
         OfferKind::Public,
+        OfferKind::PrivateUsage,
         OfferKind::PrivateYearly,
         OfferKind::PrivateMonthly,
+        OfferKind::PrivateMultiYear,
         OfferKind::Consumption,
         OfferKind::FreeTrial,
     ];
@@ -48,8 +54,10 @@ impl OfferKind {
     pub fn name(self) -> &'static str {
         match self {
             OfferKind::Public => "public",
+            OfferKind::PrivateUsage => "private-usage",
             OfferKind::PrivateYearly => "private-yearly",
             OfferKind::PrivateMonthly => "private-monthly",
+            OfferKind::PrivateMultiYear => "private-multi-year",
             OfferKind::Consumption => "consumption",
             OfferKind::FreeTrial => "free-trial",
         }
@@ -78,9 +86,9 @@ pub(crate) struct Offer {
     pub(crate) terms: Terms,
 }
 
-/// The five offers, in the order they are shown.
+/// The seven offers, in the order they are shown.
 #[derive(Debug, Serialize)]
-pub(crate) struct Catalog([Offer; 5]);
+pub(crate) struct Catalog([Offer; 7]);
 
 impl Catalog {
     /// The terms of an offer.
@@ -88,9 +96,11 @@ impl Catalog {
         match kind {
             OfferKind::Public => &self.0[0],
             OfferKind::FreeTrial => &self.0[1],
-            OfferKind::PrivateYearly => &self.0[2],
-            OfferKind::PrivateMonthly => &self.0[3],
-            OfferKind::Consumption => &self.0[4],
+            OfferKind::PrivateUsage => &self.0[2],
+            OfferKind::PrivateYearly => &self.0[3],
+            OfferKind::PrivateMonthly => &self.0[4],
+            OfferKind::PrivateMultiYear => &self.0[5],
+            OfferKind::Consumption => &self.0[6],
         }
     }
 
@@ -111,9 +121,9 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             })
             .collect()
     };
-    let contract = |hours: i64, instalments: u32, dollars: u64, by_unit: bool| {
+    let contract = |months: i32, hours: i64, instalments: u32, dollars: u64| {
         Some(Contract {
-            months: 12,
+            months,
             entitlements: dimensions
                 .iter()
                 .map(|dimension| Entitled {
@@ -123,7 +133,7 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
                 .collect(),
             instalments,
             instalment_micro_usd: dollars * MICROS_PER_USD,
-            by_unit,
+            by_unit: false,
         })
     };
     let offer = |kind, offer_id, title, summary, rates, contract, free_days| Offer {
@@ -157,12 +167,21 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             14,
         ),
         offer(
+            OfferKind::PrivateUsage,
+            "offer-pvu3d7sm5hx9c",
+            "Private offer, pay as you go",
+            "No commitment. Every hour of use is billed at a reduced rate.",
+            rates(70),
+            None,
+            0,
+        ),
+        offer(
             OfferKind::PrivateYearly,
             "offer-pvy5r9zt4bg7k",
             "Private offer, prepaid yearly",
             "12 months paid at once; use beyond the contract at a reduced rate.",
             rates(80),
-            contract(87_600, 1, 9_600, false),
+            contract(12, 87_600, 1, 9_600),
             0,
         ),
         offer(
@@ -171,7 +190,16 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             "Private offer, prepaid monthly",
             "12 months in monthly instalments; use beyond the contract at a reduced rate.",
             rates(85),
-            contract(87_600, 12, 850, false),
+            contract(12, 87_600, 12, 850),
+            0,
+        ),
+        offer(
+            OfferKind::PrivateMultiYear,
+            "offer-pvt8k4wq2dn6x",
+            "Private offer, three years prepaid yearly",
+            "36 months in yearly instalments; use beyond the contract at a reduced rate.",
+            rates(75),
+            contract(36, 262_800, 3, 9_000),
             0,
         ),
         offer(
@@ -180,7 +208,10 @@ pub(crate) fn catalog(dimensions: &[String]) -> Catalog {
             "Contract with consumption",
             "A small 12-month contract; use beyond it is metered.",
             rates(90),
-            contract(1_000, 1, 120, true),
+            contract(12, 1_000, 1, 120).map(|contract| Contract {
+                by_unit: true,
+                ..contract
+            }),
             0,
         ),
     ])

@@ -469,6 +469,12 @@ impl Marketplace {
         Some((*at, self.agreements.get(*number)?))
     }
 
+    /// Whether a request to cancel an agreement waits for its buyer.
+    pub(crate) fn is_cancellation_asked(&self, id: &str) -> bool {
+        let number = self.agreement_index.get(id);
+        number.is_some_and(|number| self.cancellations.iter().any(|asked| asked.1 == *number))
+    }
+
     /// Whether an AWS account ever bought anything.
     pub(crate) fn is_buyer(&self, account: &str) -> bool {
         let mut agreements = self.agreements.iter();

@@ -33,7 +33,8 @@ pub(crate) struct Contract {
     pub(crate) months: i32,
     /// What the buyer is entitled to.
     pub(crate) entitlements: Vec<Entitled>,
-    /// How many equal instalments, a month apart, the first at the start.
+    /// How many equal instalments, as far apart as they divide the term, the
+    /// first at the start.
     pub(crate) instalments: u32,
     /// Each instalment, in millionths of a US dollar.
     pub(crate) instalment_micro_usd: MicroUsd,
@@ -55,12 +56,30 @@ pub(crate) struct Entitled {
 pub(crate) struct AcceptedTerms {
     /// From when on; days of trial and instalments count from here.
     pub(crate) since: Timestamp,
+    /// When the instalments fall due, ascending, where other dates were agreed on
+    /// than the offer's.
+    pub(crate) payments: Option<Vec<Timestamp>>,
     /// What was agreed on.
     #[serde(flatten)]
     pub(crate) terms: Terms,
 }
 
 impl Contract {
+    /// How many months lie between two instalments.
+    pub(crate) fn months_apart(&self) -> i32 {
+        let instalments = i32::try_from(self.instalments).unwrap_or(i32::MAX);
+        self.months.checked_div(instalments).unwrap_or(self.months)
+    }
+
+    /// When each instalment of a term falls due that begins at an instant.
+    fn due(&self, since: Timestamp) -> Vec<Timestamp> {
+        let instalments = i32::try_from(self.instalments).unwrap_or(i32::MAX);
+        let after = (0..instalments).map(|number| number.checked_mul(self.months_apart()));
+        after
+            .filter_map(|months| months_after(since, months?))
+            .collect()
+    }
+
     /// What one unit costs, all being paid for.
     pub(crate) fn unit_price(&self) -> MicroUsd {
         let units: i64 = self.entitlements.iter().map(|of| of.value).sum();
@@ -98,10 +117,10 @@ impl AcceptedTerms {
     /// When each instalment falls due, and how much it is.
     pub(crate) fn instalments(&self) -> impl Iterator<Item = (Timestamp, MicroUsd)> {
         self.terms.contract.iter().flat_map(|contract| {
-            (0..contract.instalments).filter_map(|month| {
-                let at = months_after(self.since, i32::try_from(month).ok()?)?;
-                Some((at, contract.instalment_micro_usd))
-            })
+            let agreed = self.payments.clone();
+            let due = agreed.unwrap_or_else(|| contract.due(self.since));
+            due.into_iter()
+                .map(|at| (at, contract.instalment_micro_usd))
         })
     }
 }
@@ -125,6 +144,7 @@ mod tests {
         let dimensions = ["medium", "datacenter"].map(str::to_owned);
         AcceptedTerms {
             since: at(since),
+            payments: None,
             terms: catalog(&dimensions).get(kind).terms.clone(),
         }
     }
@@ -142,8 +162,10 @@ mod tests {
     fn other_offers_charge_from_the_first_hour_on() {
         for (kind, micro_usd) in [
             (OfferKind::Public, 11_000),
+            (OfferKind::PrivateUsage, 7_700),
             (OfferKind::PrivateYearly, 8_800),
             (OfferKind::PrivateMonthly, 9_350),
+            (OfferKind::PrivateMultiYear, 8_250),
             (OfferKind::Consumption, 9_900),
         ] {
             let terms = accepted(kind, "2026-11-01T10:17:00Z");
@@ -154,13 +176,27 @@ mod tests {
     }
 
     #[test]
-    fn instalments_fall_due_a_month_apart() {
+    fn instalments_fall_due_a_month_or_a_year_apart_unless_other_dates_were_agreed_on() {
         let monthly = accepted(OfferKind::PrivateMonthly, "2026-01-31T10:00:00Z");
         let due: Vec<(Timestamp, MicroUsd)> = monthly.instalments().collect();
         assert_eq!(due.len(), 12);
         assert_eq!(due[0], (at("2026-01-31T10:00:00Z"), 850_000_000));
         assert_eq!(due[1], (at("2026-02-28T10:00:00Z"), 850_000_000));
         assert_eq!(monthly.end(), Some(at("2027-01-31T10:00:00Z")));
+        let mut yearly = accepted(OfferKind::PrivateMultiYear, "2028-02-29T10:00:00Z");
+        let due = |terms: &AcceptedTerms| -> Vec<Timestamp> {
+            terms.instalments().map(|(at, _)| at).collect()
+        };
+        let years = [
+            "2028-02-29T10:00:00Z",
+            "2029-02-28T10:00:00Z",
+            "2030-02-28T10:00:00Z",
+        ];
+        assert_eq!(due(&yearly), years.map(at));
+        assert_eq!(yearly.end(), Some(at("2031-02-28T10:00:00Z")));
+        let others = ["2028-03-01T00:00:00Z", "2028-03-15T00:00:00Z"].map(at);
+        yearly.payments = Some(others.to_vec());
+        assert_eq!(due(&yearly), others);
         assert_eq!(
             accepted(OfferKind::Public, "2026-01-31T10:00:00Z").end(),
             None

@@ -26,11 +26,16 @@ pub(crate) struct Functions {
 }
 
 impl Functions {
-    pub(crate) fn new(apps: Apps, intake: Router, processes: Option<Processes>) -> Self {
+    pub(crate) fn new(
+        apps: Apps,
+        intake: Router,
+        requests: Requests,
+        processes: Option<Processes>,
+    ) -> Self {
         Self {
             apps,
             intake,
-            requests: Requests::default(),
+            requests,
             processes,
         }
     }

@@ -30,7 +30,7 @@ use crate::clock::LocalClock;
 use crate::functions::Functions;
 use crate::issuer::{Issuer, IssuerConfig, IssuerError};
 use crate::processes::{ProcessConfig, Processes};
-use crate::product::{ACME_PRODUCTION, Reporting, open_accounts};
+use crate::product::{ACME_PRODUCTION, Reporting, Requests, Silence, open_accounts};
 use crate::schedules::Schedules;
 
 /// The key with which the local product may send usage reports by HTTP.
@@ -117,6 +117,7 @@ pub struct Local {
     /// The functions' processes, if they are any.
     pub processes: Option<Processes>,
     functions: Functions,
+    silence: Silence,
     stop: watch::Sender<bool>,
     servers: JoinSet<io::Result<()>>,
 }
@@ -179,9 +180,13 @@ impl Local {
             Some(processes) => processes.pages(),
             None => pages,
         };
-        let functions = Functions::new(apps, usage_intake::router(intake), processes.clone());
+        let silence = Silence::default();
+        let requests = Requests::until(silence.clone());
+        let intake = usage_intake::router(intake);
+        let functions = Functions::new(apps, intake, requests, processes.clone());
         let schedules = Schedules::new(fake.now());
-        connect(&fake, &functions, &schedules, opened);
+        let reporting = Reporting::since(opened, fake.now(), silence.clone());
+        connect(&fake, &functions, &schedules, &reporting);
         drop(standing);
 
         let issuer = issuer(&seller_url, &fake, config.data_dir.as_deref())?;
@@ -197,9 +202,16 @@ impl Local {
             aws_url,
             processes,
             functions,
+            silence,
             stop,
             servers,
         })
+    }
+
+    /// From now on the product reports nothing, by itself or when it is asked: the
+    /// clock passes hours in which nothing is used.
+    pub fn silence_product(&self) {
+        self.silence.fall();
     }
 
     /// Delivers a usage report through the product's queue.
@@ -364,7 +376,7 @@ async fn prepare(app: &App) -> Result<Timestamp, StartError> {
 }
 
 /// Plays EventBridge, the queues, the schedules and the product.
-fn connect(fake: &FakeAws, functions: &Functions, schedules: &Schedules, opened: Timestamp) {
+fn connect(fake: &FakeAws, functions: &Functions, schedules: &Schedules, reporting: &Reporting) {
     let (on_event, woken, clock) = (functions.clone(), schedules.clone(), fake.clone());
     fake.on_event(Arc::new(move |event| {
         let (functions, schedules, clock) = (on_event.clone(), woken.clone(), clock.clone());
@@ -374,7 +386,7 @@ fn connect(fake: &FakeAws, functions: &Functions, schedules: &Schedules, opened:
             delivered
         })
     }));
-    Reporting::since(opened, fake.now()).run_on(fake, functions);
+    reporting.run_on(fake, functions);
     schedules.run_on(fake, functions);
 }
 

@@ -37,6 +37,7 @@ impl Marketplace {
             prepaid: None,
             recurring: None,
             free_days: None,
+            auto_renewal: None,
             asked_at,
         };
         let mut next = None;
@@ -62,7 +63,8 @@ impl Marketplace {
     }
 }
 
-/// Takes from a term what prices usage; the others are for lawyers.
+/// Takes from a term what prices usage, or whether it renews; the others are for
+/// lawyers.
 fn read(terms: &mut AcceptedTerms, term: &AcceptedTerm) -> Result<(), &'static str> {
     match term {
         AcceptedTerm::UsageBasedPricingTerm(term) => {
@@ -118,10 +120,13 @@ fn read(terms: &mut AcceptedTerms, term: &AcceptedTerm) -> Result<(), &'static s
                 period: period(term.billing_period().ok_or("billingPeriod")?),
             });
         }
+        AcceptedTerm::RenewalTerm(term) => {
+            let configuration = term.configuration();
+            terms.auto_renewal = configuration.map(|chosen| chosen.enable_auto_renew());
+        }
         AcceptedTerm::ByolPricingTerm(_)
         | AcceptedTerm::LegalTerm(_)
         | AcceptedTerm::NetPaymentTerm(_)
-        | AcceptedTerm::RenewalTerm(_)
         | AcceptedTerm::SupportTerm(_)
         | AcceptedTerm::ValidityTerm(_)
         | AcceptedTerm::VariablePaymentTerm(_)

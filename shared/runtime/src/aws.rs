@@ -6,9 +6,12 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::Builder as HttpClientBuilder;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+};
 use aws_types::sdk_config::{SharedCredentialsProvider, SharedHttpClient};
 use marketplace::Marketplace;
 use secrecy::SecretString;
@@ -29,6 +32,8 @@ macro_rules! unsigned_if {
 /// function's own Region: entitlements and agreements exist nowhere else, and metering
 /// deduplicates per Region, so a second one would bill twice.
 pub const MARKETPLACE_REGION: &str = "us-east-1";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The clients of every AWS service that is called. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -165,11 +170,18 @@ impl Clients {
     }
 }
 
-/// An HTTP client. Loads the TLS roots.
+/// An HTTP client. Loads the TLS roots, once: the SDK's own would do it again for
+/// each of the clients, to throw it away, and a last time in the first invocation.
 pub(crate) fn https_client() -> SharedHttpClient {
-    HttpClientBuilder::new()
+    let connecting = HttpConnectorSettings::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build();
+    let connector = Connector::builder()
+        .connector_settings(connecting)
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+        .build();
+    let connector = SharedHttpConnector::new(connector);
+    http_client_fn(move |_, _| connector.clone())
 }
 
 /// What the clients share. Only the environment is asked for credentials: Lambda
@@ -197,7 +209,7 @@ pub(crate) fn shared(http_client: SharedHttpClient, settings: &AwsSettings) -> S
 
 fn time_outs(attempt: Duration, operation: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
+        .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(attempt)
         .operation_timeout(operation)
         .build()

@@ -55,8 +55,8 @@ pub(crate) fn state(state: &AccountState) -> Markup {
                 "Its AWS Marketplace subscription is no longer linked. Everything goes on until " (end_exact(*ends_at)) "."
             }
             AccountState::Expired { since, cause: ExpiryCause::AgreementUnanswered { .. } } => {
-                "For 24 hours AWS Marketplace did not say whether the agreement goes on, so the account expired on " (time(*since))
-                ". AWS is asked again at least once a day: as soon as it says that the agreement goes on, the subscription is linked again by itself, from that moment on."
+                "For 24 hours AWS Marketplace did not say under which agreement the subscription goes on, if it does, so the account expired on " (time(*since))
+                ". AWS is asked again at least once a day: as soon as it says that the subscription goes on, and how, it is linked again by itself, from that moment on."
             }
             AccountState::Expired { since, cause } => { (expiry(cause)) " on " (time(*since)) "." }
             AccountState::Suspended { restorable_until, .. } => { "Deleted. It can be restored until " (time(*restorable_until)) "." }
@@ -74,7 +74,7 @@ fn expiry(cause: &ExpiryCause) -> &'static str {
         }
         ExpiryCause::AgreementEnded { .. } => "The agreement ended in AWS Marketplace",
         ExpiryCause::AgreementUnanswered { .. } => {
-            "AWS Marketplace had not said for 24 hours whether the agreement goes on, so it expired"
+            "AWS Marketplace had not said for 24 hours under which agreement the subscription goes on, so it expired"
         }
         ExpiryCause::AnnualEnded => "The annual subscription ended",
         ExpiryCause::Deleted => "The account was deleted, and lost its subscription,",
@@ -226,7 +226,7 @@ pub(crate) fn unlink_cause(cause: UnlinkCause) -> &'static str {
         UnlinkCause::Unlinked => "Unlinked",
         UnlinkCause::AgreementEnded => "The agreement ended in AWS",
         UnlinkCause::AgreementUnanswered => {
-            "AWS did not say for 24 hours whether the agreement goes on"
+            "AWS did not say for 24 hours under which agreement the subscription goes on"
         }
         UnlinkCause::Succeeded => "Renewed or replaced by another license",
         UnlinkCause::AccountDeleted => "The account was deleted",
@@ -240,9 +240,7 @@ pub(crate) fn actor(actor: &Actor) -> String {
         Actor::Support { grounds, .. } => format!("support (ticket {})", grounds.ticket.as_str()),
         Actor::Aws { .. } => "AWS Marketplace".to_owned(),
         Actor::Asked => "AWS Marketplace, which was asked".to_owned(),
-        Actor::Unanswered => {
-            "no answer of AWS Marketplace’s for 24 hours to whether it goes on".to_owned()
-        }
+        Actor::Unanswered => "AWS Marketplace’s silence of 24 hours on how it goes on".to_owned(),
         Actor::Buyer => "the buyer, from AWS Marketplace".to_owned(),
         Actor::Product => "the product".to_owned(),
         Actor::Clock => "the passing of time".to_owned(),

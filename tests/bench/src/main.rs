@@ -12,6 +12,7 @@ mod million;
 mod pages;
 mod posting;
 mod print;
+mod start;
 mod stopwatch;
 mod submitter;
 mod world;
@@ -40,6 +41,8 @@ enum Measurement {
     },
     /// Records that one worker sends in a simulated hour within AWS's ten calls a second
     Submitter(submitter::Latencies),
+    /// Each function beside a Lambda function that says hello: size, start, first and warm invocation, memory
+    Start(start::Starts),
     /// Every page of the local stack at a steady rate: time, bytes, DynamoDB requests and units
     Pages(pages::Load),
     /// The local stack under load: pages and usage reports at once; percentiles, errors, memory
@@ -59,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
         Measurement::Million(scale) => million::run(scale).await,
         Measurement::Growth { tiers } => growth::run(tiers).await,
         Measurement::Submitter(latencies) => submitter::run(latencies),
+        Measurement::Start(starts) => start::run(starts).await,
         Measurement::Pages(load) => pages::run(load).await,
         Measurement::Load(rates) => load::run(rates).await,
     }

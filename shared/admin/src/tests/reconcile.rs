@@ -606,25 +606,85 @@ async fn invoices_that_cannot_be_read_leave_the_amounts_uncompared() {
     world.until("2026-12-03T06:00:00Z").await;
     let file = File::new("unread-invoices");
     let command = format!("reconcile --adjustments {}", file.0.display());
-    for kind in [FaultKind::Throttle, FaultKind::InternalError] {
-        world.break_down("ListAgreementInvoiceLineItems", kind, 3);
-        let said = world.said(&command).await;
-        assert!(said.contains("2026-11: 0 of 1 agreements"), "{said}");
-        assert!(said.contains("its invoices could not be read"), "{said}");
-        assert!(!file.0.exists());
-    }
+    // A call is repeated four times, each of which the SDK makes three attempts at.
+    world.break_down(
+        "ListAgreementInvoiceLineItems",
+        FaultKind::InternalError,
+        15,
+    );
+    let said = world.said(&command).await;
+    assert!(said.contains("2026-11: 0 of 1 agreements"), "{said}");
+    assert!(said.contains("its invoices could not be read"), "{said}");
+    assert!(!file.0.exists());
+    world.break_down("ListAgreementInvoiceLineItems", FaultKind::Throttle, 3);
+    assert!(world.said(&command).await.contains("Written to"));
     world.break_down("ListAgreementInvoiceLineItems", FaultKind::EmptyPage, 1);
     assert!(world.said(&command).await.contains("Written to"));
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_is_said() {
+async fn a_file_that_cannot_be_written_is_said_before_anything_is_asked() {
     let world = World::new().await;
     world.billed().await;
     world.aws_has(103);
     world.until("2026-12-03T06:00:00Z").await;
-    let refused = world
-        .refused("reconcile --adjustments /nowhere/at/all.json")
-        .await;
-    assert!(refused.contains("could not be written"), "{refused}");
+    let before = world.aws.calls().len();
+    let folder = std::env::temp_dir();
+    for file in ["/nowhere/at/all.json", folder.to_str().unwrap()] {
+        let command = format!("reconcile --adjustments {file}");
+        let refused = world.refused(&command).await;
+        assert!(refused.contains("could not be written"), "{refused}");
+    }
+    assert_eq!(world.aws.calls().len(), before);
+}
+
+#[tokio::test]
+async fn each_run_asks_for_invoices_from_where_the_one_before_stopped() {
+    let world = World::new().await;
+    let mut agreements = Vec::new();
+    for _ in 0..5 {
+        let bought = world.aws.create_agreement(OfferKind::Public, BUYER).await;
+        agreements.push(bought.unwrap().agreement_id);
+    }
+    agreements.sort();
+    world.until("2026-11-23T12:00:00Z").await;
+    for agreement in &agreements {
+        let usage = UsageCorrection {
+            usage_date: day(),
+            agreement_id: agreement.clone(),
+            dimension: "large".to_owned(),
+            quantity: 4,
+        };
+        world.aws.correct_usage(usage).unwrap();
+    }
+    let mut asked = Vec::new();
+    for run in 3..=6 {
+        world.seconds_a_look.store(0, Ordering::Relaxed);
+        world.until(&format!("2026-12-0{run}T02:00:00Z")).await;
+        // Every look at the clock finds it a second later: there is no time for all.
+        world.seconds_a_look.store(1, Ordering::Relaxed);
+        let deadline = world.app.clock.now() + SignedDuration::from_secs(16);
+        let (app, sources) = (&world.app, &world.sources);
+        let before = world.aws.calls().len();
+        let month = app.reconcile_due_month(sources, deadline).await.unwrap();
+        let Came::ToItsEnd(month) = month else {
+            panic!("{month:?}");
+        };
+        let calls = world.aws.calls().split_off(before);
+        let invoices = calls
+            .iter()
+            .filter(|call| call.operation == "ListAgreementInvoiceLineItems");
+        let of_run: Vec<String> = invoices
+            .map(|call| call.request["agreementId"].as_str().unwrap().to_owned())
+            .collect();
+        assert!((1..5).contains(&of_run.len()), "{of_run:?}");
+        assert_eq!(month.unasked.len(), 5 - of_run.len());
+        asked.extend(of_run);
+    }
+    let in_turn = agreements.iter().cycle().take(asked.len());
+    assert_eq!(asked, in_turn.cloned().collect::<Vec<_>>());
+    assert!(asked.len() > 5, "all had their turn: {asked:?}");
+    // What was found of an agreement that was not asked about today is kept.
+    let kept = world.app.store.reconciled_amounts(day()).await;
+    assert_eq!(kept.unwrap().unwrap().counts.over, 5);
 }

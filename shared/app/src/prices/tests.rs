@@ -19,6 +19,7 @@ fn pricing(from: &str, micros: u64, free_until: Option<&str>, currency: &str) ->
             prepaid: None,
             recurring: None,
             free_days: None,
+            auto_renewal: None,
             asked_at: at(from),
         },
     }

@@ -147,8 +147,11 @@ impl App {
         let (run, sides) = match self.unfinished(of).await? {
             Some((run, sides)) if !run.is_finished => (run, sides),
             Some((run, _)) if day_of(run.begun_at) == day_of(now) => return Ok(None),
-            Some(_) | None => match due {
-                Some(days) => (Run::begun(now, days), Vec::new()),
+            before => match due {
+                Some(days) => {
+                    let before = before.map(|(run, _)| run);
+                    (Run::begun(now, days, before.as_ref()), Vec::new())
+                }
                 None => return Ok(None),
             },
         };

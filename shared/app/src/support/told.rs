@@ -3,7 +3,7 @@
 use domain::answers::{AcceptedTerms, Grant};
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseArn, LicenseId};
-use domain::marketplace_event::EventKind;
+use domain::marketplace_event::{CancellationRequest, EndedStatus, EventKind, NotifiedAction};
 use domain::money::Usd;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -77,9 +77,36 @@ impl App {
                 Err(_) => Vec::new(),
             },
         };
-        facts.sort_by_key(|fact| (fact.at(), fact.key()));
+        facts.sort_by_key(|fact| (fact.at(), place(fact), fact.key()));
         facts.dedup_by_key(|fact| fact.key());
         Ok(facts.iter().map(told).collect())
+    }
+}
+
+/// In which order facts of one instant make sense: what begins comes before what
+/// changes, that before what ends, and an answer after what it is about.
+fn place(fact: &Fact) -> u8 {
+    match &fact.told {
+        Told::Event(event) => match &event.kind {
+            EventKind::AgreementCreated(_) => 0,
+            EventKind::AgreementAmended(_) => 1,
+            EventKind::LicenseUpdated => 2,
+            EventKind::AdvisoryIssued
+            | EventKind::AdvisoryResolved
+            | EventKind::AgreementEnding(_)
+            | EventKind::RenewalTermsFinalized
+            | EventKind::RenewalUpcoming
+            | EventKind::CancellationRequest(_)
+            | EventKind::BillingAdjustment
+            | EventKind::Unrecognized => 3,
+            EventKind::AgreementEnded { .. } => 4,
+            EventKind::LicenseDeprovisioned => 5,
+        },
+        Told::Resolved(_) | Told::Notified(_) => 3,
+        Told::Described(_) => 6,
+        Told::Terms(_) => 7,
+        Told::Entitled(_) => 8,
+        Told::Unanswered(_) => 9,
     }
 }
 
@@ -87,14 +114,17 @@ fn told(fact: &Fact) -> ToldFact {
     let what = match &fact.told {
         Told::Event(event) => event.detail_type.clone(),
         Told::Resolved(_) => "A registration token was redeemed".to_owned(),
-        Told::Notified(told) => format!("SNS message: {:?}", told.action),
+        Told::Notified(told) => format!("SNS message: {}", notified(&told.action)),
         Told::Described(told) => match &told.ended {
             None => "Answer: the agreement goes on".to_owned(),
-            Some(how) => format!("Answer: the agreement is {how:?}"),
+            Some(how) => format!("Answer: the agreement is {}", ended(how)),
         },
-        Told::Unanswered(_) => "No answer for 24 hours".to_owned(),
+        Told::Unanswered(_) => "Not told for 24 hours how it goes on".to_owned(),
         Told::Terms(_) => "Answer: the agreement's terms".to_owned(),
-        Told::Entitled(told) => format!("Answer: {} entitlements", told.grants.len()),
+        Told::Entitled(told) => match told.grants.len() {
+            1 => "Answer: 1 entitlement".to_owned(),
+            count => format!("Answer: {count} entitlements"),
+        },
     };
     let agreement = fact.agreement().map(ToString::to_string);
     let license = || fact.license_ids().next().map(ToString::to_string);
@@ -135,7 +165,7 @@ fn of_event(kind: &EventKind) -> Vec<String> {
             let details = [begins, Some(ends(terms.ends_at)), previous, renews];
             details.into_iter().flatten().collect()
         }
-        EventKind::AgreementEnded { status } => vec![format!("{status:?}")],
+        EventKind::AgreementEnded { status } => vec![ended(status).to_owned()],
         EventKind::AgreementEnding(ending) => {
             let renews = ending.auto_renewal.map(renews);
             [Some(ends(ending.ends_at)), renews]
@@ -143,7 +173,7 @@ fn of_event(kind: &EventKind) -> Vec<String> {
                 .flatten()
                 .collect()
         }
-        EventKind::CancellationRequest(request) => vec![format!("{request:?}")],
+        EventKind::CancellationRequest(request) => vec![asked_to_cancel(*request).to_owned()],
         EventKind::LicenseUpdated
         | EventKind::LicenseDeprovisioned
         | EventKind::AdvisoryIssued
@@ -161,10 +191,14 @@ fn of_terms(terms: &AcceptedTerms) -> Vec<String> {
     let rates = rates.map(|(dimension, micros)| format!("{dimension} {}", amount(*micros)));
     let prepaid = terms.prepaid.map(|prepaid| {
         let (total, payments) = (amount(prepaid.micros), prepaid.payments);
-        format!("{total} prepaid in {payments} payments")
+        match payments {
+            1 => format!("{total} prepaid"),
+            _ => format!("{total} prepaid in {payments} payments"),
+        }
     });
     let free = terms.free_days.map(|days| format!("{days} days free"));
-    rates.chain(prepaid).chain(free).collect()
+    let renews = terms.auto_renewal.map(renews);
+    rates.chain(prepaid).chain(free).chain(renews).collect()
 }
 
 fn of_grant(grant: &Grant) -> String {
@@ -172,6 +206,41 @@ fn of_grant(grant: &Grant) -> String {
     let units = units.map_or_else(|| "no number".to_owned(), |units| units.to_string());
     let until = grant.expires_at.map(|at| format!(" until {at}"));
     format!("{}: {units}{}", grant.dimension, until.unwrap_or_default())
+}
+
+/// How an agreement ended.
+fn ended(how: &EndedStatus) -> &str {
+    match how {
+        EndedStatus::Cancelled => "cancelled by the buyer",
+        EndedStatus::Expired => "expired",
+        EndedStatus::Terminated => "terminated",
+        EndedStatus::Renewed => "renewed by another",
+        EndedStatus::Replaced => "replaced by another",
+        EndedStatus::Unrecognized(status) => status,
+    }
+}
+
+/// How a request to cancel stands.
+const fn asked_to_cancel(request: CancellationRequest) -> &'static str {
+    match request {
+        CancellationRequest::Pending => "waits for the buyer",
+        CancellationRequest::Approved => "approved",
+        CancellationRequest::Rejected => "rejected by the buyer",
+        CancellationRequest::Withdrawn => "withdrawn by the seller",
+        CancellationRequest::Invalid => "not possible",
+    }
+}
+
+/// An action as AWS writes it.
+fn notified(action: &NotifiedAction) -> &str {
+    match action {
+        NotifiedAction::SubscribeSuccess => "subscribe-success",
+        NotifiedAction::SubscribeFail => "subscribe-fail",
+        NotifiedAction::UnsubscribePending => "unsubscribe-pending",
+        NotifiedAction::UnsubscribeSuccess => "unsubscribe-success",
+        NotifiedAction::EntitlementUpdated => "entitlement-updated",
+        NotifiedAction::Unrecognized(action) => action,
+    }
 }
 
 fn ends(at: Option<Timestamp>) -> String {

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::order;
+use super::{LicenseEnd, order};
 use crate::fact::Fact;
 use crate::hour::after;
 use crate::ids::AgreementId;
@@ -30,11 +30,17 @@ pub struct Notices {
     pub cancellation_requested_at: Option<Timestamp>,
     /// Whether it renews by itself, if AWS said so.
     pub auto_renewal: Option<bool>,
+    /// By when it had ended, where only AWS's answer says that it did, and not when.
+    pub ended_by: Option<Timestamp>,
 }
 
 impl Notices {
     /// By all facts, in any order.
-    pub(super) fn of(agreement: Option<&AgreementId>, facts: &[&Fact]) -> Self {
+    pub(super) fn of(
+        agreement: Option<&AgreementId>,
+        end: Option<LicenseEnd>,
+        facts: &[&Fact],
+    ) -> Self {
         let mut facts: Vec<&Fact> = facts.to_vec();
         facts.retain(|fact| fact.agreement() == agreement);
         facts.sort_by_key(|fact| order(fact));
@@ -43,8 +49,16 @@ impl Notices {
             if let Some(event) = fact.event() {
                 notices.hear(event);
             }
-            let answered = fact.described().and_then(|told| told.auto_renewal);
-            notices.auto_renewal = answered.or(notices.auto_renewal);
+            let described = fact.described().and_then(|told| told.auto_renewal);
+            let agreed = fact.accepted_terms().and_then(|told| told.auto_renewal);
+            notices.auto_renewal = described.or(agreed).or(notices.auto_renewal);
+            if let (Some(end), Some(told)) = (end, fact.described())
+                && told.ended.is_some()
+                && !told.tells_end()
+                && told.ended_at() == end.ended_at
+            {
+                notices.ended_by = Some(end.ended_at);
+            }
         }
         notices
     }

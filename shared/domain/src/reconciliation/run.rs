@@ -38,11 +38,14 @@ pub struct Run {
     pub unreadable: usize,
     /// Whether all was compared.
     pub is_finished: bool,
+    /// The last agreement of which AWS was asked for its invoices, if the time did
+    /// not suffice for all: the next run begins with the one after it.
+    pub invoices_after: Option<AgreementId>,
 }
 
 impl Run {
-    /// A run that begins.
-    pub const fn begun(at: Timestamp, (first, last): (Date, Date)) -> Self {
+    /// A run that begins, after the one before it if there was one.
+    pub fn begun(at: Timestamp, (first, last): (Date, Date), before: Option<&Self>) -> Self {
         Self {
             begun_at: at,
             first,
@@ -51,6 +54,7 @@ impl Run {
             parts: 0,
             unreadable: 0,
             is_finished: false,
+            invoices_after: before.and_then(|run| run.invoices_after.clone()),
         }
     }
 

@@ -71,6 +71,7 @@ fn agreed(from: &str, microusd: u64, free_days: i64) -> Pricing {
             prepaid: None,
             recurring: None,
             free_days: None,
+            auto_renewal: None,
             asked_at: from,
         },
     }

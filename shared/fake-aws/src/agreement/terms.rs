@@ -34,6 +34,10 @@ impl Inner {
     }
 }
 
+fn is_paid_by_schedule(agreement: &Agreement, contract: &Contract) -> bool {
+    contract.instalments > 1 || agreement.terms.payments.is_some()
+}
+
 fn accepted(agreement: &Agreement) -> Vec<Wire> {
     let mut all = vec![legal(agreement), usage_based(agreement)];
     all.extend(validity(agreement));
@@ -43,7 +47,7 @@ fn accepted(agreement: &Agreement) -> Vec<Wire> {
         } else {
             fixed_upfront(agreement, contract)
         });
-        if contract.instalments > 1 {
+        if is_paid_by_schedule(agreement, contract) {
             all.push(payment_schedule(agreement));
         }
         all.push(renewal(agreement));
@@ -167,7 +171,7 @@ fn grants<'a>(granted: impl Iterator<Item = (&'a str, Option<i64>)>) -> (&'stati
 }
 
 fn fixed_upfront(agreement: &Agreement, contract: &Contract) -> Wire {
-    let price = if contract.instalments > 1 {
+    let price = if is_paid_by_schedule(agreement, contract) {
         0
     } else {
         contract.instalment_micro_usd

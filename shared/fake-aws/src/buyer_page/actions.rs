@@ -172,6 +172,7 @@ pub(crate) async fn amend(State(fake): State<FakeAws>, Form(form): Form<Amend>) 
             offer: other_offer(&form.offer)?,
             ends_at: midnight("ends_on", &form.ends_on)?,
             hours: hours?,
+            payments: None,
         })
     };
     let amended = match amendment() {

@@ -87,6 +87,7 @@ pub(super) struct AmendmentRequest {
     pub(super) offer: Option<String>,
     pub(super) ends_at: Option<String>,
     pub(super) hours: Option<u32>,
+    pub(super) payments: Option<Vec<String>>,
 }
 
 impl Request for AmendmentRequest {
@@ -94,6 +95,7 @@ impl Request for AmendmentRequest {
         Field::optional("offer", "the name of an offer, a string"),
         Field::optional("ends_at", INSTANT),
         Field::optional("hours", "a whole number from 0 to 2147483647"),
+        Field::optional("payments", "a list of instants"),
     ];
 }
 
@@ -230,6 +232,11 @@ pub(super) fn instant(field: &str, text: &str) -> Result<Timestamp, ControlError
         };
         ControlError::field(field, reason)
     })
+}
+
+/// Reads when a contract's instalments fall due.
+pub(super) fn payments(texts: &[String]) -> Result<Vec<Timestamp>, ControlError> {
+    texts.iter().map(|text| instant("payments", text)).collect()
 }
 
 /// Reads an instant of a field that may be left out.

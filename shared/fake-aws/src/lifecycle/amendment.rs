@@ -12,7 +12,7 @@ use crate::terms::AcceptedTerms;
 use crate::{FakeAws, Inner, whole_seconds};
 
 /// What an amendment changes; at least one thing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Amendment {
     /// To another offer's terms, of which instalments and free days count from
     /// now on. An end stays as it is; pay as you go has none.
@@ -22,6 +22,9 @@ pub struct Amendment {
     /// To another value of the entitlement of each of the contract's
     /// dimensions; at most 2147483647.
     pub hours: Option<u32>,
+    /// To other dates of a contract's instalments, as many as it has, ascending,
+    /// within its term: a private offer may name any.
+    pub payments: Option<Vec<Timestamp>>,
 }
 
 impl FakeAws {
@@ -65,7 +68,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Agreement, ControlError> {
         if amendment == Amendment::default() {
-            let reason = "give an offer, ends_at or hours to change";
+            let reason = "give an offer, ends_at, hours or payments to change";
             return Err(ControlError::field("offer", reason));
         }
         let mut amended = agreement.clone();
@@ -78,6 +81,9 @@ impl Inner {
         }
         if let Some(ends_at) = amendment.ends_at {
             change_end(&mut amended, ends_at, now)?;
+        }
+        if let Some(payments) = amendment.payments {
+            change_payments(&mut amended, payments)?;
         }
         let renewed_at = state.successor(&agreement.agreement_id);
         let renewed_at = renewed_at.map(|renewal| renewal.starts_at);
@@ -93,6 +99,7 @@ impl Inner {
     fn change_terms(&self, amended: &mut Agreement, offer: OfferKind) {
         let accepted = AcceptedTerms {
             since: amended.updated_at.max(amended.starts_at),
+            payments: None,
             terms: self.offer(offer).terms.clone(),
         };
         let has_end = accepted.terms.contract.is_some();
@@ -135,5 +142,32 @@ fn change_end(
         return refuse(format!("must lie after {earliest}"));
     }
     amended.ends_at = Some(ends_at);
+    Ok(())
+}
+
+fn change_payments(amended: &mut Agreement, payments: Vec<Timestamp>) -> Result<(), ControlError> {
+    let refuse = |reason: String| Err(ControlError::field("payments", reason));
+    let Some(contract) = &amended.terms.terms.contract else {
+        return refuse("goes with a contract only: pay as you go has no instalments".to_owned());
+    };
+    let as_many = u32::try_from(payments.len()).is_ok_and(|count| count == contract.instalments);
+    if !as_many {
+        let reason = format!(
+            "must be {} instants, one an instalment",
+            contract.instalments
+        );
+        return refuse(reason);
+    }
+    if !payments.is_sorted_by(|earlier, later| earlier < later) {
+        return refuse("must be in ascending order".to_owned());
+    }
+    let (first, last) = (
+        amended.terms.since,
+        amended.ends_at.unwrap_or(Timestamp::MAX),
+    );
+    if !payments.iter().all(|at| first <= *at && *at < last) {
+        return refuse(format!("must lie from {first} on and before {last}"));
+    }
+    amended.terms.payments = Some(payments);
     Ok(())
 }

@@ -145,6 +145,7 @@ impl Inner {
         };
         let terms = AcceptedTerms {
             since: starts_at,
+            payments: None,
             terms,
         };
         Agreement {

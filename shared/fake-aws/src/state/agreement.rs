@@ -142,19 +142,27 @@ impl Agreement {
         then.unwrap_or(first).price(dimension, used_at)
     }
 
-    /// The instalments that fell due by `until`.
+    /// What the instalments sum up to that fell due by `until`.
     pub(crate) fn instalments_due(&self, until: Timestamp) -> MicroUsd {
+        self.instalments_until(until)
+            .map(|(_, micro_usd)| micro_usd)
+            .sum()
+    }
+
+    /// When each instalment fell due by `until`, and how much it is.
+    pub(crate) fn instalments_until(
+        &self,
+        until: Timestamp,
+    ) -> impl Iterator<Item = (Timestamp, MicroUsd)> {
         let all: Vec<&AcceptedTerms> = self.former_terms.iter().chain([&self.terms]).collect();
         let next = all.iter().skip(1).map(|terms| Some(terms.since));
-        let superseded = next.chain([None]);
-        all.iter()
+        let superseded: Vec<Option<Timestamp>> = next.chain([None]).collect();
+        all.into_iter()
             .zip(superseded)
-            .flat_map(|(terms, superseded)| {
+            .flat_map(move |(terms, superseded)| {
                 terms.instalments().filter(move |(at, _)| {
                     *at <= until && superseded.is_none_or(|superseded| *at < superseded)
                 })
             })
-            .map(|(_, micro_usd)| micro_usd)
-            .sum()
     }
 }

@@ -382,6 +382,7 @@ async fn the_terms_of_a_contract_are_what_is_prepaid_and_what_was_amended() {
         offer: Some(OfferKind::Consumption),
         hours: Some(2_000),
         ends_at: Some(at("2027-06-30T00:00:00Z")),
+        payments: None,
     };
     let amended = fake.amend_agreement(&made.agreement_id, amendment);
     amended.await.unwrap();

@@ -63,7 +63,7 @@ async fn the_state_shows_what_happened_without_tokens() {
         state["dimensions"],
         json!(["medium", "large", "xlarge", "datacenter"])
     );
-    assert_eq!(state["offers"].as_array().unwrap().len(), 5);
+    assert_eq!(state["offers"].as_array().unwrap().len(), 7);
     assert_eq!(state["agreements"][0]["agreement_id"], made.agreement_id);
     assert_eq!(state["licenses"][0]["license_arn"], made.license_arn);
     assert_eq!(state["agreements"][0]["status"], "active");
@@ -191,6 +191,21 @@ async fn a_bad_body_is_refused_with_the_field() {
         ),
         ("/_fake/faults", json!({"fault": "throttle"}), "operation"),
         ("/_fake/buyers/12/suspend", json!({}), "buyer_account"),
+        (
+            "/_fake/agreements",
+            json!({"offer": "public", "buyer_account": BUYER, "starts_at": "9999-01-01T00:00:00Z"}),
+            "starts_at",
+        ),
+        (
+            "/_fake/data-feeds/files",
+            json!({"path": "", "text": "x"}),
+            "path",
+        ),
+        (
+            "/_fake/data-feeds/files",
+            json!({"path": "dailyusagefeed_v1/../x.csv", "text": "x"}),
+            "path",
+        ),
     ] {
         let (status, answer) = control(&fake, path, &body).await;
         assert_eq!(status, 400, "{path} {body} {answer}");
@@ -207,6 +222,29 @@ async fn a_bad_body_is_refused_with_the_field() {
         assert_eq!((status, &answer["field"]), (400, &json!("body")), "{body}");
         assert_no_type_names(&answer);
     }
+}
+
+#[tokio::test]
+async fn a_notice_that_cannot_be_is_refused_with_the_field() {
+    let fake = fake().await;
+    let made = subscribe(&fake, OfferKind::PrivateYearly).await;
+    let path = format!("/_fake/agreements/{}/notices", made.agreement_id);
+    let say = async |body: Value| control(&fake, &path, &body).await;
+    for (body, field) in [
+        (json!({"notice": "ending"}), "days"),
+        (json!({"notice": "ending", "days": 31}), "days"),
+        (json!({"notice": "advisory_issued", "days": 30}), "days"),
+        (json!({"notice": "cancellation_approved"}), "notice"),
+        (json!({"notice": "cancellation_rejected"}), "notice"),
+        (json!({"notice": "cancellation_withdrawn"}), "notice"),
+    ] {
+        let (status, answer) = say(body.clone()).await;
+        assert_eq!((status, &answer["field"]), (400, &json!(field)), "{body}");
+    }
+    for notice in ["cancellation_pending", "cancellation_approved"] {
+        assert_eq!(say(json!({"notice": notice})).await.0, 200, "{notice}");
+    }
+    assert_eq!(fake.state()["agreements"][0]["how"], "CANCELLED");
 }
 
 /// What a Rust program would call things says nothing to who calls it.

@@ -7,7 +7,9 @@ use aws_sdk_marketplaceagreement::types::{
 use fake_aws::{FakeAws, Fault, FaultKind, NewAgreement, OfferKind, UsageCorrection};
 use serde_json::json;
 
-use crate::support::{agreement_client, at, aws, fake, kind, meter, serve, subscribe, usage};
+use crate::support::{
+    agreement_client, at, aws, control, fake, kind, meter, serve, subscribe, usage,
+};
 
 /// 1,000 units of 22 November.
 async fn used(fake: &FakeAws, offer: OfferKind) -> NewAgreement {
@@ -59,7 +61,7 @@ async fn a_month_is_invoiced_on_the_second_of_the_next() {
 }
 
 #[tokio::test]
-async fn instalments_and_wrong_figures_are_on_the_invoice() {
+async fn each_instalment_has_an_invoice_and_wrong_figures_are_on_that_of_the_usage() {
     let fake = fake().await;
     let made = used(&fake, OfferKind::PrivateMonthly).await;
     fake.advance_to(at("2026-11-24T00:00:00Z")).await.unwrap();
@@ -85,7 +87,48 @@ async fn instalments_and_wrong_figures_are_on_the_invoice() {
         })
         .collect();
     // 850 a month, and 100 units at 85 percent of 0.032.
-    assert_eq!(amounts, ["852.72", "850.00"]);
+    assert_eq!(amounts, ["850.00", "2.72", "850.00"]);
+}
+
+#[tokio::test]
+async fn instalments_of_years_fall_due_on_the_dates_that_were_agreed_on() {
+    let fake = fake().await;
+    let made = subscribe(&fake, OfferKind::PrivateMultiYear).await;
+    let agreed = [
+        "2026-11-22T10:00:00Z",
+        "2026-12-15T00:00:00Z",
+        "2027-01-20T00:00:00Z",
+    ];
+    let amend = async |payments: &[&str]| {
+        let path = format!("/_fake/agreements/{}/amend", made.agreement_id);
+        control(&fake, &path, &json!({"payments": payments})).await
+    };
+    for wrong in [
+        &agreed[..2],
+        &[agreed[0], agreed[2], agreed[1]],
+        &[agreed[0], agreed[1], "2029-11-22T10:00:00Z"],
+        &["2026-11-21T00:00:00Z", agreed[1], agreed[2]],
+        &[agreed[0], agreed[1], "soon"],
+    ] {
+        let (status, answer) = amend(wrong).await;
+        let field = &answer["field"];
+        assert_eq!((status, field), (400, &json!("payments")), "{answer}");
+    }
+    assert_eq!(amend(&agreed).await.0, 200);
+    let client = agreement_client(&serve(&fake).await);
+    fake.advance_to(at("2027-01-19T00:00:00Z")).await.unwrap();
+    fake.cancel_agreement(&made.agreement_id).await.unwrap();
+    fake.advance_to(at("2027-03-02T00:00:00Z")).await.unwrap();
+    let issued: Vec<i64> = invoices(&client, &made.agreement_id)
+        .await
+        .iter()
+        .map(|invoice| invoice.issued_time().unwrap().secs())
+        .collect();
+    // What had not fallen due when it ended never does.
+    assert_eq!(
+        issued,
+        [agreed[0], agreed[1]].map(|due| at(due).as_second())
+    );
 }
 
 #[tokio::test]
@@ -108,16 +151,16 @@ async fn filters_pages_and_refusals_are_as_the_model_has_them() {
             .unwrap()
             .len()
     };
-    assert_eq!(count(json!({})).await, 3);
-    assert_eq!(
-        count(json!({"invoiceBillingPeriod": {"month": 12, "year": 2026}})).await,
-        1
-    );
+    // Three instalments, and the usage of November.
+    assert_eq!(count(json!({})).await, 4);
+    let period = |month| json!({"invoiceBillingPeriod": {"month": month, "year": 2026}});
+    assert_eq!(count(period(11)).await, 2);
+    assert_eq!(count(period(12)).await, 1);
     assert_eq!(count(json!({"invoiceType": "CREDIT_MEMO"})).await, 0);
     let new_year = at("2027-01-01T00:00:00Z").as_second();
-    assert_eq!(count(json!({"beforeIssuedTime": new_year})).await, 1);
-    assert_eq!(count(json!({"afterIssuedTime": new_year})).await, 2);
-    let (_, first) = call(json!({"maxResults": 2})).await;
+    assert_eq!(count(json!({"beforeIssuedTime": new_year})).await, 3);
+    assert_eq!(count(json!({"afterIssuedTime": new_year})).await, 1);
+    let (_, first) = call(json!({"maxResults": 3})).await;
     assert_eq!(count(json!({"nextToken": first["nextToken"]})).await, 1);
     fake.inject_fault(Fault::new(
         "ListAgreementInvoiceLineItems",
@@ -127,7 +170,7 @@ async fn filters_pages_and_refusals_are_as_the_model_has_them() {
     .unwrap();
     let (_, empty) = call(json!({})).await;
     assert_eq!(empty["agreementInvoiceLineItemGroupSummaries"], json!([]));
-    assert_eq!(count(json!({"nextToken": empty["nextToken"]})).await, 3);
+    assert_eq!(count(json!({"nextToken": empty["nextToken"]})).await, 4);
     for (more, error) in [
         (json!({"groupBy": "DIMENSION"}), "ValidationException"),
         (json!({"maxResults": 51}), "ValidationException"),

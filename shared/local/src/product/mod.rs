@@ -5,12 +5,14 @@ mod fleet;
 mod reporting;
 mod requests;
 mod seed;
+mod silence;
 
 pub use seed::{ACME_PRODUCTION, ACME_STAGING, GLOBEX, Person, Proof, SeedError, people};
 
 pub(crate) use reporting::Reporting;
 pub(crate) use requests::Requests;
 pub(crate) use seed::{open_accounts, users};
+pub(crate) use silence::Silence;
 
 use domain::catalog::{Catalog, ContractDimension, InvalidCatalog};
 use domain::ids::Dimension;

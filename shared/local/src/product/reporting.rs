@@ -6,6 +6,7 @@ use domain::hour::{Hour, after, before};
 use fake_aws::{FakeAws, Schedule};
 use jiff::{SignedDuration, Timestamp};
 
+use super::Silence;
 use super::fleet::{ACCOUNTS, report};
 use crate::functions::Functions;
 
@@ -25,14 +26,17 @@ const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(48);
 #[derive(Clone)]
 pub(crate) struct Reporting {
     due: Arc<Mutex<(Hour, Timestamp)>>,
+    silence: Silence,
 }
 
 impl Reporting {
-    /// Reports from the hour of `opened` on, or as far back as is taken.
-    pub(crate) fn since(opened: Timestamp, now: Timestamp) -> Self {
+    /// Reports from the hour of `opened` on, or as far back as is taken, until there
+    /// is silence.
+    pub(crate) fn since(opened: Timestamp, now: Timestamp, silence: Silence) -> Self {
         let from = Hour::of(opened.max(before(now, CATCHES_UP)));
         Self {
             due: Arc::new(Mutex::new((from, after(from.end(), REPORTED_AFTER)))),
+            silence,
         }
     }
 
@@ -41,7 +45,7 @@ impl Reporting {
         let (due, reporting, functions) = (self.clone(), self.clone(), functions.clone());
         fake.add_schedule(Schedule {
             name: "usage reports of the product".to_owned(),
-            next: Arc::new(move |_| Some(due.due().1)),
+            next: Arc::new(move |_| (!due.silence.has_fallen()).then(|| due.due().1)),
             run: Arc::new(move |now| {
                 let (reporting, functions) = (reporting.clone(), functions.clone());
                 Box::pin(async move {

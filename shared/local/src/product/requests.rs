@@ -10,6 +10,7 @@ use domain::ids::{AccountId, LicenseId};
 use domain::outbound::OutboundEvent;
 use jiff::{SignedDuration, Timestamp};
 
+use super::Silence;
 use super::fleet::{ACCOUNTS, report};
 use crate::functions::Functions;
 
@@ -17,15 +18,27 @@ use crate::functions::Functions;
 const TAKEN_FOR: SignedDuration = SignedDuration::from_hours(48);
 
 /// Which requests were answered: a license's event by its version. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Requests {
     answered: Arc<Mutex<BTreeSet<(LicenseId, u64)>>>,
+    silence: Silence,
 }
 
 impl Requests {
+    /// None answered yet; none is once there is silence.
+    pub(crate) fn until(silence: Silence) -> Self {
+        Self {
+            answered: Arc::default(),
+            silence,
+        }
+    }
+
     /// Reports what was newly asked for of every account, as the bus would have
     /// the product do. What is not taken is reported again the next time.
     pub(crate) async fn answer(&self, app: &App, functions: &Functions) {
+        if self.silence.has_fallen() {
+            return;
+        }
         let oldest = before(app.clock.now(), TAKEN_FOR);
         for account in ACCOUNTS {
             for (request, hours) in self.new_of(app, account, oldest).await {

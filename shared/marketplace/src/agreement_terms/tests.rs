@@ -3,6 +3,9 @@ use domain::money::Usd;
 use super::*;
 use crate::testing::{Answer, Aws, list, map, text};
 
+/// `true` in CBOR.
+const TRUE: [u8; 1] = [0xf5];
+
 fn rate(dimension: &str, price: &str) -> Vec<u8> {
     map(&[("dimensionKey", text(dimension)), ("price", text(price))])
 }
@@ -39,6 +42,7 @@ async fn a_private_offers_rates_schedule_and_trial_are_read_from_all_pages() {
         list(&[installment("850.00"), installment("850.00")]),
     )]);
     let trial = map(&[("duration", text("P14D"))]);
+    let renewal = map(&[("configuration", map(&[("enableAutoRenew", TRUE.to_vec())]))]);
     let aws = Aws::answering([
         page(
             &[usage_based("USD", &[rate("medium", "0.0088")])],
@@ -49,12 +53,14 @@ async fn a_private_offers_rates_schedule_and_trial_are_read_from_all_pages() {
             &[
                 map(&[("paymentScheduleTerm", schedule)]),
                 map(&[("freeTrialPricingTerm", trial)]),
+                map(&[("renewalTerm", renewal)]),
                 map(&[("legalTerm", map(&[]))]),
             ],
             None,
         ),
     ]);
     let terms = ask(&aws).await.unwrap();
+    assert_eq!(terms.auto_renewal, Some(true));
     let medium = Dimension::parse("medium").unwrap();
     assert_eq!(terms.rate(&medium), Some(Usd::from_micros(8_800)));
     assert_eq!(

@@ -7,7 +7,6 @@ use domain::account::{AccountName, AccountState, EXPIRED_LABEL, Payer, Standing}
 use domain::ids::AccountId;
 use domain::linking::LinkRefusal;
 use domain::member::Role;
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::audit;
@@ -120,7 +119,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
     );
     html! {
         (head(&view.account, &view.name, view.standing, ""))
-        (notice(site, &view.state, view.as_of))
+        (notice(site, view))
         @if let Some(payer) = &view.payer { (notices::notes(&payer.notices, payer.held.as_ref(), view.as_of)) }
         div.grid {
             section.card aria-labelledby="subscription" {
@@ -171,7 +170,10 @@ fn subscription_in_aws() -> Markup {
 }
 
 /// What needs attention.
-fn notice(site: &Site, state: &AccountState, now: Timestamp) -> Markup {
+fn notice(site: &Site, view: &SubscriptionView) -> Markup {
+    let (state, now) = (&view.state, view.as_of);
+    let last = view.links.first();
+    let ended_by_then = last.is_some_and(|link| link.ended_by_then);
     html! {
         @match state {
             AccountState::Grace { ends_at, .. } => {
@@ -184,7 +186,7 @@ fn notice(site: &Site, state: &AccountState, now: Timestamp) -> Markup {
             AccountState::Expired { .. } => {
                 div.note.bad role="status" {
                     strong { (EXPIRED_LABEL) }
-                    p { (words::state(state)) " New activations, updates and connectors are blocked. Computers that are protected stay protected, and nothing is charged." }
+                    p { (words::state(state)) @if ended_by_then { " (AWS does not tell exactly when: it had ended by then.)" } " New activations, updates and connectors are blocked. Computers that are protected stay protected, and nothing is charged." }
                     p { "To go on, subscribe to " (site.product_name) " in AWS Marketplace and link the subscription to this account." }
                 }
             }
@@ -303,7 +305,7 @@ fn history_row(entry: &LinkView) -> Markup {
             th.num scope="row" data-label="AWS account" { (entry.buyer) }
             td data-label="From (UTC)" { (time_in_table(link.from)) }
             td data-label="Until (UTC)" {
-                @match link.until { Some(until) => { (time_in_table(until)) } None => { "still" } }
+                @match link.until { Some(until) => { (time_in_table(until)) @if entry.ended_by_then { span.below.small.muted { "or earlier" } } } None => { "still" } }
             }
             td.wrap data-label="Linked by" { (words::actor(&link.linked_by)) (words::given_reason(&link.linked_by)) }
             td.wrap data-label="Why it ended" {

@@ -21,6 +21,7 @@ use jiff::tz::TimeZone;
 use maud::Markup;
 use serde::Deserialize;
 
+use self::pages::Asked;
 use crate::layout::{self, Width};
 use crate::problem::Problem;
 use crate::sign_in::leading_to_sign_in;
@@ -75,7 +76,7 @@ async fn search(
         Some(sought) => Some(find(&state, sought).await?),
         None => None,
     };
-    let body = pages::search(found.as_ref(), &requests);
+    let body = pages::search(found.as_ref(), None, &requests);
     Ok(show(&state, &support, "Support", &body).await)
 }
 
@@ -119,36 +120,35 @@ async fn account(
     Query(instant): Query<Instant>,
 ) -> Result<Response, Problem> {
     let id = AccountId::parse(account).map_err(|_| not_found())?;
-    let at = match instant.at.filter(|text| !text.is_empty()) {
-        Some(text) => Some(parse_instant(&text)?),
-        None => None,
-    };
     let file = state.app.account_file(&id).await?.ok_or_else(not_found)?;
     let now = state.app.paid_at(&file, file.as_of).await?;
+    let text = instant.at.filter(|text| !text.is_empty());
+    let at = text.as_deref().and_then(parse_instant);
     let then = match at {
-        Some(at) => Some((at, state.app.paid_at(&file, at).await?)),
+        Some(at) => state.app.paid_at(&file, at).await?,
         None => None,
     };
-    let then = then.as_ref().map(|(at, paid)| (*at, paid.as_ref()));
-    let body = pages::account(&file, now.as_ref(), then);
-    Ok(show(&state, &support, file.account.name.as_str(), &body).await)
+    let asked = match (at, text) {
+        (Some(at), _) => Asked::At(at, then.as_ref()),
+        (None, Some(text)) => Asked::Mistaken(text),
+        (None, None) => Asked::Nothing,
+    };
+    let body = pages::account(&file, now.as_ref(), &asked);
+    let name = file.account.name.as_str();
+    Ok(match asked {
+        Asked::Nothing | Asked::At(..) => show(&state, &support, name, &body).await,
+        Asked::Mistaken(_) => show_mistake(&state, &support, name, &body).await,
+    })
 }
 
 /// An instant as RFC 3339 has it, or as our tables show it, in UTC.
-fn parse_instant(text: &str) -> Result<Timestamp, Problem> {
+fn parse_instant(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let shown = || {
         let at: jiff::civil::DateTime = text.parse().ok()?;
         TimeZone::UTC.to_timestamp(at).ok()
     };
-    text.parse().ok().or_else(shown).ok_or_else(|| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "That is no instant",
-            "Give a day and a time in UTC, such as 2026-11-22T10:30:00Z.",
-        )
-        .say("Go back, correct it and ask again.")
-    })
+    text.parse().ok().or_else(shown)
 }
 
 async fn license(
@@ -169,10 +169,21 @@ async fn told(
     Query(sought): Query<Sought>,
 ) -> Result<Response, Problem> {
     let sought = sought.q.unwrap_or_default();
-    let subject = Subject::parse(sought.trim()).ok_or_else(not_found)?;
+    let Some(subject) = Subject::parse(sought.trim()) else {
+        let requests = state.app.support_requests().await?;
+        let body = pages::search(None, Some(&sought), &requests);
+        return Ok(show_mistake(&state, &support, "Support", &body).await);
+    };
     let told = state.app.told_of(&subject).await?;
     let body = pages::told(&sought, &told);
     Ok(show(&state, &support, "What AWS told", &body).await)
+}
+
+/// The same, where what was typed cannot be read: the page says so and keeps it.
+async fn show_mistake(state: &State, support: &Support, title: &str, body: &Markup) -> Response {
+    let mut page = show(state, support, title, body).await;
+    *page.status_mut() = StatusCode::BAD_REQUEST;
+    page
 }
 
 fn not_found() -> Problem {

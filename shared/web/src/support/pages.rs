@@ -21,8 +21,13 @@ use crate::notices;
 use crate::visitor::User;
 use crate::words;
 
-/// Looking something up, what was found, and what waits for an approval.
-pub(super) fn search(found: Option<&Found>, requests: &[SupportRequest]) -> Markup {
+/// Looking something up, what was found, and what waits for an approval; with what
+/// was typed of which AWS can have told nothing.
+pub(super) fn search(
+    found: Option<&Found>,
+    mistaken: Option<&str>,
+    requests: &[SupportRequest],
+) -> Markup {
     html! {
         div.head { h1 { "Support" } }
         form.card method="get" action="/support" role="search" {
@@ -38,7 +43,8 @@ pub(super) fn search(found: Option<&Found>, requests: &[SupportRequest]) -> Mark
             h2 #events { "What AWS told" }
             div.field {
                 label for="told" { "Agreement, license or day" }
-                input #told type="text" name="q" required maxlength="256" autocomplete="off" aria-describedby="told-hint";
+                input #told type="text" name="q" required maxlength="256" autocomplete="off" value=[mistaken] aria-invalid=[mistaken.map(|_| "true")] aria-describedby="told-hint";
+                @if mistaken.is_some() { p.mistake role="alert" { "That is no agreement’s id, no license’s id or ARN, and no day." } }
                 p.hint #told-hint { code { "agmt-…" } ", " code { "l-…" } ", or a day such as " code { "2026-11-22" } " for what names neither. Also what changes nothing, and why." }
             }
             div.actions { button.quiet type="submit" { "Show" } }
@@ -92,13 +98,36 @@ fn waiting(requests: &[SupportRequest]) -> Markup {
     }
 }
 
+/// The instant at which it is asked who paid.
+pub(super) enum Asked<'a> {
+    /// None.
+    Nothing,
+    /// This one, and who did.
+    At(Timestamp, Option<&'a Paid>),
+    /// A text that is no instant.
+    Mistaken(String),
+}
+
+impl Asked<'_> {
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::At(at, _) => Some(at.to_string()),
+            Self::Mistaken(text) => Some(text.clone()),
+        }
+    }
+
+    fn mistaken(&self) -> Option<&str> {
+        match self {
+            Self::Nothing | Self::At(..) => None,
+            Self::Mistaken(text) => Some(text),
+        }
+    }
+}
+
 /// All that is known of an account, who pays for it, and who did at the instant
 /// that is asked about.
-pub(super) fn account(
-    file: &AccountFile,
-    now: Option<&Paid>,
-    then: Option<(Timestamp, Option<&Paid>)>,
-) -> Markup {
+pub(super) fn account(file: &AccountFile, now: Option<&Paid>, asked: &Asked<'_>) -> Markup {
     let account = &file.account;
     let state = account.state_at(file.as_of);
     let license = account.license();
@@ -130,12 +159,13 @@ pub(super) fn account(
                 form method="get" {
                     div.field {
                         label for="at" { "At this instant (UTC)" }
-                        input #at type="text" name="at" required maxlength="40" placeholder="2026-11-22T10:30:00Z" value=[then.map(|(at, _)| at)];
+                        input #at type="text" name="at" required maxlength="40" placeholder="2026-11-22T10:30:00Z" value=[asked.text()] aria-invalid=[asked.mistaken().map(|_| "true")];
+                        @if asked.mistaken().is_some() { p.mistake role="alert" { "That is no instant. Give a day and a time in UTC, such as 2026-11-22T10:30:00Z." } }
                     }
                     div.actions { button.quiet type="submit" { "Tell" } }
                 }
-                @if let Some((at, paid)) = then {
-                    p #paid-at { "On " (end_exact(at)) ": " (paid_by(paid)) }
+                @if let Asked::At(at, paid) = asked {
+                    p #paid-at { "On " (end_exact(*at)) ": " (paid_by(*paid)) }
                 }
             }
         }
@@ -298,6 +328,7 @@ fn license_state(license: &License) -> Markup {
         @match &license.status {
             LicenseStatus::Pending => "Not activated by AWS yet",
             LicenseStatus::Active { since } => { "Active since " (time(*since)) }
+            LicenseStatus::Ended { end, .. } if license.notices.ended_by == Some(end.ended_at) => { "Ended by " (time(end.ended_at)) "; AWS does not tell exactly when" }
             LicenseStatus::Ended { end, .. } => { "Ended on " (time(end.ended_at)) }
         }
     }

@@ -136,7 +136,7 @@ fn a_difference_is_an_alarm_that_says_what_it_costs() {
 
 #[test]
 fn a_run_is_an_alarm_when_a_days_runs_did_not_suffice() {
-    let run = Run::begun(at("2026-11-23T02:00:00Z"), (day(DAY), day(DAY)));
+    let run = Run::begun(at("2026-11-23T02:00:00Z"), (day(DAY), day(DAY)), None);
     let told = |now| {
         let logged = Logged::from_now_on();
         unfinished(&run, 7, at(now));
@@ -170,6 +170,8 @@ fn amounts_that_were_not_compared_are_an_alarm_for_each_kind_but_for_contracts_p
             amount(unread()),
         ],
         proposals: Proposals::default(),
+        unasked: BTreeSet::new(),
+        asked_last: None,
     };
     let logged = Logged::from_now_on();
     month(&found);

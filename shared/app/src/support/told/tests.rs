@@ -63,6 +63,33 @@ async fn support_sees_what_was_kept_and_changes_nothing_with_the_reason() {
 }
 
 #[tokio::test]
+async fn what_happened_in_one_second_is_told_in_an_order_that_makes_sense() {
+    let world = World::new().await;
+    let bought = world.subscribe("999988887777").await;
+    let cancelled = world.aws.cancel_agreement(&bought.agreement_id).await;
+    cancelled.unwrap();
+    for event in world.take_events().iter().rev() {
+        world.record(event).await;
+    }
+    let subject = Subject::parse(&license_of(&bought).to_string()).unwrap();
+    let told = world.app.told_of(&subject).await.unwrap();
+    let what: Vec<&str> = told
+        .iter()
+        .filter_map(|told| told.what.split(" - ").next())
+        .collect();
+    assert_eq!(
+        what,
+        [
+            "Purchase Agreement Created",
+            "License Updated",
+            "Purchase Agreement Ended",
+            "License Deprovisioned"
+        ]
+    );
+    assert_eq!(told[2].details, ["cancelled by the buyer"]);
+}
+
+#[tokio::test]
 async fn what_names_neither_is_found_by_its_day() {
     let world = World::new().await;
     world.subscribe("999988887777").await;

@@ -309,6 +309,7 @@ fn terms_at(of: u8, at: i64, rate: u64) -> Fact {
         prepaid: None,
         recurring: None,
         free_days: None,
+        auto_renewal: None,
         asked_at: seconds(at),
     };
     Fact::learned(Told::Terms(Box::new(terms)), seconds(at))

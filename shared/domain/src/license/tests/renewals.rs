@@ -534,6 +534,40 @@ fn what_no_event_told_is_right_by_aws_answers() {
 }
 
 #[test]
+fn an_end_that_only_an_answer_tells_of_is_told_by_then_unless_it_says_when() {
+    let ended = described(1, 0, 900, Some(EndedStatus::Cancelled));
+    let of = |told: DescribedAgreement| {
+        let facts = [&first()[..], &[answer(told)]].concat();
+        derived(0, &facts)
+    };
+    let untold = of(ended.clone());
+    assert_eq!(untold.notices.ended_by, Some(seconds(900)));
+    let told = of(DescribedAgreement {
+        ends_at: Some(seconds(800)),
+        ..ended
+    });
+    assert_eq!(told.notices.ended_by, None);
+}
+
+#[test]
+fn whether_it_renews_by_itself_is_known_from_what_was_agreed_on() {
+    let told = AcceptedTerms {
+        agreement: agreement(1),
+        currency: "USD".to_owned(),
+        rates: BTreeMap::new(),
+        prepaid: None,
+        recurring: None,
+        free_days: None,
+        auto_renewal: Some(true),
+        asked_at: seconds(100),
+    };
+    let mut facts = first();
+    assert_eq!(derived(0, &facts).notices.auto_renewal, None);
+    facts.push(Fact::learned(Told::Terms(Box::new(told)), seconds(100)));
+    assert_eq!(derived(0, &facts).notices.auto_renewal, Some(true));
+}
+
+#[test]
 fn rates_and_entitlements_are_asked_for_when_something_was_told_and_not_again() {
     let mut facts = first();
     assert_eq!(derived(0, &facts).asks.terms, Some(seconds(0)));
@@ -545,6 +579,7 @@ fn rates_and_entitlements_are_asked_for_when_something_was_told_and_not_again() 
         prepaid: None,
         recurring: None,
         free_days: None,
+        auto_renewal: None,
         asked_at: seconds(100),
     };
     facts.push(Fact::learned(

@@ -190,6 +190,7 @@ mod tests {
             prepaid,
             recurring,
             free_days: None,
+            auto_renewal: None,
             asked_at: "2026-11-22T10:00:00Z".parse().unwrap(),
         };
         fixed_payments(&terms).into_string()
