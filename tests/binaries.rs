@@ -51,6 +51,20 @@ pub(crate) enum Host {
     Emulator,
 }
 
+impl Host {
+    /// What a function wrote of what was written: the emulator may name the function
+    /// that it plays, in an AWS account of its own making.
+    fn written_by(self, log: &str) -> String {
+        match self {
+            Self::Ours => log.to_owned(),
+            Self::Emulator => {
+                let records = log.lines().filter(|line| line.starts_with('{'));
+                records.collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+}
+
 /// Every setting that has no default, and one that has.
 const SETTINGS: &[(&str, &str)] = &[
     ("AWS_REGION", "us-east-1"),
@@ -122,7 +136,7 @@ impl Aws {
         let client_secret = fake_aws::Config::default().secret;
         let held = [client_secret.as_str(), "secret-access-key"];
         let secrets = SECRETS.iter().chain(&held).copied();
-        let found = logs::found_in(&invoked.log, secrets);
+        let found = logs::found_in(&self.host.written_by(&invoked.log), secrets);
         assert_eq!(found, Vec::<String>::new(), "{function}");
         assert_eq!(gate.refused(), [], "{function}");
         invoked.answers
