@@ -133,6 +133,22 @@ struct Run {
 }
 
 impl Run {
+    /// On new data, with a license that is linked to Acme Staging from the start.
+    async fn begun(name: &str) -> Self {
+        let run = Self {
+            program: Program::built(),
+            data: DataDir::new(name),
+            product: Product::new(STARTS_AT.parse().unwrap()),
+            draws: Draws::new(SEED),
+        };
+        set_first_clock(&run.data).await;
+        let process = run.program.start(&run.data.0).await;
+        let token = process.addresses.subscribe("777788889999").await;
+        link(&process.addresses.seller, &token, ACME_STAGING).await;
+        process.kill().await;
+        run
+    }
+
     /// One life of the process: it starts, knows all that it ever answered,
     /// works, and is killed. What it answered in the end.
     async fn live_and_die(&mut self, limit: Timestamp, seen: Seen) -> Seen {
@@ -171,17 +187,36 @@ impl Run {
         mover.join_all().await.remove(0)
     }
 
-    /// Our tables conserve usage, and call billed exactly what AWS accepted.
-    async fn check_conservation(&self) {
+    /// What was not acknowledged is sent until it is, and every hour up to the end
+    /// settles: all that the fake AWS shows then.
+    async fn settle(&self) -> Value {
+        let process = self.program.start(&self.data.0).await;
+        self.product.repeat_acknowledged(&process.addresses).await;
+        self.product.send_what_is_left(&process.addresses).await;
+        let ends_at = ENDS_AT.parse().unwrap();
+        process.addresses.set_clock(ends_at).await.unwrap();
+        let state = process.addresses.state().await.unwrap();
+        process.kill().await;
+        state
+    }
+
+    /// What was acknowledged is billed once, and nothing else.
+    async fn check(&self, state: &Value) {
+        assert_eq!(accepted(&records(state)), expected(&self.product));
         let stack = open(&self.data).await;
-        let until = Hour::of(stack.fake.now()).plus(2);
-        let from = until.plus(-72);
-        let differences = crate::stories::differences(&stack, from, until).await;
-        assert_eq!(differences, Vec::<String>::new());
-        let billed = crate::stories::billed(&stack, from, until).await;
-        assert_eq!(billed, crate::stories::accepted(&stack));
+        check_conservation(&stack).await;
         stack.stop().await;
     }
+}
+
+/// A stack's tables conserve usage, and call billed exactly what AWS accepted.
+pub(crate) async fn check_conservation(stack: &Local) {
+    let until = Hour::of(stack.fake.now()).plus(2);
+    let from = until.plus(-72);
+    let differences = crate::stories::differences(stack, from, until).await;
+    assert_eq!(differences, Vec::<String>::new());
+    let billed = crate::stories::billed(stack, from, until).await;
+    assert_eq!(billed, crate::stories::accepted(stack));
 }
 
 /// Units by the cloud account of their allocation ("" for none) and dimension.
@@ -229,17 +264,7 @@ async fn moment(draws: &mut Draws, below_us: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_is_killed() {
     let start: Timestamp = STARTS_AT.parse().unwrap();
-    let mut run = Run {
-        program: Program::built(),
-        data: DataDir::new("kill"),
-        product: Product::new(start),
-        draws: Draws::new(SEED),
-    };
-    set_first_clock(&run.data).await;
-    let process = run.program.start(&run.data.0).await;
-    let token = process.addresses.subscribe("777788889999").await;
-    link(&process.addresses.seller, &token, ACME_STAGING).await;
-    process.kill().await;
+    let mut run = Run::begun("kill").await;
     let mut seen = Seen {
         now: start,
         records: Vec::new(),
@@ -250,16 +275,9 @@ async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_
             .live_and_die(start.checked_add(minutes).unwrap(), seen)
             .await;
     }
-    let process = run.program.start(&run.data.0).await;
-    run.product.send_what_is_left(&process.addresses).await;
-    let ends_at = ENDS_AT.parse().unwrap();
-    process.addresses.set_clock(ends_at).await.unwrap();
-    let state = process.addresses.state().await.unwrap();
-    process.kill().await;
-
+    let state = run.settle().await;
     assert!(records(&state).starts_with(&seen.records));
-    assert_eq!(accepted(&records(&state)), expected(&run.product));
-    run.check_conservation().await;
+    run.check(&state).await;
     // It was a test of something.
     assert!(!seen.records.is_empty(), "nothing was metered in between");
     assert!(run.product.acknowledged() > 50, "little was reported");
@@ -299,26 +317,17 @@ fn longest_file(data: &DataDir) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_before_a_disk_was_full_is_billed_and_the_rest_once_there_is_room() {
-    let start: Timestamp = STARTS_AT.parse().unwrap();
-    let mut run = Run {
-        program: Program::built(),
-        data: DataDir::new("full-disk"),
-        product: Product::new(start),
-        draws: Draws::new(SEED),
-    };
-    set_first_clock(&run.data).await;
-    let process = run.program.start(&run.data.0).await;
-    let token = process.addresses.subscribe("777788889999").await;
-    link(&process.addresses.seller, &token, ACME_STAGING).await;
-    process.kill().await;
+    let mut run = Run::begun("full-disk").await;
 
     let room = longest_file(&run.data) + 40_000;
     let process = run.program.start_on_full_disk(&run.data.0, room).await;
     let mut refused = 0;
     for _report in 0..400 {
-        let sent = run
-            .product
-            .send_next(&process.addresses, start, &mut run.draws);
+        let sent = run.product.send_next(
+            &process.addresses,
+            STARTS_AT.parse().unwrap(),
+            &mut run.draws,
+        );
         refused += u32::from(!matches!(sent.await, Some(200 | 201)));
         if refused == 20 {
             break;
@@ -331,16 +340,6 @@ async fn what_was_acknowledged_before_a_disk_was_full_is_billed_and_the_rest_onc
         "nothing was acknowledged before"
     );
 
-    let process = run.program.start(&run.data.0).await;
-    run.product.repeat_acknowledged(&process.addresses).await;
-    run.product.send_what_is_left(&process.addresses).await;
-    process
-        .addresses
-        .set_clock(ENDS_AT.parse().unwrap())
-        .await
-        .unwrap();
-    let state = process.addresses.state().await.unwrap();
-    process.kill().await;
-    assert_eq!(accepted(&records(&state)), expected(&run.product));
-    run.check_conservation().await;
+    let state = run.settle().await;
+    run.check(&state).await;
 }

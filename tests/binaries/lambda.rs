@@ -1,24 +1,17 @@
-//! Lambda's part: a runtime API on loopback, and a function's process with the
-//! environment that Lambda and the template give it.
+//! Lambda's part: a function's process with the environment that Lambda and the
+//! template give it, and the runtime API that it polls.
 
-use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::path::Path as FilePath;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use local::RuntimeApi;
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::built::built;
@@ -75,53 +68,6 @@ impl Log {
     }
 }
 
-/// The runtime API for one function: gives out payloads, takes answers.
-#[derive(Clone)]
-struct RuntimeApi {
-    payloads: Arc<Mutex<VecDeque<Payload>>>,
-    answers: mpsc::UnboundedSender<Answer>,
-}
-
-impl RuntimeApi {
-    fn router(self) -> Router {
-        let outcome = |ok: bool| {
-            async move |State(api): State<Self>, Path(payload): Path<String>, body: Bytes| {
-                let body = serde_json::from_slice(&body).unwrap();
-                api.answers.send(Answer { payload, ok, body }).unwrap();
-                StatusCode::ACCEPTED
-            }
-        };
-        Router::new()
-            .route("/2018-06-01/runtime/invocation/next", get(Self::next))
-            .route(
-                "/2018-06-01/runtime/invocation/{id}/response",
-                post(outcome(true)),
-            )
-            .route(
-                "/2018-06-01/runtime/invocation/{id}/error",
-                post(outcome(false)),
-            )
-            .with_state(self)
-    }
-
-    async fn next(State(api): State<Self>) -> Response {
-        let next = api.payloads.lock().unwrap().pop_front();
-        let Some((name, payload)) = next else {
-            return std::future::pending().await;
-        };
-        let headers = [
-            ("lambda-runtime-aws-request-id", name.as_str()),
-            // Far away: what is tested here is not the deadline.
-            ("lambda-runtime-deadline-ms", "4102444800000"),
-            (
-                "lambda-runtime-invoked-function-arn",
-                "arn:aws:lambda:us-east-1:111122223333:function:it",
-            ),
-        ];
-        (headers, payload).into_response()
-    }
-}
-
 /// Serves a router on a free port; its address.
 pub(super) async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -156,12 +102,7 @@ pub(super) async fn invoke(
     settings: &[(&str, &str)],
     payloads: Vec<Payload>,
 ) -> Invoked {
-    let expected = payloads.len();
-    let (sender, mut answered) = mpsc::unbounded_channel();
-    let api = RuntimeApi {
-        payloads: Arc::new(Mutex::new(payloads.into())),
-        answers: sender,
-    };
+    let api = RuntimeApi::default();
     let mut servers = JoinSet::new();
     let runtime_api = serve(&mut servers, api.router()).await;
     let mut child = process(&built(function), settings)
@@ -171,8 +112,15 @@ pub(super) async fn invoke(
     let log = Log::of(&mut child);
     let mut answers = Vec::new();
     let all = async {
-        while answers.len() < expected {
-            answers.push(answered.recv().await.unwrap());
+        for (name, payload) in payloads {
+            let answer = api.invoke(payload).await;
+            let ok = answer.is_ok();
+            let (Ok(body) | Err(body)) = answer;
+            answers.push(Answer {
+                payload: name,
+                ok,
+                body,
+            });
         }
     };
     let ended = async {

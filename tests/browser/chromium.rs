@@ -20,6 +20,7 @@ impl Window<'_> {
             .await;
         self.type_into("#password", &format!("{name}-local")).await;
         self.click(".by-password button").await;
+        self.has_left("h1", "Local sign-in").await;
     }
 
     /// Presses "Set up your account" on a page of another origin.

@@ -205,6 +205,14 @@ impl Window<'_> {
         self.find(&query).await;
     }
 
+    /// Waits up to 30 s until an element of this kind holds another text: that the
+    /// page has given way to one that is whole, on whose cookies the next may rely.
+    pub(crate) async fn has_left(&self, tag: &str, text: &str) {
+        let query =
+            json!({ "using": "xpath", "value": format!("//{tag}[not(contains(., \"{text}\"))]") });
+        self.find(&query).await;
+    }
+
     /// Clicks an element; a page that it leads to has begun to load.
     pub(crate) async fn click(&self, css: &str) {
         let element = self.element(css).await;

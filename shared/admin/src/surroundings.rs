@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use app::App;
 use app::reconciliation::Sources;
+use domain::catalog::Catalog;
 use jiff::Timestamp;
 use runtime::aws::Clients;
 use runtime::clock::SystemClock;
@@ -50,23 +51,30 @@ pub fn local(port: u16) -> Result<(App, Sources), StartError> {
     let url = format!("http://127.0.0.1:{port}");
     let variable = |name: &str| match name {
         "AWS_ENDPOINT_URL" => Some(url.clone()),
-        name => local_setting(name).map(ToOwned::to_owned),
+        name => local_setting(name),
     };
     over(&variable, Signing::None, clock)
 }
 
 /// The settings of the stack that `cargo run` serves.
-pub(crate) fn local_setting(name: &str) -> Option<&'static str> {
-    match name {
-        "AWS_REGION" => Some("us-east-1"),
-        "SUBSCRIPTIONS_TABLE" => Some("Subscriptions"),
-        "USAGE_TABLE" => Some("Usage"),
-        "SELLER_ACCOUNT" => Some("111122223333"),
-        "PRODUCT_CODES" => Some("8k2m4n6p7q9r1s3t5v7w9x0yz"),
-        "DATA_FEEDS_BUCKET" => Some("seller-data-feeds"),
-        "PRODUCT_IDS" => Some("prod-fakeprotect7xq4"),
-        _ => None,
-    }
+pub(crate) fn local_setting(name: &str) -> Option<String> {
+    let setting = match name {
+        "AWS_REGION" => "us-east-1",
+        "SUBSCRIPTIONS_TABLE" => "Subscriptions",
+        "USAGE_TABLE" => "Usage",
+        "SELLER_ACCOUNT" => "111122223333",
+        "PRODUCT_CODES" => "8k2m4n6p7q9r1s3t5v7w9x0yz",
+        "DATA_FEEDS_BUCKET" => "seller-data-feeds",
+        "PRODUCT_IDS" => "prod-fakeprotect7xq4",
+        "CATALOG" => return local_catalog(),
+        _ => return None,
+    };
+    Some(setting.to_owned())
+}
+
+fn local_catalog() -> Option<String> {
+    let catalog = Catalog::workload_security().with_contracts_by_name();
+    serde_json::to_string(&catalog.ok()?).ok()
 }
 
 fn over(

@@ -70,8 +70,8 @@ impl App {
             self.tell_cover_unknown(&known, now);
             unanswered_since = unanswered_since.max(Some(since));
         }
-        posted_late?;
-        self.put_off(license, unanswered_since, now).await
+        self.put_off(license, unanswered_since, now).await?;
+        posted_late
     }
 
     /// A license of which a question failed is asked about again later, the longer

@@ -124,7 +124,7 @@ impl App {
             return Ok(());
         };
         let steps = self.steps();
-        let posting = posting::post_again(&steps, &self.settings.rules, late);
+        let posting = posting::post_linked_late(&steps, &self.settings.rules, late);
         self.run(&steps, posting).await?;
         let change = Change {
             licenses: vec![License {

@@ -111,6 +111,22 @@ impl Catalog {
         Self::try_from(raw)
     }
 
+    /// The same, sold by contracts whose dimensions are named after the metered ones
+    /// that they cover, as the fake AWS names them: `large_hours` covers `large`.
+    ///
+    /// # Errors
+    /// [`InvalidCatalog::ContractCoversNothing`]
+    pub fn with_contracts_by_name(self) -> Result<Self, InvalidCatalog> {
+        let contract = |rate: &Rate| {
+            Some(ContractDimension {
+                contract: Dimension::parse(format!("{}_hours", rate.dimension)).ok()?,
+                metered: rate.dimension.clone(),
+            })
+        };
+        let contracts = self.rates.iter().filter_map(contract).collect();
+        self.with_contracts(contracts)
+    }
+
     /// The catalog's version.
     pub fn version(&self) -> u32 {
         self.version

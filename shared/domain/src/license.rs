@@ -32,7 +32,6 @@ use crate::ids::{
     AccountId, AgreementId, AwsAccountId, Dimension, EventId, LicenseArn, LicenseId, OfferId,
     ProductCode,
 };
-use crate::marketplace_event::{CancellationRequest, EventKind};
 use crate::money::Usd;
 use activity::ActivePeriods;
 use terms::{Term, Terms, end_at, terms};
@@ -306,36 +305,11 @@ fn regarded(facts: &[Fact]) -> impl Iterator<Item = &Fact> {
 fn order(fact: &Fact) -> (Timestamp, u8, Option<&EventId>) {
     match &fact.told {
         Told::Resolved(_) => (Timestamp::MIN, 0, None),
-        Told::Event(event) => (event.at, within_a_second(&event.kind), Some(&event.id)),
+        Told::Event(event) => (event.at, event.kind.place_in_second(), Some(&event.id)),
         Told::Notified(told) => (told.at, 0, Some(&told.id)),
         Told::Described(_) | Told::Unanswered(_) | Told::Terms(_) | Told::Entitled(_) => {
             (fact.at(), 0, None)
         }
-    }
-}
-
-/// Which of two events of one second comes first.
-const fn within_a_second(kind: &EventKind) -> u8 {
-    match kind {
-        EventKind::AgreementCreated(_) => 1,
-        EventKind::AgreementAmended(_) => 2,
-        EventKind::LicenseUpdated
-        | EventKind::AdvisoryIssued
-        | EventKind::AgreementEnding(_)
-        | EventKind::RenewalUpcoming
-        | EventKind::CancellationRequest(CancellationRequest::Pending) => 3,
-        EventKind::AdvisoryResolved
-        | EventKind::RenewalTermsFinalized
-        | EventKind::CancellationRequest(
-            CancellationRequest::Approved
-            | CancellationRequest::Rejected
-            | CancellationRequest::Withdrawn
-            | CancellationRequest::Invalid,
-        )
-        | EventKind::BillingAdjustment
-        | EventKind::Unrecognized => 4,
-        EventKind::AgreementEnded { .. } => 5,
-        EventKind::LicenseDeprovisioned => 6,
     }
 }
 

@@ -92,6 +92,33 @@ impl EventKind {
         }
     }
 
+    /// Its place among events of one second, 1 to 6: AWS's times are whole seconds.
+    /// What begins comes before what changes, that before what settles it, and what
+    /// ends last.
+    pub const fn place_in_second(&self) -> u8 {
+        match self {
+            Self::AgreementCreated(_) => 1,
+            Self::AgreementAmended(_) => 2,
+            Self::LicenseUpdated
+            | Self::AdvisoryIssued
+            | Self::AgreementEnding(_)
+            | Self::RenewalUpcoming
+            | Self::CancellationRequest(CancellationRequest::Pending) => 3,
+            Self::AdvisoryResolved
+            | Self::RenewalTermsFinalized
+            | Self::CancellationRequest(
+                CancellationRequest::Approved
+                | CancellationRequest::Rejected
+                | CancellationRequest::Withdrawn
+                | CancellationRequest::Invalid,
+            )
+            | Self::BillingAdjustment
+            | Self::Unrecognized => 4,
+            Self::AgreementEnded { .. } => 5,
+            Self::LicenseDeprovisioned => 6,
+        }
+    }
+
     /// Whether it is about a license, not only about an agreement.
     pub const fn is_about_license(&self) -> bool {
         match self {

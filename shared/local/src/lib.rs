@@ -22,5 +22,5 @@ mod schedules;
 mod stack;
 
 pub use apart::Observer;
-pub use processes::{ProcessConfig, Processes};
+pub use processes::{Answer, ProcessConfig, Processes, RuntimeApi};
 pub use stack::{Config, Local, StartError, USAGE_API_KEY};

@@ -1,4 +1,5 @@
 use domain::account::Standing;
+use domain::catalog::Catalog;
 use domain::ids::{AccountId, Dimension};
 use domain::money::Usd;
 use fake_aws::{Amendment, Fault, FaultKind, NewAgreement, OfferKind};
@@ -33,14 +34,8 @@ async fn customer(offer: OfferKind) -> (World, AccountId, NewAgreement) {
 /// A world that sells contracts with consumption too.
 async fn selling_contracts() -> World {
     let mut world = World::new().await;
-    let catalog = domain::catalog::Catalog::workload_security();
-    let covered = |rate: &domain::catalog::Rate| domain::catalog::ContractDimension {
-        contract: Dimension::parse(format!("{}_hours", rate.dimension)).unwrap(),
-        metered: rate.dimension.clone(),
-    };
-    let contracts = catalog.rates().iter().map(covered).collect();
-    world.app.settings.rules.catalog =
-        std::sync::Arc::new(catalog.with_contracts(contracts).unwrap());
+    let catalog = Catalog::workload_security().with_contracts_by_name();
+    world.app.settings.rules.catalog = std::sync::Arc::new(catalog.unwrap());
     world
 }
 

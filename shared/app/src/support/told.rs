@@ -83,30 +83,16 @@ impl App {
     }
 }
 
-/// In which order facts of one instant make sense: what begins comes before what
-/// changes, that before what ends, and an answer after what it is about.
+/// In which order facts of one instant make sense: events as one follows from the
+/// other, and an answer after what it is about.
 fn place(fact: &Fact) -> u8 {
     match &fact.told {
-        Told::Event(event) => match &event.kind {
-            EventKind::AgreementCreated(_) => 0,
-            EventKind::AgreementAmended(_) => 1,
-            EventKind::LicenseUpdated => 2,
-            EventKind::AdvisoryIssued
-            | EventKind::AdvisoryResolved
-            | EventKind::AgreementEnding(_)
-            | EventKind::RenewalTermsFinalized
-            | EventKind::RenewalUpcoming
-            | EventKind::CancellationRequest(_)
-            | EventKind::BillingAdjustment
-            | EventKind::Unrecognized => 3,
-            EventKind::AgreementEnded { .. } => 4,
-            EventKind::LicenseDeprovisioned => 5,
-        },
-        Told::Resolved(_) | Told::Notified(_) => 3,
-        Told::Described(_) => 6,
-        Told::Terms(_) => 7,
-        Told::Entitled(_) => 8,
-        Told::Unanswered(_) => 9,
+        Told::Event(event) => event.kind.place_in_second(),
+        Told::Resolved(_) | Told::Notified(_) => 4,
+        Told::Described(_) => 7,
+        Told::Terms(_) => 8,
+        Told::Entitled(_) => 9,
+        Told::Unanswered(_) => 10,
     }
 }
 
@@ -180,8 +166,8 @@ fn of_event(kind: &EventKind) -> Vec<String> {
         | EventKind::AdvisoryResolved
         | EventKind::RenewalTermsFinalized
         | EventKind::RenewalUpcoming
-        | EventKind::BillingAdjustment
-        | EventKind::Unrecognized => Vec::new(),
+        | EventKind::BillingAdjustment => Vec::new(),
+        EventKind::Unrecognized => vec!["not understood: it changes nothing".to_owned()],
     }
 }
 

@@ -214,7 +214,7 @@ fn read(term: &mut Term, fact: &Fact, told: &DescribedAgreement, license: &Licen
         Some(status) if status.has_successor() => {
             term.superseded(Superseded {
                 at: told.ended_at(),
-                since: told.ends_at.filter(|end| *end <= told.asked_at),
+                since: told.ends_at.filter(|_| told.tells_end()),
                 learned_at: fact.learned_at,
             });
         }

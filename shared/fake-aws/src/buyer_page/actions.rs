@@ -204,10 +204,10 @@ pub(crate) async fn standing(State(fake): State<FakeAws>, Form(form): Form<Stand
             id: form.agreement_id,
         });
     };
-    let changed = if form.standing == "suspended" {
-        fake.suspend_buyer(&buyer).await
-    } else {
-        fake.restore_buyer(&buyer).await
+    let changed = match form.standing.as_str() {
+        "suspended" => fake.suspend_buyer(&buyer).await,
+        "good" => fake.restore_buyer(&buyer).await,
+        _ => Err(ControlError::field("standing", "give good or suspended")),
     };
     shown_at(changed.map(|()| form.agreement_id))
 }

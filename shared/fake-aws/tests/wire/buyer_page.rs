@@ -228,6 +228,11 @@ async fn a_person_plays_an_agreements_whole_life() {
     let suspend = [of, ("standing", "suspended")];
     assert_eq!(send(&fake, "/buyer/standing", &suspend).await.0, 303);
     assert!(page(&fake).await.contains("AWS account suspended"));
+    let neither = [of, ("standing", "zz")];
+    let (status, body) = send(&fake, "/buyer/standing", &neither).await;
+    assert_eq!(status, 400);
+    assert!(body.contains("give good or suspended"), "{body}");
+    assert!(page(&fake).await.contains("AWS account suspended"));
     let restore = [of, ("standing", "good")];
     assert_eq!(send(&fake, "/buyer/standing", &restore).await.0, 303);
     assert!(!page(&fake).await.contains("AWS account suspended"));

@@ -49,7 +49,11 @@ pub async fn begin_final_usage(steps: &Steps, license: &LicenseId) -> Result<(),
 ///
 /// # Errors
 /// [`StepError`]
-pub async fn post_again(steps: &Steps, rules: &Rules, late: &LinkedLate) -> Result<(), StepError> {
+pub async fn post_linked_late(
+    steps: &Steps,
+    rules: &Rules,
+    late: &LinkedLate,
+) -> Result<(), StepError> {
     let running = Hour::of(steps.now());
     let mut hour = Hour::of(late.from).max(running.plus(-rules.carry.hours));
     if hour >= running {

@@ -30,7 +30,7 @@ use crate::steps::Steps;
 use releasing::Refused;
 
 pub use account_hour::PostingError;
-pub use final_usage::{begin_final_usage, post_again};
+pub use final_usage::{begin_final_usage, post_linked_late};
 pub(crate) use target::{FirstOpen, first_open, terms};
 
 /// How many shards' reports are listed, or account-hours posted, at once.

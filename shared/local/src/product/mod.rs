@@ -14,19 +14,10 @@ pub(crate) use requests::Requests;
 pub(crate) use seed::{open_accounts, users};
 pub(crate) use silence::Silence;
 
-use domain::catalog::{Catalog, ContractDimension, InvalidCatalog};
-use domain::ids::Dimension;
+use domain::catalog::{Catalog, InvalidCatalog};
 
 /// What is sold: by the hour, and by contracts whose dimensions the fake names
 /// after the metered ones.
 pub(crate) fn catalog() -> Result<Catalog, InvalidCatalog> {
-    let catalog = Catalog::workload_security();
-    let contracts = catalog.rates().iter().filter_map(|rate| {
-        Some(ContractDimension {
-            contract: Dimension::parse(format!("{}_hours", rate.dimension)).ok()?,
-            metered: rate.dimension.clone(),
-        })
-    });
-    let contracts = contracts.collect();
-    catalog.with_contracts(contracts)
+    Catalog::workload_security().with_contracts_by_name()
 }

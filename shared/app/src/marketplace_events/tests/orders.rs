@@ -3,7 +3,7 @@
 //! were learned, versions, and within a hand-over the instant of the link's change.
 
 use domain::account::Standing;
-use domain::catalog::{Catalog, ContractDimension, Rate};
+use domain::catalog::Catalog;
 use domain::ids::{AccountId, Dimension};
 use domain::license::{Asks, pricing_at};
 use domain::money::Usd;
@@ -25,14 +25,8 @@ struct Life {
 impl Life {
     async fn lived() -> Self {
         let mut world = World::new().await;
-        let catalog = Catalog::workload_security();
-        let covered = |rate: &Rate| ContractDimension {
-            contract: Dimension::parse(format!("{}_hours", rate.dimension)).unwrap(),
-            metered: rate.dimension.clone(),
-        };
-        let contracts = catalog.rates().iter().map(covered).collect();
-        world.app.settings.rules.catalog =
-            std::sync::Arc::new(catalog.with_contracts(contracts).unwrap());
+        let catalog = Catalog::workload_security().with_contracts_by_name();
+        world.app.settings.rules.catalog = std::sync::Arc::new(catalog.unwrap());
         let offer = OfferKind::Consumption;
         let bought = world.aws.create_agreement(offer, BUYER).await.unwrap();
         world.deliver().await;

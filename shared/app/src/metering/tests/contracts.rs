@@ -112,13 +112,8 @@ async fn two_submitters_take_the_included_part_once() {
 /// AWS has said nothing yet, and whose API does not answer.
 async fn with_unread_contract() -> (World, Customer, Hour) {
     let (mut world, _, _) = with_contract().await;
-    let catalog = Catalog::workload_security();
-    let covered = |rate: &domain::catalog::Rate| domain::catalog::ContractDimension {
-        contract: Dimension::parse(format!("{}_hours", rate.dimension)).unwrap(),
-        metered: rate.dimension.clone(),
-    };
-    let contracts = catalog.rates().iter().map(covered).collect();
-    world.app.settings.rules.catalog = Arc::new(catalog.with_contracts(contracts).unwrap());
+    let catalog = Catalog::workload_security().with_contracts_by_name();
+    world.app.settings.rules.catalog = Arc::new(catalog.unwrap());
     let down = Fault {
         operation: "GetEntitlements".to_owned(),
         fault: FaultKind::InternalError,

@@ -63,6 +63,19 @@ async fn support_sees_what_was_kept_and_changes_nothing_with_the_reason() {
 }
 
 #[tokio::test]
+async fn support_sees_that_an_event_of_an_unknown_kind_was_not_understood() {
+    let celebrated = |event: &mut Value| {
+        if event["detail-type"] == "License Updated - Manufacturer" {
+            event["detail-type"] = json!("License Celebrated - Manufacturer");
+        }
+    };
+    let (_, _, told) = purchase(celebrated).await;
+    let told = told.iter().find(|told| told.what.contains("Celebrated"));
+    let details = &told.unwrap().details;
+    assert_eq!(details[..], ["not understood: it changes nothing"]);
+}
+
+#[tokio::test]
 async fn what_happened_in_one_second_is_told_in_an_order_that_makes_sense() {
     let world = World::new().await;
     let bought = world.subscribe("999988887777").await;
