@@ -10,7 +10,7 @@
 
 mod between;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,11 +24,13 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::built::built;
+use crate::data_dir::DataDir;
 use crate::kill::draws::Draws;
 use crate::kill::process::Addresses;
 use crate::kill::product::Product;
 use crate::kill::{ENDS_AT, STARTS_AT, accepted, check_conservation, expected, records};
 use crate::linking::link;
+use crate::logs;
 use crate::project;
 use between::Between;
 
@@ -91,8 +93,9 @@ struct Stack {
 }
 
 impl Stack {
-    /// With functions that are processes, which meet AWS as `between` has it.
-    async fn start(between: &Arc<Between>) -> Self {
+    /// With functions that are processes, which meet AWS as `between` has it, and log
+    /// into a folder.
+    async fn start(between: &Arc<Between>, logs: &Path) -> Self {
         // All of them are built; where one is, are the others.
         let programs: Vec<PathBuf> = functions().iter().map(|name| built(name)).collect();
         let between = Arc::clone(between);
@@ -102,6 +105,7 @@ impl Stack {
                 programs: programs[0].parent().unwrap().to_owned(),
                 between: Arc::new(move |function, aws| Arc::clone(&between).before(function, aws)),
                 deliveries: 2,
+                logs: logs.to_owned(),
             }),
             ..Config::default()
         });
@@ -148,6 +152,7 @@ impl Stack {
             let second = SignedDuration::from_secs(2);
             self.local.fake.advance_by(second).await.unwrap();
             let token = self.local.fake.new_token(&bought.license_arn).unwrap();
+            logs::keep_secret(&token);
             let (url, account) = (self.local.seller_url.clone(), account.to_owned());
             let mut linking = JoinSet::new();
             linking.spawn(async move { link(&url, &token, &account).await });
@@ -232,12 +237,24 @@ fn license_of(bought: &NewAgreement) -> LicenseId {
     LicenseId::parse(bought.license_arn.rsplit(':').next().unwrap()).unwrap()
 }
 
+/// Every function logged something, and nothing that no log may hold.
+fn check_logs(of: &Path) {
+    for function in functions() {
+        let log = project::read(&of.join(format!("{function}.log")));
+        assert!(!log.is_empty(), "{function} logged nothing");
+        let found = logs::found(&log);
+        assert!(found.is_empty(), "{function}: {found:#?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_hour_is_billed_once_however_often_the_functions_are_killed() {
     let wanted = u32::try_from(number("CHAOS_KILLS", 500)).unwrap();
     let mut draws = Draws::new(number("CHAOS_SEED", 20_261_128));
     let between = Arc::new(Between::new(draws.fork()));
-    let stack = Arc::new(Stack::start(&between).await);
+    let logs = DataDir::new("chaos-logs");
+    std::fs::create_dir_all(&logs.0).unwrap();
+    let stack = Arc::new(Stack::start(&between, &logs.0).await);
     let staging = stack.subscribe(ACME_STAGING, "777788889999").await;
     between.begin();
 
@@ -265,6 +282,7 @@ async fn every_hour_is_billed_once_however_often_the_functions_are_killed() {
     let metered: Vec<Value> = records(&state).into_iter().filter(of_staging).collect();
     assert_eq!(accepted(&metered), expected(&product));
     check_conservation(&stack.local).await;
+    check_logs(&logs.0);
     // It was a test of something.
     between.assert_used();
     assert!(product.cut() > 10, "few requests were cut by a kill");

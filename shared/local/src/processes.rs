@@ -7,6 +7,7 @@ mod runtime_api;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct ProcessConfig {
     pub between: Arc<dyn Fn(&'static str, Router) -> Router + Send + Sync>,
     /// How often each message of a queue is delivered.
     pub deliveries: u32,
+    /// The folder of what they log: a file each, `FUNCTION.log`.
+    pub logs: PathBuf,
 }
 
 impl fmt::Debug for ProcessConfig {
@@ -43,6 +46,7 @@ impl fmt::Debug for ProcessConfig {
         f.debug_struct("ProcessConfig")
             .field("programs", &self.programs)
             .field("deliveries", &self.deliveries)
+            .field("logs", &self.logs)
             .finish_non_exhaustive()
     }
 }
@@ -64,6 +68,7 @@ impl fmt::Debug for Processes {
 /// One function's process, invoked once at a time.
 struct Host {
     program: PathBuf,
+    log: PathBuf,
     environment: Vec<(&'static str, String)>,
     process: tokio::sync::Mutex<Option<Process>>,
     working: AtomicBool,
@@ -98,6 +103,7 @@ impl Processes {
             environment.push(("AWS_ENDPOINT_URL", aws_url));
             let host = Host {
                 program: config.programs.join(function),
+                log: config.logs.join(format!("{function}.log")),
                 environment,
                 process: tokio::sync::Mutex::new(None),
                 stopped: stopped.clone(),
@@ -194,6 +200,13 @@ impl Host {
         answer
     }
 
+    /// Appends to what the processes before logged.
+    fn output(&self) -> Result<Stdio, String> {
+        let log = File::options().create(true).append(true).open(&self.log);
+        let log = log.map_err(|error| format!("{} does not open: {error}", self.log.display()))?;
+        Ok(log.into())
+    }
+
     async fn kill_now(&self, process: &mut Process) {
         if process.child.kill().await.is_ok() {
             self.killed.fetch_add(1, Ordering::SeqCst);
@@ -214,8 +227,8 @@ impl Host {
                 url.replace("http://localhost", "127.0.0.1"),
             )
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(self.output()?)
+            .stderr(self.output()?)
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{} does not start: {error}", self.program.display()))?;

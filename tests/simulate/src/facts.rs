@@ -3,7 +3,7 @@
 use domain::fact::{Fact, Told};
 use domain::hour::{Hour, after};
 use domain::ids::{AgreementId, AwsAccountId, EventId};
-use domain::license::{LicenseStatus, derive};
+use domain::license::derive;
 use domain::marketplace_event::{AgreementTerms, EndedStatus, EventKind, Intent, MarketplaceEvent};
 use jiff::SignedDuration;
 use simulator::cast;
@@ -42,8 +42,7 @@ pub(crate) fn renewals() -> Renewals {
 fn ends_too_early(told: &[&Fact]) -> Option<Violation> {
     let facts: Vec<Fact> = told.iter().copied().cloned().collect();
     let derived = derive(&cast::license(0), &facts)?;
-    let ended = matches!(derived.status(), LicenseStatus::Ended { .. });
-    ended.then(|| Violation {
+    derived.has_ended().then(|| Violation {
         check: "renewed",
         what: format!(
             "the license ended after {} facts of its renewal",

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use domain::hour::{Hour, after};
 use domain::ids::{AwsAccountId, Dimension, LicenseArn, LicenseId};
 use domain::ledger::record::blames_a_record;
+use domain::license::UnknownCover;
 use domain::metering::{
     CallAnswer, CallFailure, MAX_RECORDS_PER_CALL, NoAnswer, Refusal, UsageRecord, Verdict,
 };
@@ -67,8 +68,19 @@ pub struct Aws {
     pub answered: BTreeMap<DedupKey, Option<usize>>,
     /// What somebody else metered.
     pub foreign: BTreeSet<DedupKey>,
+    /// When it did not say what the first license's contract covers, if ever.
+    pub cover: Option<Cover>,
     /// Whether an identical retry answers DuplicateRecord instead of Success.
     pub retry_is_duplicate: bool,
+}
+
+/// That it is not known, or was not, what a contract covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cover {
+    /// Since when, and of which usage.
+    pub unknown: UnknownCover,
+    /// When AWS answered.
+    pub known_at: Option<Timestamp>,
 }
 
 /// What AWS does with a call for one record's sake.

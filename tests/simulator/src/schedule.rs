@@ -16,10 +16,10 @@ use domain::usage::Part;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Answer, Rules, Step, ZeroRecords};
 
-use crate::aws::{Aws, CallFault, DedupKey, Poison, key_of};
+use crate::aws::{Aws, CallFault, Cover, DedupKey, Poison, key_of};
 use crate::cast::{self, LICENSES, Seen};
 use crate::tables::Tables;
-use crate::world::{Cover, Job, StoreFault, World};
+use crate::world::{Job, StoreFault, World};
 
 /// Hours until everything that can still be billed must be.
 pub const LIVENESS_HOURS: i64 = 2;
@@ -432,6 +432,7 @@ impl World {
     fn grant(&mut self, computer_hours: u64) {
         let a_day_ago = before(self.now(), SignedDuration::from_hours(24));
         let start = self
+            .aws
             .cover
             .map_or(a_day_ago, |cover| cover.unknown.of_usage_from);
         let until = after(start, SignedDuration::from_hours(24 * 31));
@@ -448,7 +449,7 @@ impl World {
             of_usage_from: before(now, SignedDuration::from_hours(24)),
         };
         self.healthy.trouble(now);
-        self.cover = Some(Cover {
+        self.aws.cover = Some(Cover {
             unknown,
             known_at: None,
         });
@@ -457,10 +458,10 @@ impl World {
 
     fn cover_known(&mut self) {
         let now = self.now();
-        let unknown = self.cover.filter(|cover| cover.known_at.is_none());
+        let unknown = self.aws.cover.filter(|cover| cover.known_at.is_none());
         if let Some(cover) = unknown {
             self.healthy.trouble(now);
-            self.cover = Some(Cover {
+            self.aws.cover = Some(Cover {
                 known_at: Some(now),
                 ..cover
             });

@@ -1,5 +1,7 @@
 //! What follows from a license's derived state, for it and for its account.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Derived, FormerLink, License, LicenseStatus, LinkedLate, Succession, end_at};
@@ -46,31 +48,15 @@ pub fn decide_license(
     let (active, chain) = (derived.active.clone(), derived.chain.clone());
     let given_up = derived.given_up;
     let next = next(license, known, derived, now);
-    let mut change = Change::default();
-    audit_license(&mut change, known, &next, by, now);
-    let before = known.and_then(|known| known.agreement.clone());
-    let renewed = renewed(before.filter(|one| chain.contains(one)), &next, now);
-    if let Some((at, action)) = &renewed {
-        change.audit_license(&next.id, by, *at, action.clone());
-    }
-    tell_notices(&mut change, known, &next, now);
     let newly_ended = next.has_ended() && known.is_none_or(|known| !known.has_ended());
-    let former = next.former.as_ref().map(|former| &former.account);
-    let account = situation
-        .account
-        .filter(|account| next.linked.as_ref().or(former) == Some(&account.id));
+    let mut change = Change::default();
+    let renewed = tell(&mut change, known, &next, &chain, by, now);
     if let Some(end) = next.end().filter(|_| newly_ended) {
         request_usage(&mut change, &next, end.ended_at);
     }
-    let Some(account) = account else {
-        if next.linked.is_some() {
-            return Err(Torn);
-        }
+    let Some(account) = of_license(situation.account, &next)? else {
         return Ok(committed(change, known, next));
     };
-    if next.linked.is_some() && account.license() != Some(license) {
-        return Err(Torn);
-    }
     // Where what the account was linked by broke off for good, or whether it goes on.
     let link = account.link().filter(|_| next.linked.is_some());
     let broke_off = link.and_then(|link| active.broke_off(link.from, &chain));
@@ -117,6 +103,41 @@ pub fn decide_license(
             Ok(committed(change, known, next))
         }
     }
+}
+
+/// Tells of a license what is new: in its trail, and to the outside; when and how its
+/// agreement was renewed, if it was.
+fn tell(
+    change: &mut Change,
+    known: Option<&License>,
+    next: &License,
+    chain: &BTreeSet<AgreementId>,
+    by: &Actor,
+    now: Timestamp,
+) -> Option<(Timestamp, AuditAction)> {
+    audit_license(change, known, next, by, now);
+    let before = known.and_then(|known| known.agreement.clone());
+    let renewed = renewed(before.filter(|one| chain.contains(one)), next, now);
+    if let Some((at, action)) = &renewed {
+        change.audit_license(&next.id, by, *at, action.clone());
+    }
+    tell_notices(change, known, next, now);
+    renewed
+}
+
+/// The account, if it is the one that the license is linked to, or was last.
+fn of_license<'a>(
+    account: Option<&'a Account>,
+    license: &License,
+) -> Result<Option<&'a Account>, Torn> {
+    let former = license.former.as_ref().map(|former| &former.account);
+    let of_it = license.linked.as_ref().or(former);
+    let account = account.filter(|account| of_it == Some(&account.id));
+    let linked_to = account.and_then(|account| account.license());
+    if license.linked.is_some() && linked_to != Some(&license.id) {
+        return Err(Torn);
+    }
+    Ok(account)
 }
 
 /// The snapshot as the facts and the clock say.

@@ -257,8 +257,10 @@ pub(super) fn of_action(action: &Action) -> Touch {
         },
         Action::Switch { .. } => Touch::writes(Things::CONTROLS),
         Action::Grant { .. } => Touch::writes(Things::INCLUDED),
-        Action::CoverUnknown => Touch::writes(Things::LICENSES),
-        Action::CoverKnown { .. } => Touch::writes(Things::INCLUDED | Things::LICENSES),
+        Action::CoverUnknown => Touch::writes(Things::LICENSES | Things::AWS),
+        Action::CoverKnown { .. } => {
+            Touch::writes(Things::INCLUDED | Things::LICENSES | Things::AWS)
+        }
         Action::Advance { .. }
         | Action::Crowd { .. }
         | Action::Report { .. }

@@ -37,7 +37,7 @@ pub(super) fn check(settled: &Settled<'_>, found: &mut Found) {
 /// What AWS said in time to be covered was used up before anything was metered:
 /// nothing was while it was not known.
 fn nothing_metered_that_is_covered(settled: &Settled<'_>, found: &mut Found) {
-    let Some(cover) = settled.world.cover else {
+    let Some(cover) = settled.world.aws.cover else {
         return;
     };
     let since = cover.unknown.since;

@@ -143,7 +143,6 @@ fn apart_from_learning(mut license: License, now: Timestamp) -> (License, Option
     let rate = pricing_at(&license.pricing, now).and_then(|pricing| pricing.rate(&large, now));
     license.version = 0;
     license.asks = Asks::default();
-    license.linked_late = None;
     license.due_at = None;
     // How often rates were asked for, and when, depends on how often something was news.
     license.pricing.clear();

@@ -7,7 +7,8 @@
 //!
 //! - when something was learned: [`LicenseEnd::learned_at`],
 //!   [`Succession::learned_at`], and what follows from these alone: what AWS is to
-//!   be asked and when ([`License::asks`], [`License::due_at`]);
+//!   be asked and when ([`License::asks`], [`License::due_at`]), and that a link was
+//!   made late ([`License::linked_late`]);
 //! - how many changes were committed, and so [`License::version`] and the number of a
 //!   link, by whom and for which reason a link was changed, and what was told of
 //!   it: of a license whose end was learned before its renewal the product was asked for
