@@ -1,9 +1,13 @@
 //! What AWS told, as it was kept: also what changes nothing, and why.
 
+use std::collections::BTreeMap;
+
 use domain::answers::{AcceptedTerms, Grant};
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseArn, LicenseId};
-use domain::marketplace_event::{CancellationRequest, EndedStatus, EventKind, NotifiedAction};
+use domain::marketplace_event::{
+    CancellationRequest, EndedStatus, EventKind, Notification, NotifiedAction,
+};
 use domain::money::Usd;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -12,6 +16,9 @@ use store::StoreError;
 
 use crate::App;
 
+/// Why a message of an older listing's buyer changes nothing so far.
+pub const OF_NOBODY_KNOWN: &str = "no registration token has led to this customer's license yet";
+
 /// Of what it is asked what AWS told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
@@ -19,7 +26,7 @@ pub enum Subject {
     Agreement(AgreementId),
     /// Of a license and all its agreements.
     License(LicenseId),
-    /// On a day (UTC), what names neither.
+    /// On a day (UTC), what names neither, and which buyer's messages are of nobody known.
     Day(Date),
 }
 
@@ -54,10 +61,12 @@ pub struct ToldFact {
     pub what: String,
     /// Ends, rates, hours and what else of it decides something.
     pub details: Vec<String>,
-    /// The agreement or the license that it names.
+    /// The agreement, the license or the older listing's buyer that it names.
     pub about: Option<String>,
     /// Why it changes nothing, if it does not.
     pub disregarded: Option<Disregarded>,
+    /// Whether it waits for a registration token that says whose it is.
+    pub waits: bool,
 }
 
 impl App {
@@ -73,13 +82,40 @@ impl App {
                 self.facts_about(license, known.as_ref(), None).await?
             }
             Subject::Day(day) => match TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)) {
-                Ok(start) => self.store.unjoined_facts(start).await?,
+                Ok(start) => self.of_nobody_known(start).await?,
                 Err(_) => Vec::new(),
             },
         };
         facts.sort_by_key(|fact| (fact.at(), place(fact), fact.key()));
         facts.dedup_by_key(|fact| fact.key());
-        Ok(facts.iter().map(told).collect())
+        let of_day = matches!(subject, Subject::Day(_));
+        let told = facts.iter().map(|fact| ToldFact {
+            waits: of_day && fact.notification().is_some() && fact.disregarded.is_none(),
+            ..told(fact)
+        });
+        Ok(told.collect())
+    }
+
+    /// What was told on a day and names neither agreement nor license, without the
+    /// messages of buyers whom a registration token has led to a license since.
+    async fn of_nobody_known(&self, day: Timestamp) -> Result<Vec<Fact>, StoreError> {
+        let mut known = BTreeMap::new();
+        let mut facts = Vec::new();
+        for fact in self.store.unjoined_facts(day).await? {
+            if let Some((product, customer)) = fact.customer() {
+                let key = (product.clone(), customer.clone());
+                if !known.contains_key(&key) {
+                    let told = self.store.facts_of_customer((product, customer)).await?;
+                    let resolved = told.iter().any(|fact| fact.license_ids().next().is_some());
+                    known.insert(key.clone(), resolved);
+                }
+                if known.get(&key) == Some(&true) {
+                    continue;
+                }
+            }
+            facts.push(fact);
+        }
+        Ok(facts)
     }
 }
 
@@ -114,13 +150,18 @@ fn told(fact: &Fact) -> ToldFact {
     };
     let agreement = fact.agreement().map(ToString::to_string);
     let license = || fact.license_ids().next().map(ToString::to_string);
+    let customer = || {
+        fact.customer()
+            .map(|(_, customer)| format!("customer {customer}"))
+    };
     ToldFact {
         at: fact.at(),
         learned_at: fact.learned_at,
         what,
         details: details(fact),
-        about: agreement.or_else(license),
+        about: agreement.or_else(license).or_else(customer),
         disregarded: fact.disregarded,
+        waits: false,
     }
 }
 
@@ -137,8 +178,16 @@ fn details(fact: &Fact) -> Vec<String> {
         Told::Unanswered(told) => vec![format!("waited for until {}", told.at)],
         Told::Terms(told) => of_terms(told),
         Told::Entitled(told) => told.grants.iter().map(of_grant).collect(),
-        Told::Resolved(_) | Told::Notified(_) => Vec::new(),
+        Told::Notified(told) => of_message(told),
+        Told::Resolved(_) => Vec::new(),
     }
+}
+
+fn of_message(told: &Notification) -> Vec<String> {
+    let offer = told.offer.as_ref().map(|offer| format!("offer {offer}"));
+    let unknown = matches!(told.action, NotifiedAction::Unrecognized(_));
+    let unknown = unknown.then(|| "not understood: it changes nothing".to_owned());
+    offer.into_iter().chain(unknown).collect()
 }
 
 fn of_event(kind: &EventKind) -> Vec<String> {

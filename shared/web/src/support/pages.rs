@@ -2,7 +2,7 @@
 //! which support changes who pays.
 
 use app::support::orders::{OrderConsequence, OrderView, RequestView};
-use app::support::{AccountFile, LicenseFile, Paid, ToldFact};
+use app::support::{AccountFile, LicenseFile, OF_NOBODY_KNOWN, Paid, ToldFact};
 use domain::account::AccountName;
 use domain::ids::{AccountId, AwsAccountId};
 use domain::license::{License, LicenseStatus};
@@ -45,7 +45,7 @@ pub(super) fn search(
                 label for="told" { "Agreement, license or day" }
                 input #told type="text" name="q" required maxlength="256" autocomplete="off" value=[mistaken] aria-invalid=[mistaken.map(|_| "true")] aria-describedby="told-hint";
                 @if mistaken.is_some() { p.mistake role="alert" { "That is no agreement’s id, no license’s id or ARN, and no day." } }
-                p.hint #told-hint { code { "agmt-…" } ", " code { "l-…" } ", or a day such as " code { "2026-11-22" } " for what names neither. Also what changes nothing, and why." }
+                p.hint #told-hint { code { "agmt-…" } ", " code { "l-…" } ", or a day such as " code { "2026-11-22" } " for what names neither, and the SNS messages of customers whose license is not known. Also what changes nothing, and why." }
             }
             div.actions { button.quiet type="submit" { "Show" } }
         }
@@ -313,7 +313,7 @@ pub(super) fn told(sought: &str, told: &[ToldFact]) -> Markup {
                                 td.wrap data-label="What" { span { (told.what) @for detail in &told.details { span.below.small.muted { (detail) } } } }
                                 td.wrap data-label="Of" { @match &told.about { Some(about) => code { (about) }, None => "–" } }
                                 td data-label="Learned (UTC)" { (time_in_table(told.learned_at)) }
-                                td.wrap data-label="Changes nothing, because" { @match told.disregarded { Some(why) => (why), None => "–" } }
+                                td.wrap data-label="Changes nothing, because" { @match told.disregarded { Some(why) => (why), None if told.waits => (OF_NOBODY_KNOWN), None => "–" } }
                             }
                         } }
                     }
