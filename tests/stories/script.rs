@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use app::month::Month;
-use app::support::{OF_NOBODY_KNOWN, Subject};
+use app::support::Subject;
 use domain::account::{AccountState, Payer};
 use domain::hour::Hour;
 use domain::ids::AccountId;
@@ -271,7 +271,8 @@ impl Story {
         let of = Subject::parse(of).expect("a day, a license or an agreement");
         for told in self.stack.app.told_of(&of).await.unwrap() {
             let about = told.about.unwrap_or_default();
-            let why = if told.waits { OF_NOBODY_KNOWN } else { "" };
+            let why = told.without_effect;
+            let why = why.map(|why| why.to_string()).unwrap_or_default();
             self.tell(format!("{} {} of {about} {why}", told.at, told.what));
         }
     }

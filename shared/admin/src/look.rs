@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use app::support::{AccountFile, LicenseFile, OF_NOBODY_KNOWN, Paid, Subject};
+use app::support::{AccountFile, LicenseFile, Paid, Subject};
 use app::{App, StepError};
 use domain::audit::Actor;
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
@@ -76,9 +76,10 @@ pub(crate) async fn told(app: &App, of: &Subject) -> Result<String, Refused> {
         return Ok("AWS told nothing of it.".to_owned());
     }
     let lines = told.iter().map(|told| {
-        let why = told.disregarded.map(|why| why.to_string());
-        let why = why.or_else(|| told.waits.then(|| OF_NOBODY_KNOWN.to_owned()));
-        let passed_over = why.map(|why| format!("; changes nothing: {why}"));
+        let passed_over = told
+            .without_effect
+            .as_ref()
+            .map(|why| format!("; changes nothing: {why}"));
         let details = match told.details.join(", ") {
             none if none.is_empty() => none,
             details => format!(": {details}"),

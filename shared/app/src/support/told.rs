@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::answers::{AcceptedTerms, Grant};
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseArn, LicenseId};
+use domain::license::{Idle, idle, licenses_of};
 use domain::marketplace_event::{
     CancellationRequest, EndedStatus, EventKind, Notification, NotifiedAction,
 };
@@ -15,9 +16,6 @@ use jiff::tz::TimeZone;
 use store::StoreError;
 
 use crate::App;
-
-/// Why a message of an older listing's buyer changes nothing so far.
-pub const OF_NOBODY_KNOWN: &str = "no registration token has led to this customer's license yet";
 
 /// Of what it is asked what AWS told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +62,35 @@ pub struct ToldFact {
     /// The agreement, the license or the older listing's buyer that it names.
     pub about: Option<String>,
     /// Why it changes nothing, if it does not.
-    pub disregarded: Option<Disregarded>,
-    /// Whether it waits for a registration token that says whose it is.
-    pub waits: bool,
+    pub without_effect: Option<WithoutEffect>,
+}
+
+/// Why something that AWS told changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WithoutEffect {
+    /// It was not taken for ours, or cannot be joined to anything.
+    #[error("{0}")]
+    Disregarded(Disregarded),
+    /// Something of what happened later says how it stands.
+    #[error("it is older than what is known: {what} of {at}")]
+    Older {
+        /// What, as [`ToldFact::what`].
+        what: String,
+        /// When that happened.
+        at: Timestamp,
+    },
+    /// It says nothing that was not told otherwise.
+    #[error("the same is known otherwise")]
+    Known,
+    /// It is for people to know.
+    #[error("it is for people to know")]
+    ForPeople,
+    /// A message of an older listing, whose buyer may be anybody so far.
+    #[error("no registration token has led to this customer's license yet")]
+    OfNobodyKnown,
+    /// Nobody taught this program what it means.
+    #[error("it is not understood")]
+    NotUnderstood,
 }
 
 impl App {
@@ -88,12 +112,16 @@ impl App {
         };
         facts.sort_by_key(|fact| (fact.at(), place(fact), fact.key()));
         facts.dedup_by_key(|fact| fact.key());
-        let of_day = matches!(subject, Subject::Day(_));
-        let told = facts.iter().map(|fact| ToldFact {
-            waits: of_day && fact.notification().is_some() && fact.disregarded.is_none(),
-            ..told(fact)
-        });
-        Ok(told.collect())
+        let around = self.facts_around(&facts).await?;
+        let mut told: Vec<ToldFact> = facts.iter().map(|fact| told(fact, &around)).collect();
+        if let Subject::Day(_) = subject {
+            let messages = facts.iter().zip(&mut told);
+            for (_, told) in messages.filter(|(fact, _)| fact.notification().is_some()) {
+                told.without_effect
+                    .get_or_insert(WithoutEffect::OfNobodyKnown);
+            }
+        }
+        Ok(told)
     }
 
     /// What was told on a day and names neither agreement nor license, without the
@@ -117,6 +145,18 @@ impl App {
         }
         Ok(facts)
     }
+
+    /// All that may have a say about the licenses that facts name.
+    async fn facts_around(&self, facts: &[Fact]) -> Result<Vec<Fact>, StoreError> {
+        let mut around = Vec::new();
+        for license in licenses_of(facts) {
+            let known = self.store.license(&license).await?;
+            around.extend(self.facts_about(&license, known.as_ref(), None).await?);
+        }
+        around.sort_by_key(Fact::key);
+        around.dedup_by_key(|fact| fact.key());
+        Ok(around)
+    }
 }
 
 /// In which order facts of one instant make sense: events as one follows from the
@@ -132,8 +172,40 @@ fn place(fact: &Fact) -> u8 {
     }
 }
 
-fn told(fact: &Fact) -> ToldFact {
-    let what = match &fact.told {
+fn told(fact: &Fact, around: &[Fact]) -> ToldFact {
+    let agreement = fact.agreement().map(ToString::to_string);
+    let license = || fact.license_ids().next().map(ToString::to_string);
+    let customer = || {
+        fact.customer()
+            .map(|(_, customer)| format!("customer {customer}"))
+    };
+    ToldFact {
+        at: fact.at(),
+        learned_at: fact.learned_at,
+        what: what(fact),
+        details: details(fact),
+        about: agreement.or_else(license).or_else(customer),
+        without_effect: without_effect(fact, around),
+    }
+}
+
+fn without_effect(fact: &Fact, around: &[Fact]) -> Option<WithoutEffect> {
+    if let Some(why) = fact.disregarded {
+        return Some(WithoutEffect::Disregarded(why));
+    }
+    Some(match idle(fact, around)? {
+        Idle::Older { than } => WithoutEffect::Older {
+            what: what(than),
+            at: than.at(),
+        },
+        Idle::Known => WithoutEffect::Known,
+        Idle::ForPeople => WithoutEffect::ForPeople,
+        Idle::NotUnderstood => WithoutEffect::NotUnderstood,
+    })
+}
+
+fn what(fact: &Fact) -> String {
+    match &fact.told {
         Told::Event(event) => event.detail_type.clone(),
         Told::Resolved(_) => "A registration token was redeemed".to_owned(),
         Told::Notified(told) => format!("SNS message: {}", notified(&told.action)),
@@ -147,21 +219,6 @@ fn told(fact: &Fact) -> ToldFact {
             1 => "Answer: 1 entitlement".to_owned(),
             count => format!("Answer: {count} entitlements"),
         },
-    };
-    let agreement = fact.agreement().map(ToString::to_string);
-    let license = || fact.license_ids().next().map(ToString::to_string);
-    let customer = || {
-        fact.customer()
-            .map(|(_, customer)| format!("customer {customer}"))
-    };
-    ToldFact {
-        at: fact.at(),
-        learned_at: fact.learned_at,
-        what,
-        details: details(fact),
-        about: agreement.or_else(license).or_else(customer),
-        disregarded: fact.disregarded,
-        waits: false,
     }
 }
 
@@ -184,10 +241,8 @@ fn details(fact: &Fact) -> Vec<String> {
 }
 
 fn of_message(told: &Notification) -> Vec<String> {
-    let offer = told.offer.as_ref().map(|offer| format!("offer {offer}"));
-    let unknown = matches!(told.action, NotifiedAction::Unrecognized(_));
-    let unknown = unknown.then(|| "not understood: it changes nothing".to_owned());
-    offer.into_iter().chain(unknown).collect()
+    let offer = told.offer.iter();
+    offer.map(|offer| format!("offer {offer}")).collect()
 }
 
 fn of_event(kind: &EventKind) -> Vec<String> {
@@ -215,8 +270,8 @@ fn of_event(kind: &EventKind) -> Vec<String> {
         | EventKind::AdvisoryResolved
         | EventKind::RenewalTermsFinalized
         | EventKind::RenewalUpcoming
-        | EventKind::BillingAdjustment => Vec::new(),
-        EventKind::Unrecognized => vec!["not understood: it changes nothing".to_owned()],
+        | EventKind::BillingAdjustment
+        | EventKind::Unrecognized => Vec::new(),
     }
 }
 

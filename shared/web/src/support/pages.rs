@@ -2,7 +2,7 @@
 //! which support changes who pays.
 
 use app::support::orders::{OrderConsequence, OrderView, RequestView};
-use app::support::{AccountFile, LicenseFile, OF_NOBODY_KNOWN, Paid, ToldFact};
+use app::support::{AccountFile, LicenseFile, Paid, ToldFact};
 use domain::account::AccountName;
 use domain::ids::{AccountId, AwsAccountId};
 use domain::license::{License, LicenseStatus};
@@ -314,7 +314,7 @@ pub(super) fn told(sought: &str, told: &[ToldFact]) -> Markup {
                                 td.wrap data-label="What" { span { (told.what) @for detail in &told.details { span.below.small.muted { (detail) } } } }
                                 td.wrap data-label="Of" { @match &told.about { Some(about) => code { (about) }, None => "–" } }
                                 td data-label="Learned (UTC)" { (time_in_table(told.learned_at)) }
-                                td.wrap data-label="Changes nothing, because" { @match told.disregarded { Some(why) => (why), None if told.waits => (OF_NOBODY_KNOWN), None => "–" } }
+                                td.wrap data-label="Changes nothing, because" { @match &told.without_effect { Some(why) => (why), None => "–" } }
                             }
                         } }
                     }
