@@ -274,7 +274,9 @@ fn unread(feed: Result<UsageFeed, FeedError>) -> String {
         .into_values()
         .map(|state| match state {
             FeedOfDay::Unread { reason } => reason,
-            other => panic!("{other:?}"),
+            other @ (FeedOfDay::Delivered | FeedOfDay::NotDelivered | FeedOfDay::NotEnrolled) => {
+                panic!("{other:?}")
+            }
         })
         .collect();
     let [reason] = reasons.into_iter().collect::<Vec<_>>().try_into().unwrap();
