@@ -193,8 +193,8 @@ fn told_by() -> Markup {
                 option value=(told_by.name()) {
                     (match told_by {
                         ToldBy::EventBridge => "events",
-                        ToldBy::Sns => "SNS messages (a listing before June 2026)",
-                        ToldBy::Both => "events and SNS messages",
+                        ToldBy::Sns => "SNS (older listing)",
+                        ToldBy::Both => "events and SNS",
                     })
                 }
             }
