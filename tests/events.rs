@@ -1,9 +1,11 @@
 //! Every payload under `events/`, through its function in process: each is
 //! decided, or answers a clear error that repeats nothing of it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use app::marketplace_events::{parse_event, parse_notification};
 use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use local::Config;
@@ -221,6 +223,44 @@ async fn a_message_of_another_origin_is_refused_before_anything_is_written() {
     }
     assert_eq!(writes(), before);
     functions.stack.stop().await;
+}
+
+/// What is made of a message of AWS Marketplace.
+fn understood(body: &str) -> String {
+    let queued = ("queued", Timestamp::UNIX_EPOCH);
+    if let Some(notification) = parse_notification(body, queued) {
+        let notification = notification.unwrap();
+        return format!("SNS -> {:?}", notification.action);
+    }
+    match parse_event(body.as_bytes()) {
+        Ok(event) => format!("{} -> {:?}", event.detail_type, event.kind),
+        Err(malformed) => malformed.to_string(),
+    }
+}
+
+#[test]
+fn every_event_is_understood_whether_it_is_the_proposers_or_the_manufacturers() {
+    let mut told = String::new();
+    let mut kinds: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in project::entries(&project::root().join("events/marketplace-events")) {
+        let payload: Value = serde_json::from_str(&project::read(&path)).unwrap();
+        let name = project::name(&path);
+        for message in payload["Records"].as_array().into_iter().flatten() {
+            let understood = understood(message["body"].as_str().unwrap());
+            writeln!(told, "{name}: {understood}").unwrap();
+            let suffixes = ["-proposer.json", "-manufacturer.json"];
+            let family = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix));
+            if let (Some(family), Some((_, kind))) = (family, understood.split_once(" -> ")) {
+                let of_family = kinds.entry(family.to_owned()).or_default();
+                of_family.push(kind.to_owned());
+            }
+        }
+    }
+    for (family, kinds) in &kinds {
+        assert_eq!(kinds.len(), 2, "{family} has both suffixes");
+        assert_eq!(kinds[0], kinds[1], "{family}");
+    }
+    insta::assert_snapshot!(told);
 }
 
 #[test]

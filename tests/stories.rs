@@ -119,6 +119,14 @@ story!(a_lost_answer_is_neither_failure_nor_success, "lost-answer");
 story!(twenty_hours_without_aws_lose_nothing, "outage");
 story!(an_ended_license_is_metered_to_its_end, "cancellation");
 story!(
+    an_older_listing_is_linked_and_billed_whether_the_message_or_the_browser_comes_first,
+    "older-listing"
+);
+story!(
+    a_contract_of_an_older_listing_is_used_up_before_anything_is_metered,
+    "older-listing-contract"
+);
+story!(
     pay_as_you_go_is_billed_as_the_page_estimates,
     "purchases/pay-as-you-go"
 );

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fake_aws::{Notice, OfferKind};
+use fake_aws::{Notice, OfferKind, Renewal, RenewalIntent, RenewedLicense};
 use local::Local;
 
 use super::client::{Answer, Client};
@@ -271,7 +271,7 @@ async fn a_hold_is_told_on_the_account_and_its_usage_waits() {
 }
 
 #[tokio::test]
-async fn before_a_contract_ends_the_page_says_when_and_that_it_does_not_renew() {
+async fn before_a_contract_ends_the_page_says_when_and_whether_anything_goes_on() {
     let stack = stack().await;
     let made = stack.fake.create_agreement(OfferKind::PrivateYearly, BUYER);
     let bought = made.await.expect("an agreement");
@@ -283,6 +283,24 @@ async fn before_a_contract_ends_the_page_says_when_and_that_it_does_not_renew() 
     let mut browser = Client::new(&stack.seller_url);
     let page = browser.sign_in_as_alice("/accounts/acme-production").await;
     page.says("The agreement ends on");
+    page.says("It does not renew by itself");
+
+    let ends_at = stack.fake.agreements()[0].ends_at.expect("an end");
+    let renewal = Renewal {
+        license: RenewedLicense::Same,
+        intent: RenewalIntent::Renew,
+        offer: None,
+        starts_at: Some(ends_at),
+    };
+    let renewed = stack.fake.renew_agreement(&bought.agreement_id, renewal);
+    let renewed = renewed.await.expect("it is renewed ahead");
+    let page = browser.get("/accounts/acme-production").await;
+    page.does_not_say("does not renew by itself");
+    page.says("under the next agreement, which is bought already: nothing is to be done");
+    page.says(&renewed.agreement_id);
+    let cancelled = stack.fake.cancel_agreement(&renewed.agreement_id).await;
+    cancelled.expect("it is cancelled before it begins");
+    let page = browser.get("/accounts/acme-production").await;
     page.says("It does not renew by itself");
 }
 

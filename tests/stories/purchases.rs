@@ -89,10 +89,13 @@ impl Story {
         self.purchases.get_mut(name).unwrap().token = token;
     }
 
-    pub(super) async fn fault(&mut self, operation: &str, fault: &str, times: &str) {
+    pub(super) async fn fault(&mut self, operation: &str, fault: &str, times: &str, with: &[&str]) {
         let times: u32 = times.parse().unwrap();
-        let body = json!({"operation": operation, "fault": fault, "times": times});
-        self.control("faults", &body).await;
+        let mut body = fields(with);
+        body.insert("operation".to_owned(), json!(operation));
+        body.insert("fault".to_owned(), json!(fault));
+        body.insert("times".to_owned(), json!(times));
+        self.control("faults", &Value::Object(body)).await;
     }
 
     async fn control(&mut self, path: &str, body: &Value) -> Value {

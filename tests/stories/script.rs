@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use app::month::Month;
+use app::support::Subject;
 use domain::account::{AccountState, Payer};
 use domain::hour::Hour;
 use domain::ids::AccountId;
@@ -111,7 +112,10 @@ impl Story {
                 self.advance_to(now.checked_add(duration).unwrap()).await;
             }
             ["until", instant] => self.advance_to(instant.parse().unwrap()).await,
-            ["fault", operation, fault, times] => self.fault(operation, fault, times).await,
+            ["fault", operation, fault, times, with @ ..] => {
+                self.fault(operation, fault, times, with).await;
+            }
+            ["told", of] => self.told(of).await,
             ["no-faults"] => self.stack.fake.clear_faults(),
             ["metered"] => self.metered(),
             ["calls"] => self.calls(),
@@ -260,6 +264,17 @@ impl Story {
             String::new()
         };
         self.tell(format!("{}{until}{payer}", state.standing().label()));
+    }
+
+    /// What support is shown of what AWS told.
+    async fn told(&mut self, of: &str) {
+        let of = Subject::parse(of).expect("a day, a license or an agreement");
+        for told in self.stack.app.told_of(&of).await.unwrap() {
+            let about = told.about.unwrap_or_default();
+            let why = told.without_effect;
+            let why = why.map(|why| why.to_string()).unwrap_or_default();
+            self.tell(format!("{} {} of {about} {why}", told.at, told.what));
+        }
     }
 
     async fn usage(&mut self, account: &str) {

@@ -130,7 +130,8 @@ pub enum Command {
         #[arg(value_parser = account)]
         account: AccountId,
     },
-    /// Show what AWS told of an agreement or a license, or on a day what names neither
+    /// Show what AWS told of an agreement or a license, or on a day what names neither, and
+    /// the messages of customers whose license is not known
     Told {
         /// The agreement's id, the license's id or ARN, or a day such as 2026-11-22
         #[arg(value_parser = subject)]

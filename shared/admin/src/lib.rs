@@ -37,6 +37,26 @@ pub enum Consent {
     NobodyToAsk,
 }
 
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What it says.
+    pub text: String,
+    /// What a script may act on.
+    pub ended: Ended,
+}
+
+/// How a command ended that was carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It is done; of a comparison: nothing differs, and all was compared.
+    Done,
+    /// AWS has less, or more, than what was billed.
+    Differs,
+    /// Nothing differs of what was compared, and something was not.
+    NotCompared,
+}
+
 /// Does what the command says; the text that tells what came of it.
 ///
 /// `ask` shows what will be done and asks whether it shall.
@@ -48,22 +68,22 @@ pub async fn run(
     sources: &Sources,
     arguments: &Arguments,
     ask: impl FnOnce(&str) -> Consent,
-) -> Result<String, Refused> {
+) -> Result<Answer, Refused> {
     let change = match arguments.command.clone() {
-        Command::Check => return look::tables(app).await,
-        Command::Unknown => return Ok(words::unknown(&app.unknown().await?)),
-        Command::Hold(HoldCommand::List) => return Ok(words::held(&app.held().await?)),
+        Command::Check => return done(look::tables(app).await?),
+        Command::Unknown => return done(words::unknown(&app.unknown().await?)),
+        Command::Hold(HoldCommand::List) => return done(words::held(&app.held().await?)),
         Command::WrittenOff { from, until } => {
             if from >= until {
                 return Err(Refused::Instants("--until must be after --from"));
             }
             let usage = app.written_off((from, until)).await?;
-            return Ok(words::written_off(&usage));
+            return done(words::written_off(&usage));
         }
         Command::DryRun => {
             let records = app.dry_run().await?;
             let (controls, held) = (app.controls().await?, app.held().await?);
-            return Ok(words::to_be_sent(&records, &controls, &held.items));
+            return done(words::to_be_sent(&records, &controls, &held.items));
         }
         Command::Reconcile {
             day, kept: true, ..
@@ -75,12 +95,14 @@ pub async fn run(
             let file = adjustments.as_deref().map(|file| (file, may_write));
             return reconcile::reconcile(app, sources, day, file).await;
         }
-        Command::Account { account, at } => return look::account(app, &account, at).await,
-        Command::License { license } => return look::license(app, &license).await,
-        Command::Agreement { agreement } => return look::agreement(app, &agreement).await,
-        Command::AwsAccount { aws_account } => return look::aws_account(app, &aws_account).await,
-        Command::Events { account } => return look::events(app, &account).await,
-        Command::Told { of } => return look::told(app, &of).await,
+        Command::Account { account, at } => return done(look::account(app, &account, at).await?),
+        Command::License { license } => return done(look::license(app, &license).await?),
+        Command::Agreement { agreement } => return done(look::agreement(app, &agreement).await?),
+        Command::AwsAccount { aws_account } => {
+            return done(look::aws_account(app, &aws_account).await?);
+        }
+        Command::Events { account } => return done(look::events(app, &account).await?),
+        Command::Told { of } => return done(look::told(app, &of).await?),
         Command::CatchUp => Change::CatchUp,
         Command::Stop { product } => Change::Switch {
             product,
@@ -115,7 +137,12 @@ pub async fn run(
         },
     };
     look::usable_tables(app).await?;
-    changed(app, &change, arguments.consent, ask).await
+    done(changed(app, &change, arguments.consent, ask).await?)
+}
+
+const fn done(text: String) -> Result<Answer, Refused> {
+    let ended = Ended::Done;
+    Ok(Answer { text, ended })
 }
 
 async fn changed(

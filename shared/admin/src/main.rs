@@ -5,16 +5,22 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use admin::arguments::Arguments;
-use admin::{Consent, Refused, surroundings};
+use admin::{Answer, Consent, Ended, Refused, surroundings};
 use clap::Parser as _;
 
 /// The exit code for arguments that cannot be, as `clap`'s.
 const WRONG_USAGE: u8 = 2;
 
+/// The exit code of a comparison that found a difference.
+const DIFFERS: u8 = 3;
+
+/// The exit code of a comparison that found none, and did not compare everything.
+const NOT_COMPARED: u8 = 4;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match done(&Arguments::parse()).await {
-        Ok(text) => say(&text),
+        Ok(answer) => say(&answer),
         Err(error) => {
             complain(&*error);
             match error.downcast_ref::<Refused>() {
@@ -25,7 +31,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn done(arguments: &Arguments) -> Result<String, Box<dyn Error>> {
+async fn done(arguments: &Arguments) -> Result<Answer, Box<dyn Error>> {
     let (app, sources) = if arguments.local {
         surroundings::local(arguments.aws_port)?
     } else {
@@ -49,9 +55,13 @@ fn ask(plan: &str) -> Consent {
 }
 
 /// What is read by a program that stops reading, such as `head`, is said all the same.
-fn say(text: &str) -> ExitCode {
-    let _closed = writeln!(io::stdout(), "{text}");
-    ExitCode::SUCCESS
+fn say(answer: &Answer) -> ExitCode {
+    let _closed = writeln!(io::stdout(), "{}", answer.text);
+    match answer.ended {
+        Ended::Done => ExitCode::SUCCESS,
+        Ended::Differs => ExitCode::from(DIFFERS),
+        Ended::NotCompared => ExitCode::from(NOT_COMPARED),
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "this is what the operator reads")]

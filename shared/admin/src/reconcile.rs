@@ -19,6 +19,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::refused::Refused;
+use crate::{Answer, Ended};
 
 /// How long a comparison may take; what was not reached is said.
 const WITHIN: SignedDuration = SignedDuration::from_mins(30);
@@ -34,7 +35,7 @@ pub(crate) async fn reconcile(
     sources: &Sources,
     day: Option<Date>,
     adjustments: Option<(&Path, bool)>,
-) -> Result<String, Refused> {
+) -> Result<Answer, Refused> {
     let now = app.clock.now();
     let deadline = after(now, WITHIN);
     if day.is_some_and(|day| end_of(day) > now) {
@@ -43,13 +44,15 @@ pub(crate) async fn reconcile(
     let Some((file, may_write)) = adjustments else {
         let days = day.map_or_else(|| days_of_run(now), |day| (day, day));
         let found = app.reconcile(sources, days, deadline).await;
-        let mut text = days_text(&found.map_err(StepError::from)?);
+        let found = found.map_err(StepError::from)?;
+        let (mut text, mut ended) = (days_text(&found), days_ended(&found));
         if let (None, Some(month)) = (day, month_of_run(now)) {
             let found = app.reconcile_month(sources, month, deadline).await;
             let found = found.map_err(StepError::from)?;
             let _ = write!(text, "\n\n{}", amounts_text(&found));
+            ended = both(ended, amounts_ended(&AmountCounts::of(&found.amounts)));
         }
-        return Ok(text);
+        return Ok(Answer { text, ended });
     };
     if may_write {
         can_be_written(file)
@@ -76,11 +79,54 @@ pub(crate) async fn reconcile(
             entries.len()
         )
     };
-    Ok(format!(
+    let amounts = amounts_ended(&AmountCounts::of(&found.amounts));
+    let text = format!(
         "{}\n\n{}\n\n{proposed}",
         days_text(&found.days),
         amounts_text(&found)
-    ))
+    );
+    Ok(Answer {
+        text,
+        ended: both(days_ended(&found.days), amounts),
+    })
+}
+
+/// How a comparison of days ended.
+fn days_ended(found: &Reconciled) -> Ended {
+    let whole = found.is_whole() && found.unreadable_rows == 0;
+    let delivered = |feed: &FeedOfDay| *feed == FeedOfDay::Delivered;
+    let whole = whole && found.days.values().all(delivered);
+    ended(&Counts::of(&found.findings), whole)
+}
+
+fn ended(counts: &Counts, whole: bool) -> Ended {
+    if counts.missing + counts.over > 0 {
+        Ended::Differs
+    } else if whole && counts.not_comparable == 0 {
+        Ended::Done
+    } else {
+        Ended::NotCompared
+    }
+}
+
+/// How a comparison of amounts ended.
+const fn amounts_ended(counts: &AmountCounts) -> Ended {
+    if counts.missing + counts.over > 0 {
+        Ended::Differs
+    } else if counts.not_comparable > 0 {
+        Ended::NotCompared
+    } else {
+        Ended::Done
+    }
+}
+
+/// How two comparisons ended together: a difference is told first.
+const fn both(one: Ended, other: Ended) -> Ended {
+    match (one, other) {
+        (Ended::Differs, _) | (_, Ended::Differs) => Ended::Differs,
+        (Ended::NotCompared, _) | (_, Ended::NotCompared) => Ended::NotCompared,
+        (Ended::Done, Ended::Done) => Ended::Done,
+    }
 }
 
 /// Whether a file can be written, found out before the work whose outcome it is
@@ -95,13 +141,15 @@ fn can_be_written(file: &Path) -> io::Result<()> {
 
 /// Says what the daily runs found of a day, or of the last ones, and of its month's
 /// amounts, as it is kept.
-pub(crate) async fn kept(app: &App, day: Option<Date>) -> Result<String, Refused> {
+pub(crate) async fn kept(app: &App, day: Option<Date>) -> Result<Answer, Refused> {
     let (first, last) = day.map_or_else(|| days_of_run(app.clock.now()), |day| (day, day));
-    let mut parts = Vec::new();
+    let (mut parts, mut ended) = (Vec::new(), Ended::Done);
     let days = first.series(jiff::Span::new().days(1));
     for day in days.take_while(|day| *day <= last) {
         let kept = app.store.reconciled_day(day).await;
-        parts.push(match kept.map_err(StepError::from)? {
+        let kept = kept.map_err(StepError::from)?;
+        ended = both(ended, kept_day_ended(kept.as_ref()));
+        parts.push(match kept {
             Some(kept) => kept_day_text(&kept),
             None => format!("{day}: nothing is kept of it"),
         });
@@ -111,14 +159,30 @@ pub(crate) async fn kept(app: &App, day: Option<Date>) -> Result<String, Refused
         None => last.first_of_month().yesterday().unwrap_or(last),
     };
     let kept = app.store.reconciled_amounts(month).await;
-    parts.push(match kept.map_err(StepError::from)? {
+    let kept = kept.map_err(StepError::from)?;
+    if let Some(kept) = &kept {
+        ended = both(ended, amounts_ended(&kept.counts));
+    }
+    parts.push(match kept {
         Some(kept) => kept_amounts_text(&kept),
         None => format!(
             "{}: nothing is kept of its amounts",
             month.strftime("%Y-%m")
         ),
     });
-    Ok(parts.join("\n\n"))
+    Ok(Answer {
+        text: parts.join("\n\n"),
+        ended,
+    })
+}
+
+/// How the comparison of a day ended that is kept, if it is.
+fn kept_day_ended(kept: Option<&ReconciledDay>) -> Ended {
+    let Some(kept) = kept else {
+        return Ended::NotCompared;
+    };
+    let whole = kept.unseen_licenses == 0 && kept.feed == FeedOfDay::Delivered;
+    ended(&kept.counts, whole)
 }
 
 fn kept_day_text(kept: &ReconciledDay) -> String {
@@ -144,6 +208,14 @@ fn kept_amounts_text(kept: &ReconciledAmounts) -> String {
         lines.push(format!(
             "NOT COMPLETE: {} licenses were not looked at",
             kept.unseen_licenses
+        ));
+    }
+    if kept.unasked > 0 {
+        lines.push(format!(
+            "AWS was not asked for the invoices of {} agreements in that look: what differs of \
+             them, and what is proposed, is of an earlier one, and what was equal then is not \
+             compared",
+            kept.unasked
         ));
     }
     lines.extend(kept.amounts.iter().map(amount_line));
@@ -296,7 +368,9 @@ fn line(finding: &Finding) -> String {
         Whose::License(license) => license.to_string(),
         Whose::Nobody => "(none)".to_owned(),
     };
-    let units = [finding.ours.to_string(), finding.aws.to_string()];
+    let aws = finding.known_of_aws();
+    let aws = aws.map_or_else(|| "?".to_owned(), |units| units.to_string());
+    let units = [finding.ours.to_string(), aws];
     row(
         &finding.day.to_string(),
         &whose,
@@ -416,12 +490,20 @@ fn amount_line(of: &AmountFinding) -> String {
         [] => String::new(),
         by => format!(" ({})", by.join(", ")),
     };
+    let of_aws = |micros| {
+        let known = of.verdict.knows_invoices();
+        if known {
+            dollars(micros)
+        } else {
+            "?".to_owned()
+        }
+    };
     format!(
         "{:<34}  billed {} USD{by}  invoiced {}  given back {}  {}",
         of.agreement.as_str(),
         dollars(of.billed_microusd),
-        dollars(of.invoiced_microusd),
-        dollars(of.credited_microusd),
+        of_aws(of.invoiced_microusd),
+        of_aws(of.credited_microusd),
         amount_verdict(&of.verdict)
     )
 }

@@ -40,9 +40,7 @@ pub enum Refused {
     )]
     NotStopped(ProductCode),
     /// AWS told of no such license.
-    #[error(
-        "AWS told of no license {0}: nothing was changed; look its id up in its agreement's page"
-    )]
+    #[error("AWS told of no license {0}: look its id up by `admin agreement` or its account")]
     NoLicense(LicenseId),
     /// No event of AWS named a license with this agreement.
     #[error("AWS told of no license of agreement {0}")]
@@ -51,7 +49,7 @@ pub enum Refused {
     #[error("AWS told of no license of AWS account {0}")]
     NoBuyer(AwsAccountId),
     /// There is no such account.
-    #[error("there is no account {0}: nothing was changed")]
+    #[error("there is no account {0}: its id is in the address of its pages, after /accounts/")]
     NoAccount(AccountId),
     /// The dimension is not metered.
     #[error("{dimension} is not metered: nothing was changed; the catalog's are {metered}")]

@@ -18,7 +18,7 @@ use store::subscriptions::Pinned;
 
 use crate::arguments::Arguments;
 use crate::surroundings::local_setting;
-use crate::{Consent, Refused};
+use crate::{Consent, Ended, Refused};
 use world::{BUYER, PRODUCT, TEMPLATE, World};
 
 const LICENSE: &str = "l-0123456789abcdef0123456789abcdef";
@@ -446,6 +446,7 @@ async fn who_pays_for_an_account_and_who_did_is_found_from_every_side() {
     ] {
         let refused = world.refused(&line).await;
         assert!(refused.contains(what), "{line}: {refused}");
+        assert!(!refused.contains("changed"), "{line} only looks: {refused}");
     }
 }
 

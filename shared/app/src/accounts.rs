@@ -8,6 +8,7 @@ use domain::account::{
     decide_restore, decide_set_member, decide_suspend,
 };
 use domain::audit::{Actor, AuditEntry};
+use domain::bought_ahead::{BoughtAhead, bought_ahead, followers};
 use domain::change::{Change, Decision};
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId, OfferId, UserEmail, masked};
 use domain::license::{License, Notices};
@@ -133,6 +134,10 @@ pub struct PayerView {
     pub agreement_ends_at: Option<Timestamp>,
     /// What AWS says of the agreement.
     pub notices: Notices,
+    /// From when another agreement goes on in its place that was bought already.
+    pub goes_on_from: Option<Timestamp>,
+    /// That agreement; not for read-only members.
+    pub goes_on_as: Option<AgreementId>,
     /// Until when the agreement's free trial lasts.
     pub free_until: Option<Timestamp>,
     /// That AWS takes no usage of the license.
@@ -405,12 +410,12 @@ impl App {
             return Ok(None);
         };
         let state = account.state_at(now);
-        let held = self.held_payer(&state);
+        let ahead = self.paying(&state);
         let links = self.links_with_licenses(&account.id);
         let audit = self.audit_seen_by(role, &account.id);
-        let (held, (links, licenses), audit) = try_join3(held, links, audit).await?;
+        let (ahead, (links, licenses), audit) = try_join3(ahead, links, audit).await?;
         Ok(Some(SubscriptionView {
-            payer: payer(&state, &licenses, held, role, now),
+            payer: payer(&state, &licenses, ahead, role, now),
             links: history(links, &licenses, role),
             audit,
             role,
@@ -505,13 +510,16 @@ impl App {
         })
     }
 
-    /// The hold of the license that pays.
-    async fn held_payer(&self, state: &AccountState) -> Result<Option<Held>, StoreError> {
+    /// The hold of the license that pays, and what was bought to go on in the place of
+    /// its agreement.
+    async fn paying(&self, state: &AccountState) -> Result<Paying, StoreError> {
         match state {
             AccountState::Subscribed(Payer::Marketplace { link, .. }) => {
                 match self.store.license(&link.license).await? {
-                    Some(license) => self.hold_on(&license).await,
-                    None => Ok(None),
+                    Some(license) => {
+                        try_join(self.hold_on(&license), self.bought_ahead_of(&license)).await
+                    }
+                    None => Ok((None, None)),
                 }
             }
             AccountState::Subscribed(Payer::Annual { .. })
@@ -519,8 +527,25 @@ impl App {
             | AccountState::Grace { .. }
             | AccountState::Expired { .. }
             | AccountState::Suspended { .. }
-            | AccountState::Purged { .. } => Ok(None),
+            | AccountState::Purged { .. } => Ok((None, None)),
         }
+    }
+
+    /// What was bought to go on in the place of a license's agreement, if that has an end.
+    pub(crate) async fn bought_ahead_of(
+        &self,
+        license: &License,
+    ) -> Result<Option<BoughtAhead>, StoreError> {
+        let ends = license.agreement_ends_at.is_some();
+        let Some(agreement) = license.agreement.as_ref().filter(|_| ends) else {
+            return Ok(None);
+        };
+        let mut facts = self.store.facts_of_agreement(agreement).await?;
+        let followers = followers(agreement, &facts);
+        let of_them = followers.iter();
+        let of_them = of_them.map(|follower| self.store.facts_of_agreement(follower));
+        facts.extend(try_join_all(of_them).await?.into_iter().flatten());
+        Ok(bought_ahead(agreement, &facts, self.clock.now()))
     }
 
     /// Every link of an account, the earliest first, and their licenses.
@@ -595,13 +620,16 @@ fn buyer_seen_by(role: Role, buyer: &AwsAccountId) -> String {
     }
 }
 
+/// The hold of a license, and what goes on in its agreement's place.
+type Paying = (Option<Held>, Option<BoughtAhead>);
+
 /// Licenses by their ids.
 type Licenses = BTreeMap<LicenseId, License>;
 
 fn payer(
     state: &AccountState,
     licenses: &Licenses,
-    held: Option<Held>,
+    (held, ahead): Paying,
     role: Role,
     now: Timestamp,
 ) -> Option<PayerView> {
@@ -616,6 +644,10 @@ fn payer(
         offer: seen.and_then(|license| license.offer.clone()),
         agreement_ends_at: license.and_then(|license| license.agreement_ends_at),
         notices: license.map(|license| license.notices).unwrap_or_default(),
+        goes_on_from: ahead.as_ref().map(|ahead| ahead.from),
+        goes_on_as: ahead
+            .filter(|_| role == Role::FullAccess)
+            .map(|ahead| ahead.agreement),
         free_until: license
             .and_then(|license| license.pricing.last()?.free_until)
             .filter(|until| now < *until),

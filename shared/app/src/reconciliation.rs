@@ -136,17 +136,15 @@ impl Reconciled {
 
 impl ReconciledMonth {
     /// What was found before of the agreements of which AWS was not asked now.
-    fn keep_from(&mut self, known: Option<ReconciledAmounts>) {
-        let known = known.map(|known| known.amounts).unwrap_or_default();
-        let mut known: BTreeMap<AgreementId, AmountFinding> = known
-            .into_iter()
-            .map(|amount| (amount.agreement.clone(), amount))
-            .collect();
+    fn keep_from(&mut self, known: &ReconciledAmounts) {
+        let known = known.amounts.iter();
+        let mut known: BTreeMap<&AgreementId, &AmountFinding> =
+            known.map(|amount| (&amount.agreement, amount)).collect();
         for amount in &mut self.amounts {
             if self.unasked.contains(&amount.agreement)
                 && let Some(before) = known.remove(&amount.agreement)
             {
-                *amount = before;
+                *amount = before.clone();
             }
         }
     }
@@ -265,15 +263,20 @@ impl App {
         let mut found = self
             .month_of(sources, month, ours, after.as_ref(), deadline)
             .await?;
+        let mut earlier = None;
         if !found.unasked.is_empty() {
             run.invoices_after = found.asked_last.clone().or(after);
-            let known = self.store.reconciled_amounts(run.first).await?;
-            found.keep_from(known);
+            earlier = self.store.reconciled_amounts(run.first).await?;
+            if let Some(earlier) = &earlier {
+                found.keep_from(earlier);
+            }
         }
         for day in found.days.kept(now) {
             self.keep_day(&day).await?;
         }
-        self.store.put_reconciled_amounts(&found.kept(now)).await?;
+        let kept = found.kept(now);
+        let kept = kept.with_earlier(earlier.as_ref(), &found.unasked);
+        self.store.put_reconciled_amounts(&kept).await?;
         notices::month(&found);
         self.finish(RunOf::Month, run).await?;
         Ok(Came::ToItsEnd(found))

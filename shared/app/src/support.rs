@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use domain::account::Account;
 use domain::audit::AuditEntry;
+use domain::bought_ahead::BoughtAhead;
 use domain::ids::{AccountId, AgreementId, AwsAccountId, LicenseId};
 use domain::license::{License, agreement_at, licenses_of};
 use domain::linking::Link;
@@ -46,6 +47,8 @@ pub struct LicenseFile {
     pub links: Vec<Link>,
     /// That AWS takes no usage of it.
     pub held: Option<Held>,
+    /// What was bought to go on in the place of its agreement.
+    pub ahead: Option<BoughtAhead>,
     /// The instant at which all this holds.
     pub as_of: Timestamp,
 }
@@ -140,6 +143,7 @@ impl App {
         Ok(Some(LicenseFile {
             links: links.await?,
             held: self.hold_on(&license).await?,
+            ahead: self.bought_ahead_of(&license).await?,
             as_of: self.clock.now(),
             license,
         }))

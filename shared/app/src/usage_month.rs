@@ -15,7 +15,7 @@ use domain::hour::{Hour, before};
 use domain::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseId};
 use domain::ledger::account_hour::{Unbillable, WriteOff};
 use domain::ledger::included::Included;
-use domain::ledger::slot::SlotState;
+use domain::ledger::slot::{LicenseTerms, SlotState};
 use domain::license::Pricing;
 use domain::money::Usd;
 use futures_util::future::{try_join, try_join_all};
@@ -99,6 +99,8 @@ pub enum MeteringStatus {
     Open,
     /// Of a license on hold: it waits for AWS to take usage again.
     Held,
+    /// Of a contract: it waits, not sent, for AWS to say what the contract covers.
+    AwaitsCover,
     /// Fixed and perhaps sent; AWS has not said the last word.
     Sent,
     /// AWS accepted it.
@@ -123,6 +125,7 @@ impl MeteringStatus {
         match self {
             Self::Open
             | Self::Held
+            | Self::AwaitsCover
             | Self::Sent
             | Self::Accepted
             | Self::Conflict
@@ -137,6 +140,8 @@ impl MeteringStatus {
 struct Licenses {
     payers: BTreeMap<LicenseId, AwsAccountId>,
     agreed: BTreeMap<LicenseId, Vec<Pricing>>,
+    /// Those whose contract is not known to cover anything, though it may.
+    covering: BTreeMap<LicenseId, LicenseTerms>,
 }
 
 impl UsageLine {
@@ -346,7 +351,14 @@ impl App {
     ) -> Result<(Days, Licenses), StoreError> {
         let from = self.carries_from(month.first_hour());
         let days = self.days(account, from, month.next().first_hour());
-        try_join(days, self.licenses_known(account, month)).await
+        let known = try_join(days, self.licenses_known(account, month)).await;
+        let (mut days, licenses) = known?;
+        let now = self.clock.now();
+        days.await_cover(|license, slot| {
+            let terms = licenses.covering.get(license);
+            terms.is_some_and(|terms| terms.awaits_cover(slot, now))
+        });
+        Ok((days, licenses))
     }
 
     /// The first hour of the earliest day of which something may be carried
@@ -366,7 +378,12 @@ impl App {
         let licenses = self.licenses_of_month(account, month).await?;
         let known = licenses.iter().map(|license| self.store.license(license));
         let mut found = Licenses::default();
+        let has_contracts = self.settings.rules.catalog.has_contracts();
         for license in try_join_all(known).await?.into_iter().flatten() {
+            let terms = LicenseTerms::of(&license).filter(|terms| terms.unknown_cover.is_some());
+            if let Some(terms) = terms.filter(|_| has_contracts) {
+                found.covering.insert(license.id.clone(), terms);
+            }
             found.payers.insert(license.id.clone(), license.buyer);
             found.agreed.insert(license.id, license.pricing);
         }

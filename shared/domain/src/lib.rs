@@ -16,6 +16,7 @@
 pub mod account;
 pub mod answers;
 pub mod audit;
+pub mod bought_ahead;
 pub mod catalog;
 pub mod change;
 pub mod expiry;

@@ -307,7 +307,40 @@ pub enum Obstacle {
     LicensesUnseen,
 }
 
+impl Obstacle {
+    /// Whether it is not known what AWS has.
+    pub const fn hides_aws(&self) -> bool {
+        match self {
+            Self::NotEnrolled
+            | Self::FeedUnread
+            | Self::FeedNotDelivered
+            | Self::RowUnreadable { .. }
+            | Self::RowsDisagree => true,
+            Self::OutcomeUnknown
+            | Self::Conflict
+            | Self::NoAgreement
+            | Self::RowsWithoutAgreement
+            | Self::PerhapsWithoutAgreement
+            | Self::PerhapsOurs
+            | Self::UnderAnother { .. }
+            | Self::LicensesUnseen => false,
+        }
+    }
+}
+
 impl Finding {
+    /// What AWS has, if it is known.
+    pub const fn known_of_aws(&self) -> Option<Units> {
+        match &self.verdict {
+            Verdict::NotComparable { obstacle } if obstacle.hides_aws() => None,
+            Verdict::NotComparable { .. }
+            | Verdict::Equal
+            | Verdict::Late { .. }
+            | Verdict::Missing { .. }
+            | Verdict::Over { .. } => Some(self.aws),
+        }
+    }
+
     /// What is late, missing or over.
     pub const fn difference(&self) -> Option<Units> {
         match self.verdict {
@@ -476,7 +509,7 @@ impl Feed<'_> {
                 (Some(_), Whose::License(_) | Whose::Nobody) => true,
             };
             of_agreement
-                && row.day.is_none_or(|of| of == day)
+                && (row.days.0..=row.days.1).contains(&day)
                 && row.dimension.as_ref().is_none_or(|of| of == dimension)
         });
         row.map(|row| Obstacle::RowUnreadable {

@@ -20,6 +20,7 @@ use self::subscription::Subscriptions;
 use crate::FakeAws;
 use crate::control::ControlError;
 use crate::lock;
+use crate::notifications::ToldBy;
 use crate::offers::{Catalog, Offer, amount, rate};
 
 /// Buyers to choose from.
@@ -177,8 +178,25 @@ fn product(offers: &Catalog, product_id: &str, now: Timestamp) -> Markup {
                 fieldset.row {
                     (date_field("Starts on (empty: now)", "starts_on", now))
                     label { input type="checkbox" name="auto_renewal" value="yes"; " Renews itself (a contract)" }
+                    label { "The seller is told by " (told_by()) }
                 }
                 button.primary { "Subscribe" }
+            }
+        }
+    }
+}
+
+fn told_by() -> Markup {
+    html! {
+        select name="told_by" {
+            @for told_by in ToldBy::ALL {
+                option value=(told_by.name()) {
+                    (match told_by {
+                        ToldBy::EventBridge => "events",
+                        ToldBy::Sns => "SNS (older listing)",
+                        ToldBy::Both => "events and SNS",
+                    })
+                }
             }
         }
     }

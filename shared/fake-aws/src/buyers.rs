@@ -56,7 +56,8 @@ impl FakeAws {
             let theirs = agreements
                 .filter(|agreement| agreement.goes_on() && agreement.buyer_account == account);
             let events = theirs
-                .map(|agreement| (now, self.inner.notice_event(notice, agreement, now)))
+                .filter_map(|agreement| self.inner.notice_event(notice, agreement, now))
+                .map(|event| (now, event))
                 .collect();
             Ok(vec![change, self.inner.queue(events)])
         })?;

@@ -34,6 +34,12 @@ pub enum ClockError {
         /// The instant at which the clock was left.
         at: Timestamp,
     },
+    /// A schedule broke off, and the move with it.
+    #[error("the move of the clock broke off at {at}")]
+    BrokeOff {
+        /// The instant at which the clock was left.
+        at: Timestamp,
+    },
     /// The new reading could not be kept; the clock was left where it was.
     #[error("the clock's position could not be kept")]
     Storage(#[source] std::io::Error),

@@ -27,7 +27,9 @@ use crate::faults::{EVENTS, Fault, FaultKind};
 use crate::lifecycle::{Amendment, Purchase, Renewal, RenewalIntent, RenewedLicense};
 use crate::lock;
 use crate::notices::{ENDING_DAYS, Notice};
+use crate::notifications::ToldBy;
 use crate::offers::OfferKind;
+use crate::schedule::Move;
 use crate::state::{Agreement, License};
 use crate::usage_record::hour_of;
 
@@ -111,9 +113,10 @@ impl From<ClockError> for ControlError {
     fn from(error: ClockError) -> ControlError {
         match error {
             ClockError::Storage(source) => ControlError::Storage(source),
-            ClockError::Backwards { .. } | ClockError::OutOfRange | ClockError::Stuck { .. } => {
-                ControlError::field("clock", error.to_string())
-            }
+            ClockError::Backwards { .. }
+            | ClockError::OutOfRange
+            | ClockError::Stuck { .. }
+            | ClockError::BrokeOff { .. } => ControlError::field("clock", error.to_string()),
         }
     }
 }
@@ -198,6 +201,10 @@ pub(crate) async fn agreements(State(fake): State<FakeAws>, body: Bytes) -> Answ
         buyer_account: request.buyer_account,
         starts_at: optional_instant("starts_at", request.starts_at.as_deref())?,
         auto_renewal: request.auto_renewal.unwrap_or(false),
+        told_by: match request.told_by {
+            Some(name) => ToldBy::named(&name)?,
+            None => ToldBy::default(),
+        },
     };
     let made = fake.accept_offer(purchase).await?;
     Ok(Json(json!(made)))
@@ -309,12 +316,12 @@ pub(crate) async fn clock(State(fake): State<FakeAws>, body: Bytes) -> Answer {
                     format!("must be at most {LONGEST_MOVE_SECONDS}, a year: move on from there"),
                 ));
             }
-            fake.advance_by(SignedDuration::from_secs(seconds))
+            fake.move_to_the_end(Move::By(SignedDuration::from_secs(seconds)))
                 .await
                 .map_err(|error| clock_refused("advance_seconds", error))?;
         }
         (None, Some(text)) => {
-            fake.advance_to(instant("set", &text)?)
+            fake.move_to_the_end(Move::To(instant("set", &text)?))
                 .await
                 .map_err(|error| clock_refused("set", error))?;
         }

@@ -165,6 +165,10 @@ impl FakeAws {
             return Err(ControlError::field("dimension", reason));
         }
         let at = self.now();
+        if correction.usage_date > day_of(at) {
+            let reason = format!("must not lie ahead of {}", day_of(at));
+            return Err(ControlError::field("usage_date", reason));
+        }
         self.commit(|state| {
             if state.agreement(&correction.agreement_id).is_none() {
                 return Err(ControlError::NotFound {

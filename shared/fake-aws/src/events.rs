@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 use crate::faults::EventFault;
 use crate::lock;
 use crate::notices::Notice;
+use crate::notifications;
 use crate::state::{Agreement, Change, Marketplace, QueuedEvent};
 use crate::{FakeAws, Inner};
 
-/// A rule's target: takes one EventBridge event, as its JSON. An error is
-/// retried on the fake's clock.
+/// A target: takes one EventBridge event, or one SNS message in its envelope, as
+/// its JSON. An error is retried on the fake's clock.
 pub type Deliver = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// Source of every AWS Marketplace agreement and license event.
@@ -86,13 +87,14 @@ impl Family {
     }
 }
 
-/// The `detail-type` of every event that is emitted.
+/// The `detail-type` of every event that is emitted, and the action of every message.
 pub(crate) fn detail_types() -> impl Iterator<Item = &'static str> {
     let notices = Notice::ALL.into_iter().map(Notice::detail_type);
     Family::ALL
         .into_iter()
         .map(Family::detail_type)
         .chain(notices)
+        .chain(notifications::kinds())
 }
 
 /// `2026-08-20T14:23:22Z`: events carry whole seconds.
@@ -173,7 +175,7 @@ impl Inner {
     pub(crate) fn queue(&self, events: Vec<(Timestamp, Value)>) -> Change {
         let mut queued = Vec::new();
         for (due, event) in events {
-            let kind = event["detail-type"].as_str().unwrap_or_default().to_owned();
+            let kind = notifications::kind(&event);
             let waiting = |due| QueuedEvent {
                 due,
                 since: due,

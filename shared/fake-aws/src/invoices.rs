@@ -49,6 +49,22 @@ struct BillingPeriod {
     year: i16,
 }
 
+/// What an invoice is for: two of one instant are two invoices.
+#[derive(Clone, Copy)]
+enum InvoiceFor {
+    Usage,
+    Instalment,
+}
+
+impl InvoiceFor {
+    const fn name(self) -> &'static str {
+        match self {
+            InvoiceFor::Usage => "usage",
+            InvoiceFor::Instalment => "instalment",
+        }
+    }
+}
+
 /// An invoice of an agreement, for its usage of a month or for an instalment.
 struct Invoice {
     id: String,
@@ -152,15 +168,23 @@ impl Inner {
                 return invoices;
             };
             let amount = self.usage_amount(state, &of.agreement_id, (month, next), issued_at);
-            invoices.push(Invoice::new(of, month, issued_at, amount));
+            let kind = InvoiceFor::Usage;
+            invoices.push(Invoice::new(of, kind, month, issued_at, amount));
             month = next;
         }
     }
 }
 
 impl Invoice {
-    fn new(of: &Agreement, month: Date, issued_at: Timestamp, amount: MicroUsd) -> Invoice {
-        let id = Sha256::digest(format!("{}/{issued_at}", of.agreement_id).as_bytes());
+    fn new(
+        of: &Agreement,
+        kind: InvoiceFor,
+        month: Date,
+        issued_at: Timestamp,
+        amount: MicroUsd,
+    ) -> Invoice {
+        let id = format!("{}/{}/{issued_at}", of.agreement_id, kind.name());
+        let id = Sha256::digest(id.as_bytes());
         Invoice {
             id: format!("inv-{id:x}").chars().take(20).collect(),
             month,
@@ -176,7 +200,10 @@ fn instalments(of: &Agreement, now: Timestamp) -> impl Iterator<Item = Invoice> 
         AgreementStatus::Scheduled | AgreementStatus::Active => true,
         AgreementStatus::Ended { at: ended_at, .. } => *at < ended_at,
     });
-    due.map(|(at, amount)| Invoice::new(of, day_of(at).first_of_month(), at, amount))
+    due.map(|(at, amount)| {
+        let month = day_of(at).first_of_month();
+        Invoice::new(of, InvoiceFor::Instalment, month, at, amount)
+    })
 }
 
 fn summary(agreement: &Agreement, invoice: &Invoice) -> Wire {

@@ -47,8 +47,7 @@
 //! # Deliberately absent
 //! Signatures are not checked. Fractions of a unit
 //! (`QuantityAsDecimal: "17.5"`) are refused: the Rust client cannot send
-//! them. Products that identify buyers by `CustomerIdentifier`, SNS messages,
-//! `MeterUsage` and `RegisterUsage` (for containers and AMIs) are not served.
+//! them. Usage that identifies buyers by `CustomerIdentifier`, `MeterUsage` and `RegisterUsage` (for containers and AMIs) are not served.
 //! DynamoDB's eventually consistent reads and transaction conflicts do not
 //! happen, and items do not vanish at their time to live.
 //!
@@ -58,7 +57,8 @@
 //! `s3.rs` serve it, this one what `data_feeds.rs` makes; `wire.rs` knows the protocols. `state.rs` is the marketplace's state,
 //! `journal.rs` keeps it. `offers.rs` is what can be bought, `lifecycle.rs`
 //! what becomes of it, `buyers.rs` who is suspended. `clock.rs` and
-//! `schedule.rs` move time, `events.rs` delivers, `faults.rs` interferes.
+//! `schedule.rs` move time, `events.rs` delivers, `notifications.rs` makes the messages of
+//! older listings, `faults.rs` interferes.
 //! `control.rs` is the control API, `buyer_page.rs` the page for people.
 //! `in_process.rs` (feature `in-process`) reaches all this without a network.
 
@@ -84,6 +84,7 @@ mod lifecycle;
 mod limits;
 mod metering;
 mod notices;
+mod notifications;
 mod offers;
 mod paging;
 mod s3;
@@ -126,6 +127,7 @@ pub use crate::lifecycle::{
     Amendment, NewAgreement, Purchase, Renewal, RenewalIntent, RenewedLicense,
 };
 pub use crate::notices::Notice;
+pub use crate::notifications::ToldBy;
 pub use crate::offers::OfferKind;
 pub use crate::schedule::Schedule;
 pub use crate::state::{

@@ -16,6 +16,7 @@ pub use self::renewal::{Renewal, RenewalIntent, RenewedLicense};
 use crate::config::is_aws_account;
 use crate::control::ControlError;
 use crate::events::Family;
+use crate::notifications::ToldBy;
 use crate::offers::OfferKind;
 use crate::state::{Agreement, AgreementStatus, Change, Ending, Intent, Marketplace};
 use crate::terms::AcceptedTerms;
@@ -39,6 +40,8 @@ pub struct Purchase {
     pub starts_at: Option<Timestamp>,
     /// Whether another agreement follows at its end. Only contracts have one.
     pub auto_renewal: bool,
+    /// By what the seller is told of it.
+    pub told_by: ToldBy,
 }
 
 /// What a buyer's subscribing made.
@@ -131,6 +134,7 @@ impl FakeAws {
             buyer_account: buyer_account.to_owned(),
             starts_at: None,
             auto_renewal: false,
+            told_by: ToldBy::EventBridge,
         })
         .await
     }
@@ -286,6 +290,7 @@ impl Inner {
             starts_at,
             ends_at: terms.end(),
             auto_renewal: purchase.auto_renewal,
+            told_by: purchase.told_by,
             license_arn: self.ids.license_arn(LICENSE_ISSUER),
             updated_at: accepted_at,
             terms,
@@ -321,11 +326,12 @@ impl Inner {
         let lag = self.config.readings.deprovision_lag;
         let mut ended = agreement.clone();
         ended.status = AgreementStatus::Ended { at, how };
-        let mut events = vec![(now, self.event(Family::AgreementEnded, &ended, now))];
+        let at_once = self.told(Family::AgreementEnded, &ended, now).into_iter();
+        let mut events: Vec<_> = at_once.map(|told| (now, told)).collect();
         if license_ends {
             let later = now.checked_add(lag).unwrap_or(now);
-            let event = self.event(Family::LicenseDeprovisioned, &ended, later);
-            events.push((later, event));
+            let told = self.told(Family::LicenseDeprovisioned, &ended, later);
+            events.extend(told.into_iter().map(|told| (later, told)));
         }
         let change = Change::AgreementEnded {
             agreement_id: agreement.agreement_id.clone(),
@@ -347,7 +353,8 @@ impl Inner {
     ) -> Vec<Change> {
         let families = told.iter().chain(&[Family::LicenseUpdated]);
         let mut events: Vec<_> = families
-            .map(|family| (now, self.event(*family, agreement, now)))
+            .flat_map(|family| self.told(*family, agreement, now))
+            .map(|told| (now, told))
             .collect();
         let mut changes = Vec::new();
         let previous = agreement.previous_agreement_id.as_ref();
@@ -370,7 +377,8 @@ impl Inner {
     fn queue_now(&self, events: &[(Family, &Agreement)], now: Timestamp) -> Change {
         let events = events
             .iter()
-            .map(|(family, agreement)| (now, self.event(*family, agreement, now)));
+            .flat_map(|(family, agreement)| self.told(*family, agreement, now))
+            .map(|told| (now, told));
         self.queue(events.collect())
     }
 }

@@ -59,7 +59,7 @@ impl Inner {
                 "The submitted registration token has expired.",
             ));
         }
-        Ok(Wire::Struct(vec![
+        let mut answer = vec![
             ("ProductCode", Wire::text(&self.config.product_code)),
             ("CustomerAWSAccountId", Wire::text(&license.buyer_account)),
             ("LicenseArn", Wire::text(&license.license_arn)),
@@ -67,7 +67,13 @@ impl Inner {
                 "Metadata",
                 Wire::Struct(vec![("AgreementId", Wire::text(&license.agreement_id))]),
             ),
-        ]))
+        ];
+        let agreement = kept.state.agreement(&license.agreement_id);
+        if agreement.is_some_and(|agreement| agreement.told_by.is_older_listing()) {
+            let customer = self.customer_identifier(&license.buyer_account);
+            answer.push(("CustomerIdentifier", Wire::text(&customer)));
+        }
+        Ok(Wire::Struct(answer))
     }
 
     /// `BatchMeterUsage`: either the whole call is refused, or every record

@@ -188,7 +188,8 @@ impl FakeAws {
                 return Err(ControlError::field("notice", reason));
             }
             let event = self.inner.notice_event(notice, agreement, now);
-            let mut changes = vec![self.inner.queue(vec![(now, event)])];
+            let events = event.into_iter().map(|event| (now, event)).collect();
+            let mut changes = vec![self.inner.queue(events)];
             changes.extend(self.inner.following(state, agreement, notice, now));
             Ok(changes)
         })
@@ -213,7 +214,8 @@ impl FakeAws {
             }
             let events = notices
                 .into_iter()
-                .map(|notice| (now, self.inner.notice_event(notice, agreement, now)));
+                .filter_map(|notice| self.inner.notice_event(notice, agreement, now))
+                .map(|event| (now, event));
             Ok(vec![self.inner.queue(events.collect()), told(id, days)])
         })
     }
@@ -255,13 +257,17 @@ impl Inner {
         }
     }
 
-    /// The event of `notice` about `agreement`, at `at`.
+    /// The event of `notice` about `agreement`, at `at`; `None` where AWS tells it by no
+    /// event.
     pub(crate) fn notice_event(
         &self,
         notice: Notice,
         agreement: &Agreement,
         at: Timestamp,
-    ) -> Value {
+    ) -> Option<Value> {
+        if !agreement.told_by.has_events() {
+            return None;
+        }
         let at = whole_seconds(at);
         let offer = &self.offer(agreement.offer).offer_id;
         let mut detail = json!({
@@ -300,7 +306,7 @@ impl Inner {
                 agreement.agreement_id
             ));
         }
-        self.envelope(notice.detail_type(), at, &resources, detail)
+        Some(self.envelope(notice.detail_type(), at, &resources, detail))
     }
 
     /// The parties and terms, which advisories, ends and renewals name.

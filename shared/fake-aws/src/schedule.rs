@@ -87,6 +87,15 @@ fn settled(done: Result<u64, ControlError>) -> Result<(), ClockError> {
     }
 }
 
+/// How far the clock is moved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Move {
+    /// To an instant.
+    To(Timestamp),
+    /// By so much.
+    By(SignedDuration),
+}
+
 impl FakeAws {
     /// Adds a schedule; see [`Schedule`].
     pub fn add_schedule(&self, schedule: Schedule) {
@@ -120,6 +129,27 @@ impl FakeAws {
         let target = self.now().checked_add(duration);
         self.move_to(target.map_err(|_| ClockError::OutOfRange)?)
             .await
+    }
+
+    /// The same for somebody who may go away meanwhile, as a connection does that is
+    /// cut: the clock is moved to the end all the same, and the next move waits for it.
+    ///
+    /// # Errors
+    /// As there, and [`ClockError::BrokeOff`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a future that is dropped half way would leave the clock there, and nobody is told"
+    )]
+    pub(crate) async fn move_to_the_end(&self, ahead: Move) -> Result<(), ClockError> {
+        let fake = self.clone();
+        let moved = tokio::spawn(async move {
+            match ahead {
+                Move::To(instant) => fake.advance_to(instant).await,
+                Move::By(duration) => fake.advance_by(duration).await,
+            }
+        });
+        let broke_off = |_| Err(ClockError::BrokeOff { at: self.now() });
+        moved.await.unwrap_or_else(broke_off)
     }
 
     /// Runs whatever is due now. For a clock that flows: call it every second.

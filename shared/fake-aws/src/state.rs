@@ -61,7 +61,7 @@ pub(crate) struct QueuedEvent {
     pub(crate) since: Timestamp,
     /// Failed deliveries.
     pub(crate) attempts: u32,
-    /// The whole EventBridge event.
+    /// The whole EventBridge event, or SNS message in its envelope.
     pub(crate) event: Value,
     /// Being delivered at this moment.
     #[serde(skip)]

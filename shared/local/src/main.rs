@@ -138,6 +138,10 @@ fn greet(local: &Local, kept: Option<&PathBuf>) {
     println!("1. Open {aws_url}, subscribe, and press \"Set up your account\".");
     println!("2. Sign in as alice@example.com, choose an account and confirm the link.");
     println!("3. Move the clock by 1 h on {aws_url} and see the usage at {seller_url}/accounts.");
+    println!(
+        "The product has computers of Acme Production, Acme Staging and Globex, and reports those;"
+    );
+    println!("of another account it reports nothing, so its metering shows as broken.");
     println!("Ctrl-C stops.");
 }
 

@@ -30,7 +30,10 @@
 //! DELETE), which holds the same usage in another form.
 //!
 //! A row that cannot be read is kept with its file, line and reason; nothing is
-//! guessed of it.
+//! guessed of it. So is one whose `usage_date` lies ahead. Such a row, and a whole file
+//! that is not understood, leaves the days unknown that it may be about, and no others:
+//! a month's file brings usage of that month and of the days before it that may still
+//! have come late ([`FEED_SETTLES_AFTER`]).
 
 mod columns;
 mod csv_rows;
@@ -42,9 +45,10 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use domain::hour::before;
 use domain::ids::{AgreementId, ProductCode};
+use domain::ledger::deadline::ACCEPTED_FOR;
 use domain::metering::NoAnswer;
 use domain::reconciliation::rows::{UnreadableRow, UsageRow};
-use domain::reconciliation::{FeedOfDay, day_of, end_of};
+use domain::reconciliation::{FEED_SETTLES_AFTER, FeedOfDay, day_of, end_of, start_of};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
@@ -147,6 +151,15 @@ pub enum FeedError {
     ProductUnknown(ProductCode),
 }
 
+/// What is asked of the usage feed.
+struct Asked<'a> {
+    /// The ids of our products.
+    products: &'a BTreeSet<String>,
+    /// The first day and the last.
+    days: (Date, Date),
+    today: Date,
+}
+
 /// A file of a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct File {
@@ -194,21 +207,42 @@ impl DataFeeds {
         let wanted = files
             .iter()
             .filter(|file| file.month >= first.first_of_month());
+        let asked = Asked {
+            products: &ids,
+            days: (first, last),
+            today: day_of(now),
+        };
         for file in wanted {
-            self.usage_file(file, &ids, (first, last), &mut feed)
-                .await?;
+            match self.usage_file(file, &asked, feed.rows.len()).await {
+                Ok(of_file) => feed.take(of_file),
+                Err(error @ (FeedError::NoColumn { .. } | FeedError::NotUnderstood { .. })) => {
+                    feed.without(file, &error);
+                }
+                Err(
+                    error @ (FeedError::Throttled
+                    | FeedError::Unavailable(_)
+                    | FeedError::Refused(_)
+                    | FeedError::TooManyPages(_)
+                    | FeedError::TooManyRows(_)
+                    | FeedError::NoFile { .. }
+                    | FeedError::ProductUnknown(_)),
+                ) => return Err(error),
+            }
         }
         Ok(feed)
     }
 
+    /// What a file has of what was asked for, beside so many rows of other files.
     async fn usage_file(
         &self,
         file: &File,
-        products: &BTreeSet<String>,
-        (first, last): (Date, Date),
-        feed: &mut UsageFeed,
-    ) -> Result<(), FeedError> {
+        asked: &Asked<'_>,
+        rows_before: usize,
+    ) -> Result<UsageFeed, FeedError> {
+        let mut feed = UsageFeed::default();
         let mut columns: Option<Columns> = None;
+        let (first, last) = asked.days;
+        let latest = file.days().1.min(asked.today);
         self.rows_of(file, |row| {
             let Some(columns) = &columns else {
                 let read = Columns::of_usage(&file.key, row)?;
@@ -217,25 +251,31 @@ impl DataFeeds {
                 return Ok(());
             };
             match columns.product(row) {
-                Some(product) if !products.contains(product) => {
+                Some(product) if !asked.products.contains(product) => {
                     feed.other_products += 1;
                     return Ok(());
                 }
                 Some(_) | None => {}
             }
-            match columns.usage(row) {
+            match columns.usage(row, latest) {
                 Ok(usage) if first <= usage.usage.day && usage.usage.day <= last => {
                     feed.rows.push(usage);
                 }
                 Ok(_) => {}
-                Err(unreadable) => feed.spoilt(unreadable.at(&file.key, row.line)),
+                Err(spoilt) => {
+                    let row = spoilt.at(file, row.line);
+                    if row.days.0 <= last && first <= row.days.1 {
+                        feed.spoilt(row);
+                    }
+                }
             }
-            if feed.rows.len() > MAX_ROWS {
+            if rows_before + feed.rows.len() > MAX_ROWS {
                 return Err(FeedError::TooManyRows(MAX_ROWS));
             }
             Ok(())
         })
-        .await
+        .await?;
+        Ok(feed)
     }
 
     /// What the product feed calls these products. It is a history that begins
@@ -398,9 +438,41 @@ fn listed(folders: &[String]) -> String {
     }
 }
 
+impl File {
+    /// The first and the last day of use of which it may bring anything: of its month,
+    /// and of the days before that may still have come late.
+    fn days(&self) -> (Date, Date) {
+        let late = FEED_SETTLES_AFTER + ACCEPTED_FOR;
+        let first = day_of(before(start_of(self.month), late));
+        (first, self.month.last_of_month())
+    }
+}
+
 impl UsageFeed {
+    /// Adds what another file has.
+    fn take(&mut self, of_file: Self) {
+        self.rows.extend(of_file.rows);
+        self.other_products += of_file.other_products;
+        self.notes.extend(of_file.notes);
+        for row in of_file.unreadable {
+            self.spoilt(row);
+        }
+    }
+
+    /// Leaves the days unknown of which a file that is not understood may bring anything.
+    fn without(&mut self, file: &File, error: &FeedError) {
+        let (first, last) = file.days();
+        for (_, state) in self.days.range_mut(first..=last) {
+            *state = FeedOfDay::Unread {
+                reason: error.to_string(),
+            };
+        }
+        self.notes.insert(format!("{error}: it was not read"));
+    }
+
     fn spoilt(&mut self, row: UnreadableRow) {
-        let (kept, file, line) = (self.unreadable.len(), row.file.clone(), row.line);
+        let (kept, file, line, days) =
+            (self.unreadable.len(), row.file.clone(), row.line, row.days);
         if kept < MAX_UNREADABLE {
             self.unreadable.push(row);
         } else if kept == MAX_UNREADABLE {
@@ -408,7 +480,7 @@ impl UsageFeed {
                 file,
                 line,
                 reason: format!("more than {MAX_UNREADABLE} rows cannot be read"),
-                day: None,
+                days,
                 agreement: None,
                 dimension: None,
             });

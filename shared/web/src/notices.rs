@@ -8,7 +8,13 @@ use maud::{Markup, html};
 use crate::layout::{day, grouped, time};
 
 /// Notes for the top of a page; nothing where there is nothing to know.
-pub(crate) fn notes(notices: &Notices, held: Option<&Held>, now: Timestamp) -> Markup {
+/// `goes_on_from` is from when another agreement, bought already, takes this one's place.
+pub(crate) fn notes(
+    notices: &Notices,
+    held: Option<&Held>,
+    goes_on_from: Option<Timestamp>,
+    now: Timestamp,
+) -> Markup {
     html! {
         @if let Some(held) = held { (hold(held)) }
         @if let Some(since) = notices.advisory_since {
@@ -26,7 +32,7 @@ pub(crate) fn notes(notices: &Notices, held: Option<&Held>, now: Timestamp) -> M
         @if let Some(end) = notices.ending.and_then(|ending| ending.ends_at) {
             div.note role="status" data-notice="ending" {
                 strong { "The agreement ends on " (day(end)) }
-                p { (renewal(notices)) }
+                p { (renewal(notices, goes_on_from)) }
             }
         }
     }
@@ -51,7 +57,17 @@ fn hold(held: &Held) -> Markup {
 }
 
 /// Whether the agreement goes on after its end.
-pub(crate) fn renewal(notices: &Notices) -> &'static str {
+pub(crate) fn renewal(notices: &Notices, goes_on_from: Option<Timestamp>) -> Markup {
+    html! {
+        @match goes_on_from {
+            Some(from) => { "It goes on from " (time(from)) " under the next agreement, which is bought already: nothing is to be done." }
+            None => (by_itself(notices)),
+        }
+    }
+}
+
+/// Whether the agreement renews by itself.
+const fn by_itself(notices: &Notices) -> &'static str {
     match (notices.renewal_certain_since, notices.auto_renewal) {
         (Some(_), _) => {
             "It renews by itself, and that can no longer be turned off: nothing is to be done."

@@ -120,6 +120,7 @@ async fn what_aws_accepted_and_has_is_equal() {
     let said = world.said("reconcile 2026-11-22").await;
     assert!(said.starts_with("2026-11-22: 1 equal, 0 late"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(world.ended("reconcile 2026-11-22").await, Ended::Done);
 }
 
 #[tokio::test]
@@ -142,6 +143,13 @@ async fn what_aws_has_not_delivered_yet_is_not_compared() {
         said.contains("2026-11-22 was not compared: the bucket seller-data-feeds has no file"),
         "{said}"
     );
+    // Of AWS's side no figure is shown: nobody knows it.
+    assert!(
+        said.contains("           3           ?  not compared"),
+        "{said}"
+    );
+    let ended = world.ended("reconcile 2026-11-22").await;
+    assert_eq!(ended, Ended::NotCompared);
 }
 
 #[tokio::test]
@@ -175,6 +183,10 @@ async fn less_than_aws_accepted_is_missing_when_its_feed_is_complete() {
         said.contains(agreement.as_str()) && said.contains("MISSING"),
         "{said}"
     );
+    let ended = world.ended("reconcile 2026-11-22").await;
+    assert_eq!(ended, Ended::Differs);
+    let ended = world.ended("reconcile 2026-11-22 --kept").await;
+    assert_eq!(ended, Ended::NotCompared, "nothing is kept of it");
 }
 
 #[tokio::test]

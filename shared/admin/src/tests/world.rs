@@ -28,7 +28,7 @@ use serde_json::json;
 use store::{Store, Tables};
 
 use crate::arguments::Arguments;
-use crate::{Consent, Refused, run};
+use crate::{Answer, Consent, Ended, Refused, run};
 
 pub(crate) const PRODUCT: &str = "8k2m4n6p7q9r1s3t5v7w9x0yz";
 pub(crate) const BUYER: &str = "200000000001";
@@ -136,9 +136,19 @@ impl World {
 
     /// A command, and what the operator answers.
     pub(crate) async fn asked(&self, line: &str, consent: Consent) -> Result<String, Refused> {
+        self.answered(line, consent).await.map(|answer| answer.text)
+    }
+
+    async fn answered(&self, line: &str, consent: Consent) -> Result<Answer, Refused> {
         let words = std::iter::once("admin").chain(line.split(' '));
         let arguments = Arguments::try_parse_from(words).unwrap();
         run(&self.app, &self.sources, &arguments, |_| consent).await
+    }
+
+    /// How a command ends that must not ask.
+    pub(crate) async fn ended(&self, line: &str) -> Ended {
+        let answer = self.answered(line, Consent::NobodyToAsk).await;
+        answer.unwrap().ended
     }
 
     /// What a command says that must not ask.

@@ -3,7 +3,7 @@ use domain::ids::{AccountId, LicenseId};
 use domain::license::License;
 use fake_aws::{
     Amendment, Fault, FaultKind, NewAgreement, OfferKind, Purchase, Renewal, RenewalIntent,
-    RenewedLicense,
+    RenewedLicense, ToldBy,
 };
 
 use super::*;
@@ -20,6 +20,7 @@ async fn customer(world: &World, name: &str, offer: OfferKind) -> (AccountId, Ne
             buyer_account: BUYER.to_owned(),
             starts_at: None,
             auto_renewal: false,
+            told_by: ToldBy::EventBridge,
         })
         .await
         .unwrap();

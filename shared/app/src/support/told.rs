@@ -1,10 +1,14 @@
 //! What AWS told, as it was kept: also what changes nothing, and why.
 
+use std::collections::BTreeMap;
+
 use domain::answers::{AcceptedTerms, Grant};
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseArn, LicenseId};
 use domain::license::{Idle, idle, licenses_of};
-use domain::marketplace_event::{CancellationRequest, EndedStatus, EventKind, NotifiedAction};
+use domain::marketplace_event::{
+    CancellationRequest, EndedStatus, EventKind, Notification, NotifiedAction,
+};
 use domain::money::Usd;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,7 +24,7 @@ pub enum Subject {
     Agreement(AgreementId),
     /// Of a license and all its agreements.
     License(LicenseId),
-    /// On a day (UTC), what names neither.
+    /// On a day (UTC), what names neither, and which buyer's messages are of nobody known.
     Day(Date),
 }
 
@@ -55,7 +59,7 @@ pub struct ToldFact {
     pub what: String,
     /// Ends, rates, hours and what else of it decides something.
     pub details: Vec<String>,
-    /// The agreement or the license that it names.
+    /// The agreement, the license or the older listing's buyer that it names.
     pub about: Option<String>,
     /// Why it changes nothing, if it does not.
     pub without_effect: Option<WithoutEffect>,
@@ -81,6 +85,9 @@ pub enum WithoutEffect {
     /// It is for people to know.
     #[error("it is for people to know")]
     ForPeople,
+    /// A message of an older listing, whose buyer may be anybody so far.
+    #[error("no registration token has led to this customer's license yet")]
+    OfNobodyKnown,
     /// Nobody taught this program what it means.
     #[error("it is not understood")]
     NotUnderstood,
@@ -99,14 +106,44 @@ impl App {
                 self.facts_about(license, known.as_ref(), None).await?
             }
             Subject::Day(day) => match TimeZone::UTC.to_timestamp(day.at(0, 0, 0, 0)) {
-                Ok(start) => self.store.unjoined_facts(start).await?,
+                Ok(start) => self.of_nobody_known(start).await?,
                 Err(_) => Vec::new(),
             },
         };
         facts.sort_by_key(|fact| (fact.at(), place(fact), fact.key()));
         facts.dedup_by_key(|fact| fact.key());
         let around = self.facts_around(&facts).await?;
-        Ok(facts.iter().map(|fact| told(fact, &around)).collect())
+        let mut told: Vec<ToldFact> = facts.iter().map(|fact| told(fact, &around)).collect();
+        if let Subject::Day(_) = subject {
+            let messages = facts.iter().zip(&mut told);
+            for (_, told) in messages.filter(|(fact, _)| fact.notification().is_some()) {
+                told.without_effect
+                    .get_or_insert(WithoutEffect::OfNobodyKnown);
+            }
+        }
+        Ok(told)
+    }
+
+    /// What was told on a day and names neither agreement nor license, without the
+    /// messages of buyers whom a registration token has led to a license since.
+    async fn of_nobody_known(&self, day: Timestamp) -> Result<Vec<Fact>, StoreError> {
+        let mut known = BTreeMap::new();
+        let mut facts = Vec::new();
+        for fact in self.store.unjoined_facts(day).await? {
+            if let Some((product, customer)) = fact.customer() {
+                let key = (product.clone(), customer.clone());
+                if !known.contains_key(&key) {
+                    let told = self.store.facts_of_customer((product, customer)).await?;
+                    let resolved = told.iter().any(|fact| fact.license_ids().next().is_some());
+                    known.insert(key.clone(), resolved);
+                }
+                if known.get(&key) == Some(&true) {
+                    continue;
+                }
+            }
+            facts.push(fact);
+        }
+        Ok(facts)
     }
 
     /// All that may have a say about the licenses that facts name.
@@ -138,12 +175,16 @@ fn place(fact: &Fact) -> u8 {
 fn told(fact: &Fact, around: &[Fact]) -> ToldFact {
     let agreement = fact.agreement().map(ToString::to_string);
     let license = || fact.license_ids().next().map(ToString::to_string);
+    let customer = || {
+        fact.customer()
+            .map(|(_, customer)| format!("customer {customer}"))
+    };
     ToldFact {
         at: fact.at(),
         learned_at: fact.learned_at,
         what: what(fact),
         details: details(fact),
-        about: agreement.or_else(license),
+        about: agreement.or_else(license).or_else(customer),
         without_effect: without_effect(fact, around),
     }
 }
@@ -194,8 +235,14 @@ fn details(fact: &Fact) -> Vec<String> {
         Told::Unanswered(told) => vec![format!("waited for until {}", told.at)],
         Told::Terms(told) => of_terms(told),
         Told::Entitled(told) => told.grants.iter().map(of_grant).collect(),
-        Told::Resolved(_) | Told::Notified(_) => Vec::new(),
+        Told::Notified(told) => of_message(told),
+        Told::Resolved(_) => Vec::new(),
     }
+}
+
+fn of_message(told: &Notification) -> Vec<String> {
+    let offer = told.offer.iter();
+    offer.map(|offer| format!("offer {offer}")).collect()
 }
 
 fn of_event(kind: &EventKind) -> Vec<String> {

@@ -26,6 +26,11 @@ pub(super) struct Days {
 }
 
 impl Days {
+    /// Marks what waits in open slots for AWS to say what a contract covers.
+    pub(super) fn await_cover(&mut self, awaits: impl Fn(&LicenseId, Hour) -> bool) {
+        self.outcomes.await_cover(awaits);
+    }
+
     /// Every hour that was posted, as far as it is wanted.
     pub(super) fn usage(
         &self,
@@ -237,6 +242,7 @@ const fn end(status: MeteringStatus) -> Option<LineEnd> {
         MeteringStatus::WrittenOff(reason) => Some(LineEnd::WrittenOff(reason)),
         MeteringStatus::Open
         | MeteringStatus::Held
+        | MeteringStatus::AwaitsCover
         | MeteringStatus::Sent
         | MeteringStatus::Refused
         | MeteringStatus::Conflict

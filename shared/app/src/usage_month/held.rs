@@ -120,6 +120,7 @@ impl Held {
                 self.since < after(slot.start(), ACCEPTED_FOR)
             }
             MeteringStatus::Open
+            | MeteringStatus::AwaitsCover
             | MeteringStatus::Sent
             | MeteringStatus::Accepted
             | MeteringStatus::Conflict

@@ -91,6 +91,17 @@ impl Outcomes {
             .filter(|outcome| outcome.count > 0)
     }
 
+    /// Marks what waits in open slots for AWS to say what a contract covers.
+    pub(super) fn await_cover(&mut self, awaits: impl Fn(&LicenseId, Hour) -> bool) {
+        for ((license, slot), status) in &mut self.slots {
+            if let SlotStatus::Whole(status @ MeteringStatus::Open) = status
+                && awaits(license, *slot)
+            {
+                *status = MeteringStatus::AwaitsCover;
+            }
+        }
+    }
+
     fn status(&self, license: &LicenseId, slot: Hour, dimension: &Dimension) -> MeteringStatus {
         match self.slots.get(&(license.clone(), slot)) {
             Some(SlotStatus::Whole(status)) => *status,

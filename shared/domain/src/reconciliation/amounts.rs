@@ -338,6 +338,23 @@ fn sums(lines: &[InvoiceLine]) -> Result<Sums, String> {
 }
 
 impl AmountVerdict {
+    /// Whether what AWS has invoiced is known.
+    pub const fn knows_invoices(&self) -> bool {
+        match self {
+            Self::NotComparable { obstacle } => match obstacle {
+                AmountObstacle::InvoicesUnread { .. }
+                | AmountObstacle::InvoiceNotUnderstood { .. } => false,
+                AmountObstacle::RatesUnknown
+                | AmountObstacle::OutcomeUnknown
+                | AmountObstacle::FixedPayments
+                | AmountObstacle::PerhapsOurs
+                | AmountObstacle::UnderAnother { .. }
+                | AmountObstacle::LicensesUnseen => true,
+            },
+            Self::Equal | Self::Late | Self::Missing { .. } | Self::Over { .. } => true,
+        }
+    }
+
     /// Whether a person has to do something about it.
     pub const fn needs_a_person(&self) -> bool {
         match self {

@@ -1,5 +1,7 @@
 //! What is kept of a day or month that was looked at, for whoever looks later.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -83,6 +85,9 @@ pub struct ReconciledAmounts {
     pub not_proposed: Vec<(AgreementId, NotProposed)>,
     /// Licenses that were not looked at: with any, the comparison is not complete.
     pub unseen_licenses: usize,
+    /// Agreements of whose invoices AWS was not asked in this look. What differs of them,
+    /// and what was proposed, is of an earlier one; what was equal then is not compared now.
+    pub unasked: usize,
 }
 
 /// That something was proposed to be given back.
@@ -201,6 +206,79 @@ impl ReconciledAmounts {
             proposed_left_out,
             not_proposed: proposals.left.iter().take(MOST_KEPT).cloned().collect(),
             unseen_licenses,
+            unasked: 0,
         }
+    }
+
+    /// The same with what an earlier look proposed of agreements of which AWS was not
+    /// asked in this one.
+    #[must_use]
+    pub fn with_earlier(mut self, earlier: Option<&Self>, unasked: &BTreeSet<AgreementId>) -> Self {
+        self.unasked = unasked.len();
+        let Some(earlier) = earlier else {
+            return self;
+        };
+        let proposed = earlier.proposed.iter();
+        let proposed = proposed.filter(|one| unasked.contains(&one.agreement));
+        self.proposed.extend(proposed.cloned());
+        let amount = |one: &Proposed| Usd::parse(&one.amount).unwrap_or_default();
+        self.proposed
+            .sort_by_key(|one| std::cmp::Reverse(amount(one)));
+        self.proposed_left_out += self.proposed.len().saturating_sub(MOST_KEPT);
+        self.proposed.truncate(MOST_KEPT);
+        let known: BTreeSet<&AgreementId> =
+            self.proposed.iter().map(|one| &one.agreement).collect();
+        let why = earlier.not_proposed.iter();
+        let why = why.filter(|(agreement, _)| unasked.contains(agreement));
+        let why: BTreeMap<&AgreementId, &NotProposed> = why.map(|(of, why)| (of, why)).collect();
+        // That its invoices are not known now is no reason where there was another one.
+        self.not_proposed.retain(|(of, _)| {
+            !unasked.contains(of) || !known.contains(of) && !why.contains_key(of)
+        });
+        let why = why.into_iter().map(|(of, why)| (of.clone(), why.clone()));
+        self.not_proposed.extend(why);
+        self.not_proposed.truncate(MOST_KEPT);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconciliation::adjustments::AdjustmentFile;
+
+    fn agreement(name: &str) -> AgreementId {
+        AgreementId::parse(format!("agmt-{name}")).unwrap()
+    }
+
+    fn proposed(of: &str, amount: &str) -> Proposed {
+        Proposed {
+            agreement: agreement(of),
+            invoice: "inv-1".to_owned(),
+            amount: amount.to_owned(),
+        }
+    }
+
+    fn month(proposals: &Proposals) -> ReconciledAmounts {
+        let month = Date::constant(2026, 11, 1);
+        ReconciledAmounts::new(month, Timestamp::UNIX_EPOCH, &[], proposals, 0)
+    }
+
+    #[test]
+    fn what_was_proposed_of_an_agreement_stands_until_aws_is_asked_of_it_again() {
+        let unread = |of: &str| (agreement(of), NotProposed::InvoicesUnread);
+        let now = month(&Proposals {
+            file: AdjustmentFile::default(),
+            left: vec![unread("a"), unread("b"), unread("c"), unread("d")],
+        });
+        let mut earlier = month(&Proposals::default());
+        earlier.proposed = vec![proposed("a", "1.00"), proposed("asked", "2.00")];
+        earlier.not_proposed = vec![(agreement("b"), NotProposed::GivenBack)];
+        let unasked = [agreement("a"), agreement("b"), agreement("c")].into();
+        let kept = now.with_earlier(Some(&earlier), &unasked);
+        assert_eq!(kept.unasked, 3);
+        assert_eq!(kept.proposed, [proposed("a", "1.00")]);
+        let given_back = (agreement("b"), NotProposed::GivenBack);
+        assert_eq!(kept.not_proposed, [unread("c"), unread("d"), given_back]);
     }
 }

@@ -55,8 +55,8 @@ pub struct UnreadableRow {
     pub line: u64,
     /// What is wrong with it.
     pub reason: String,
-    /// The day of use.
-    pub day: Option<Date>,
+    /// The first and the last day of use that it may be about.
+    pub days: (Date, Date),
     /// The agreement.
     pub agreement: Option<AgreementId>,
     /// The dimension.

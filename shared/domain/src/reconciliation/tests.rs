@@ -257,7 +257,7 @@ fn a_row_that_cannot_be_read_spoils_what_it_may_be_about_and_nothing_else() {
         file: "data.csv".to_owned(),
         line: 7,
         reason: "no quantity".to_owned(),
-        day: Some(day()),
+        days: (day(), day()),
         agreement,
         dimension,
     };
@@ -283,7 +283,7 @@ fn a_row_that_cannot_be_read_spoils_what_it_may_be_about_and_nothing_else() {
         bad(of("agmt-2"), None),
         bad(None, named("medium")),
         UnreadableRow {
-            day: day().tomorrow().ok(),
+            days: (day().tomorrow().unwrap(), Date::MAX),
             ..bad(None, None)
         },
     ] {

@@ -1,4 +1,5 @@
-//! What the page's forms do: one call each, then back to the page.
+//! What the page's forms do: one call each, then back to the page. A field that is
+//! not sent is as good as an empty one: what cannot be empty is named in the answer.
 
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -13,60 +14,63 @@ use crate::control::{ControlError, offer_named};
 use crate::lifecycle::{Amendment, Purchase, Renewal, RenewalIntent, RenewedLicense};
 use crate::lock;
 use crate::notices::Notice;
+use crate::notifications::ToldBy;
 use crate::offers::OfferKind;
+use crate::schedule::Move;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(crate) struct Subscribe {
     offer: String,
     buyer_account: String,
-    #[serde(default)]
     other_account: String,
-    #[serde(default)]
     starts_on: String,
     /// Sent only where the box is ticked.
     auto_renewal: Option<String>,
+    told_by: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(crate) struct OfAgreement {
     agreement_id: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(crate) struct NoticeForm {
     agreement_id: String,
     notice: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(crate) struct Renew {
     agreement_id: String,
     license: String,
     intent: String,
-    #[serde(default)]
     offer: String,
-    #[serde(default)]
     starts_on: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(crate) struct Amend {
     agreement_id: String,
-    #[serde(default)]
     offer: String,
-    #[serde(default)]
     ends_on: String,
-    #[serde(default)]
     hours: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(crate) struct Standing {
     agreement_id: String,
     standing: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub(crate) struct MoveClock {
     hours: String,
 }
@@ -118,6 +122,10 @@ pub(crate) async fn subscribe(
             buyer_account: account.to_owned(),
             starts_at: midnight("starts_on", &form.starts_on)?,
             auto_renewal: form.auto_renewal.is_some(),
+            told_by: match form.told_by.as_str() {
+                "" => ToldBy::default(),
+                name => ToldBy::named(name)?,
+            },
         })
     };
     let subscribed = match purchase() {
@@ -226,7 +234,8 @@ pub(crate) async fn clock(State(fake): State<FakeAws>, Form(form): Form<MoveCloc
             "give a whole number of hours, 0 to 8784 (a year)",
         ));
     };
-    match fake.advance_by(SignedDuration::from_hours(hours)).await {
+    let ahead = Move::By(SignedDuration::from_hours(hours));
+    match fake.move_to_the_end(ahead).await {
         Ok(()) => Redirect::to("/#clock").into_response(),
         Err(error) => problem(&error.into()),
     }

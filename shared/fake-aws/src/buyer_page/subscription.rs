@@ -158,7 +158,7 @@ fn subscription_box(subscription: &Subscription, fake: &FakeAws) -> Markup {
                 (status(agreement))
                 @if subscription.suspended { span.status.ended { "AWS account suspended" } }
             }
-            (facts(agreement))
+            (facts(agreement, fake))
             (bill(subscription))
             @if let Some(token) = &subscription.token {
                 (buyer_forms(agreement, token, &fake.inner.config.fulfillment_url))
@@ -175,10 +175,13 @@ fn subscription_box(subscription: &Subscription, fake: &FakeAws) -> Markup {
     }
 }
 
-fn facts(agreement: &Agreement) -> Markup {
+fn facts(agreement: &Agreement, fake: &FakeAws) -> Markup {
     html! {
         dl {
             div { dt { "AWS account" } dd { (agreement.buyer_account) } }
+            @if agreement.told_by.is_older_listing() {
+                div { dt { "Customer identifier" } dd { (fake.inner.customer_identifier(&agreement.buyer_account)) } }
+            }
             @if agreement.starts_at > agreement.accepted_at {
                 div { dt { "Accepted" } dd { (minute(agreement.accepted_at)) } }
                 div { dt { "Starts" } dd { (minute(agreement.starts_at)) } }

@@ -52,6 +52,7 @@ pub(super) struct AgreementRequest {
     pub(super) buyer_account: String,
     pub(super) starts_at: Option<String>,
     pub(super) auto_renewal: Option<bool>,
+    pub(super) told_by: Option<String>,
 }
 
 impl Request for AgreementRequest {
@@ -60,6 +61,7 @@ impl Request for AgreementRequest {
         Field::needed("buyer_account", "a string of 12 digits"),
         Field::optional("starts_at", INSTANT),
         Field::optional("auto_renewal", "true or false"),
+        Field::optional("told_by", "event_bridge, sns or both"),
     ];
 }
 

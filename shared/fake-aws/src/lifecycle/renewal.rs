@@ -159,6 +159,7 @@ impl Inner {
             starts_at,
             ends_at: terms.end(),
             auto_renewal: before.auto_renewal && terms.terms.contract.is_some(),
+            told_by: before.told_by,
             license_arn,
             updated_at: whole_seconds(now),
             terms,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::notifications::ToldBy;
 use crate::offers::{MicroUsd, OfferKind};
 use crate::terms::AcceptedTerms;
 
@@ -29,6 +30,8 @@ pub struct Agreement {
     pub ends_at: Option<Timestamp>,
     /// Whether another agreement follows at its end.
     pub auto_renewal: bool,
+    /// By what the seller is told of it.
+    pub told_by: ToldBy,
     /// The license it grants.
     pub license_arn: String,
     /// When it last changed: accepted, amended, or ended.

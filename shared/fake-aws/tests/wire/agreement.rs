@@ -9,7 +9,7 @@ use aws_sdk_marketplaceagreement::types::{
 };
 use fake_aws::{
     Amendment, Config, FakeAws, Fault, FaultKind, NewAgreement, OfferKind, Purchase, RateLimit,
-    Readings, Renewal, RenewalIntent, RenewedLicense,
+    Readings, Renewal, RenewalIntent, RenewedLicense, ToldBy,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ async fn later(fake: &FakeAws, offer: OfferKind, auto_renewal: bool) -> NewAgree
         buyer_account: BUYER.to_owned(),
         starts_at: Some(at("2026-12-01T00:00:00Z")),
         auto_renewal,
+        told_by: ToldBy::EventBridge,
     };
     fake.accept_offer(purchase).await.unwrap()
 }

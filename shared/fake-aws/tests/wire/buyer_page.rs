@@ -171,6 +171,44 @@ async fn the_page_is_strict_small_and_escapes_what_it_shows() {
     );
 }
 
+#[tokio::test]
+async fn a_form_without_its_fields_is_answered_by_the_field_and_what_it_takes() {
+    let fake = fake().await;
+    for (path, fields, told) in [
+        (
+            "/buyer/subscribe",
+            &[][..],
+            "offer: must be one of public, private-usage",
+        ),
+        (
+            "/buyer/subscribe",
+            &[("offer", "public")],
+            "buyer_account: must be a string of 12 digits",
+        ),
+        (
+            "/buyer/subscribe",
+            &[
+                ("offer", "public"),
+                ("buyer_account", BUYER),
+                ("told_by", "post"),
+            ],
+            "told_by: must be one of event_bridge, sns, both",
+        ),
+        ("/buyer/clock", &[], "hours: give a whole number"),
+    ] {
+        let (status, page) = send(&fake, path, fields).await;
+        assert_eq!(status, 400, "{page}");
+        assert!(page.contains(told), "{page}");
+    }
+    let older = [
+        ("offer", "public"),
+        ("buyer_account", BUYER),
+        ("told_by", "sns"),
+    ];
+    assert_eq!(send(&fake, "/buyer/subscribe", &older).await.0, 303);
+    assert!(page(&fake).await.contains("Customer identifier"));
+}
+
 /// A form as a browser sends it; where it leads to.
 async fn send(fake: &FakeAws, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
     let fields = fields.iter().map(|(name, value)| format!("{name}={value}"));

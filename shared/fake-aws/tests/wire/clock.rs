@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use fake_aws::{ClockError, Config, EVENTS, FakeAws, Fault, FaultKind, OfferKind, Schedule};
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
-use crate::support::{at, fake, subscribe};
+use crate::support::{at, control, fake, subscribe};
 
 type Runs = Arc<Mutex<Vec<(String, Timestamp)>>>;
 
@@ -193,6 +194,40 @@ async fn on_a_clock_that_flows_by_itself_a_tick_ends_although_a_schedule_never_g
     });
     fake.tick().await;
     assert_eq!(*runs.lock().unwrap(), 10_000);
+}
+
+#[tokio::test]
+async fn a_move_whose_connection_is_cut_comes_to_its_end_and_the_next_one_waits_for_it() {
+    let fake = fake().await;
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let waited_at = Arc::clone(&gate);
+    let done = Arc::new(Mutex::new(false));
+    let (asked, passed) = (Arc::clone(&done), Arc::clone(&done));
+    fake.add_schedule(Schedule {
+        name: "slow".to_owned(),
+        next: Arc::new(move |_| (!*asked.lock().unwrap()).then(|| at("2026-11-22T11:00:00Z"))),
+        run: Arc::new(move |_| {
+            let (gate, passed) = (Arc::clone(&waited_at), Arc::clone(&passed));
+            async move {
+                gate.acquire().await.unwrap().forget();
+                *passed.lock().unwrap() = true;
+            }
+            .boxed()
+        }),
+    });
+    let body = json!({"set": "2026-11-22T12:00:00Z"});
+    {
+        let mut cut = Box::pin(control(&fake, "/_fake/clock", &body));
+        while fake.now() < at("2026-11-22T11:00:00Z") {
+            assert!((&mut cut).now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+    }
+    gate.add_permits(1);
+    let body = json!({"advance_seconds": 60});
+    let (status, answer) = control(&fake, "/_fake/clock", &body).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["now"], "2026-11-22T12:01:00Z");
 }
 
 #[tokio::test]

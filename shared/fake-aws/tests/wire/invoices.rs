@@ -132,6 +132,25 @@ async fn instalments_of_years_fall_due_on_the_dates_that_were_agreed_on() {
 }
 
 #[tokio::test]
+async fn an_instalment_that_falls_due_when_usage_is_invoiced_has_an_invoice_of_its_own() {
+    let fake = fake().await;
+    let made = used(&fake, OfferKind::PrivateYearly).await;
+    let path = format!("/_fake/agreements/{}/amend", made.agreement_id);
+    let due = json!({"payments": ["2026-12-02T00:00:00Z"]});
+    assert_eq!(control(&fake, &path, &due).await.0, 200);
+    fake.advance_to(at("2026-12-03T00:00:00Z")).await.unwrap();
+    let client = agreement_client(&serve(&fake).await);
+    let found = invoices(&client, &made.agreement_id).await;
+    let issued = |invoice: &AgreementInvoiceLineItemGroupSummary| {
+        let (id, at) = (invoice.invoice_id(), invoice.issued_time().unwrap());
+        (id.unwrap().to_owned(), at.secs())
+    };
+    let [(first, one), (second, other)] = [issued(&found[0]), issued(&found[1])];
+    assert_eq!(one, other);
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
 async fn filters_pages_and_refusals_are_as_the_model_has_them() {
     let fake = fake().await;
     let made = used(&fake, OfferKind::PrivateMonthly).await;

@@ -14,6 +14,7 @@ mod events;
 mod invoices;
 mod lifecycle;
 mod metering;
+mod notifications;
 mod persistence;
 mod secret;
 mod support;

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
-use super::FeedError;
 use super::csv_rows::Row;
+use super::{FeedError, File};
 
 /// A column that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,12 +100,12 @@ pub(super) struct Spoilt {
 
 impl Spoilt {
     /// The same, with its place.
-    pub(super) fn at(self, file: &str, line: u64) -> UnreadableRow {
+    pub(super) fn at(self, file: &File, line: u64) -> UnreadableRow {
         UnreadableRow {
-            file: file.to_owned(),
+            file: file.key.clone(),
             line,
             reason: self.reason,
-            day: self.day,
+            days: self.day.map_or_else(|| file.days(), |day| (day, day)),
             agreement: self.agreement,
             dimension: self.dimension,
         }
@@ -184,8 +184,8 @@ impl Columns {
         Ok((!none).then_some(text))
     }
 
-    /// What a row of usage says.
-    pub(super) fn usage(&self, row: &Row<'_>) -> Result<UsageRow, Spoilt> {
+    /// What a row of usage says, of a day that is not after `latest`.
+    pub(super) fn usage(&self, row: &Row<'_>, latest: Date) -> Result<UsageRow, Spoilt> {
         let unknown = |reason| Spoilt {
             reason,
             day: None,
@@ -193,7 +193,10 @@ impl Columns {
             dimension: None,
         };
         self.whole(row).map_err(unknown)?;
-        let day = self.needed(row, Field::UsageDate, day);
+        let day = self.needed(row, Field::UsageDate, day).and_then(|day| {
+            let ahead = || format!("{} lies ahead", Field::UsageDate.name());
+            (day <= latest).then_some(day).ok_or_else(ahead)
+        });
         let dimension = self.needed(row, Field::DimensionKey, |text| Dimension::parse(text).ok());
         let agreement = self.agreement(row);
         let rest = self.rest(row);

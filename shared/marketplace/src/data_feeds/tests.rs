@@ -181,6 +181,12 @@ async fn a_row_that_cannot_be_read_is_kept_with_its_line_and_what_is_known_of_it
             (false, true, true),
         ),
         (
+            "usage_date",
+            "2999-01-01",
+            "usage_date lies ahead",
+            (false, true, true),
+        ),
+        (
             "agreement_id",
             "a#b",
             "agreement_id cannot be read",
@@ -207,7 +213,7 @@ async fn a_row_that_cannot_be_read_is_kept_with_its_line_and_what_is_known_of_it
         // The first row takes the lines 2 and 3.
         assert_eq!(bad.line, 4, "{name}");
         let of = (
-            bad.day.is_some(),
+            bad.days.0 == bad.days.1,
             bad.agreement.is_some(),
             bad.dimension.is_some(),
         );
@@ -220,18 +226,14 @@ async fn a_row_that_cannot_be_read_is_kept_with_its_line_and_what_is_known_of_it
 async fn a_file_that_is_cut_off_is_no_file() {
     let whole = format!("{HEADER}\n{}", row("", ""));
     // Within quotes.
-    let error = of_file(whole[..whole.len() - 5].to_owned())
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("cut off within quotes"),
-        "{error}"
-    );
+    let error = unread(of_file(whole[..whole.len() - 5].to_owned()).await);
+    assert!(error.contains("cut off within quotes"), "{error}");
     // Within a row before its last field.
     let cut = whole.find("3.00").unwrap() + 1;
     let feed = of_file(whole[..cut].to_owned()).await.unwrap();
     assert_eq!(feed.rows, []);
-    assert_eq!(feed.unreadable[0].day, None, "it may be about anything");
+    let any = (day("2026-10-28"), day("2026-11-30"));
+    assert_eq!(feed.unreadable[0].days, any, "it may be about any of them");
     // Before the line feed alone: all that is read of it is there.
     let feed = of_file(whole.trim_end().to_owned()).await.unwrap();
     assert_eq!(feed.rows.len(), 1);
@@ -251,18 +253,82 @@ async fn a_last_field_that_is_read_and_may_be_cut_off_is_not_taken() {
 #[tokio::test]
 async fn a_file_without_a_column_that_is_needed_is_refused_by_its_name() {
     let file = HEADER.replace("usage_quantity", "quantity");
-    let error = of_file(format!("{file}\n")).await.unwrap_err();
+    let error = unread(of_file(format!("{file}\n")).await);
+    let of_file_named = month("dailyusagefeed_v1");
     assert_eq!(
         error,
-        FeedError::NoColumn {
-            file: month("dailyusagefeed_v1"),
-            column: "usage_quantity"
-        }
+        format!("{of_file_named} has no column usage_quantity")
     );
-    let twice = of_file(format!("{HEADER},usage_quantity\n")).await;
-    assert!(twice.unwrap_err().to_string().contains("twice"));
-    let empty = of_file(String::new()).await.unwrap_err();
-    assert!(empty.to_string().contains("not even a header"), "{empty}");
+    let twice = unread(of_file(format!("{HEADER},usage_quantity\n")).await);
+    assert!(twice.contains("twice"), "{twice}");
+    let empty = unread(of_file(String::new()).await);
+    assert!(empty.contains("not even a header"), "{empty}");
+}
+
+/// Why no day of a feed was read.
+fn unread(feed: Result<UsageFeed, FeedError>) -> String {
+    let feed = feed.unwrap();
+    assert_eq!(feed.rows, []);
+    let reasons: BTreeSet<String> = feed
+        .days
+        .into_values()
+        .map(|state| match state {
+            FeedOfDay::Unread { reason } => reason,
+            other @ (FeedOfDay::Delivered | FeedOfDay::NotDelivered | FeedOfDay::NotEnrolled) => {
+                panic!("{other:?}")
+            }
+        })
+        .collect();
+    let [reason] = reasons.into_iter().collect::<Vec<_>>().try_into().unwrap();
+    reason
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_understood_leaves_the_days_unknown_that_it_may_be_about_and_no_others()
+{
+    let later = "dailyusagefeed_v1/year=2026/month=12/data.csv";
+    let now = at("2026-12-05T13:00:00Z");
+    for (file, unknown) in [
+        ("nonsense\n".to_owned(), true),
+        (format!("{HEADER}\n{}", row("usage_date", "soon")), false),
+    ] {
+        let mut answers = before_usage();
+        answers.push(files(&[&month("dailyusagefeed_v1"), later], None));
+        answers.push(text(format!("{HEADER}\n{}", row("", ""))));
+        answers.push(text(file));
+        let aws = Aws::answering(answers);
+        let products = [ProductCode::parse(PRODUCT).unwrap()].into();
+        let days = (day("2026-11-22"), day("2026-11-30"));
+        let feed = aws.data_feeds().usage(&products, days, now).await.unwrap();
+        assert_eq!(feed.rows.len(), 1);
+        let known = |on: &str| match &feed.days[&day(on)] {
+            FeedOfDay::Unread { reason } => {
+                assert!(reason.starts_with(later), "{reason}");
+                false
+            }
+            FeedOfDay::Delivered | FeedOfDay::NotDelivered | FeedOfDay::NotEnrolled => true,
+        };
+        assert!(known("2026-11-22") && known("2026-11-26"));
+        assert_eq!(known("2026-11-27"), !unknown);
+        assert_eq!(known("2026-11-30"), !unknown);
+        if unknown {
+            let told = feed.notes.iter().any(|note| note.starts_with(later));
+            assert!(told, "{:?}", feed.notes);
+        } else {
+            let spoilt = (day("2026-11-27"), day("2026-12-31"));
+            assert_eq!(feed.unreadable[0].days, spoilt);
+        }
+    }
+    // Of days that no row of it may be about, nothing is said at all.
+    let mut answers = before_usage();
+    answers.push(files(&[&month("dailyusagefeed_v1"), later], None));
+    answers.push(text(format!("{HEADER}\n{}", row("", ""))));
+    answers.push(text(format!("{HEADER}\n{}", row("usage_date", "soon"))));
+    let aws = Aws::answering(answers);
+    let products = [ProductCode::parse(PRODUCT).unwrap()].into();
+    let days = (day("2026-11-22"), day("2026-11-22"));
+    let feed = aws.data_feeds().usage(&products, days, now).await.unwrap();
+    assert_eq!(feed.unreadable, []);
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ impl Store {
             places.extend(fact.license_ids().map(keys::license));
         }
         places.extend(fact.customer().map(keys::customer));
-        if places.is_empty() {
+        if places.is_empty() || fact.notification().is_some() {
             places.push(keys::unjoined(fact.at()));
         }
         for pk in places {
@@ -106,7 +106,8 @@ impl Store {
         self.facts(keys::license(id)).await
     }
 
-    /// Every fact of that day that names neither an agreement nor a license.
+    /// Every fact of that day that names neither an agreement nor a license: the messages
+    /// of older listings are among them, also where a token told of their buyer.
     ///
     /// # Errors
     /// [`StoreError`].

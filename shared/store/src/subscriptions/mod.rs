@@ -12,7 +12,7 @@
 //! | fact of an agreement, or of one that follows it | `agreement#X` | `fact#id` |
 //! | fact that names a license only | `license#L` | `fact#id` |
 //! | fact that names a buyer by an older listing's identifier | `customer#P#C` | `fact#id` |
-//! | fact that names neither | `unjoined#date` | `fact#id` |
+//! | fact that names neither agreement nor license | `unjoined#date` | `fact#id` |
 //! | audit | `account#A` or `license#L` | `audit#at#version#digest` |
 //! | outbox (TTL) | `account#A` or `license#L` | `outbox#version#n` |
 //! | user, pinned to the issuer's `sub` | `user#E` | `user` |

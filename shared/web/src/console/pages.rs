@@ -120,7 +120,7 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
     html! {
         (head(&view.account, &view.name, view.standing, ""))
         (notice(site, view))
-        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices, payer.held.as_ref(), view.as_of)) }
+        @if let Some(payer) = &view.payer { (notices::notes(&payer.notices, payer.held.as_ref(), payer.goes_on_from, view.as_of)) }
         div.grid {
             section.card aria-labelledby="subscription" {
                 h2 #subscription { "Subscription" }
@@ -267,7 +267,7 @@ fn agreement(payer: &PayerView) -> Markup {
             // AWS writes the year 9999 for an agreement without an end.
             Some(end) if end.as_second() < FAR_AHEAD_S => {
                 dt { "Agreement ends" } dd { (day(end)) }
-                dt { "Renewal" } dd { (notices::renewal(&payer.notices)) }
+                dt { "Renewal" } dd { (notices::renewal(&payer.notices, payer.goes_on_from)) @if let Some(next) = &payer.goes_on_as { " " code { (next) } } }
             }
             Some(_) | None => {
                 dt { "Agreement ends" } dd { "When it is cancelled in AWS" }

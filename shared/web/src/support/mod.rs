@@ -162,7 +162,7 @@ async fn license(
     Ok(show(&state, &support, "License", &body).await)
 }
 
-/// What AWS told of an agreement or a license, or on a day what names neither.
+/// What AWS told of an agreement or a license, or on a day of nobody known.
 async fn told(
     Extract(state): Extract<State>,
     support: Support,

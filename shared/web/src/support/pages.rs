@@ -45,7 +45,7 @@ pub(super) fn search(
                 label for="told" { "Agreement, license or day" }
                 input #told type="text" name="q" required maxlength="256" autocomplete="off" value=[mistaken] aria-invalid=[mistaken.map(|_| "true")] aria-describedby="told-hint";
                 @if mistaken.is_some() { p.mistake role="alert" { "That is no agreement’s id, no license’s id or ARN, and no day." } }
-                p.hint #told-hint { code { "agmt-…" } ", " code { "l-…" } ", or a day such as " code { "2026-11-22" } " for what names neither. Also what changes nothing, and why." }
+                p.hint #told-hint { code { "agmt-…" } ", " code { "l-…" } ", or a day such as " code { "2026-11-22" } " for what names neither, and the SNS messages of customers whose license is not known. Also what changes nothing, and why." }
             }
             div.actions { button.quiet type="submit" { "Show" } }
         }
@@ -242,7 +242,7 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
     html! {
         nav.crumbs aria-label="Where you are" { a href="/support" { "Support" } " / License" }
         div.head { h1 { "License of AWS account " (license.buyer) } }
-        @if !license.has_ended() { (notices::notes(&license.notices, file.held.as_ref(), file.as_of)) }
+        @if !license.has_ended() { (notices::notes(&license.notices, file.held.as_ref(), file.ahead.as_ref().map(|ahead| ahead.from), file.as_of)) }
         div.grid {
             section.card aria-labelledby="license" {
                 h2 #license { "License" }
@@ -254,6 +254,7 @@ pub(super) fn license(file: &LicenseFile) -> Markup {
                     dt { "Agreement" } dd { @match &license.agreement { Some(agreement) => code { (agreement) }, None => "not known yet" } }
                     @if let Some(offer) = &license.offer { dt { "Offer" } dd { code { (offer) } } }
                     @if let Some(end) = license.agreement_ends_at { dt { "Agreement’s end" } dd { (time(end)) } }
+                    @if let Some(ahead) = &file.ahead { dt { "Goes on under" } dd { code { (ahead.agreement) } ", from " (time(ahead.from)) } }
                     @if let Some(succession) = &license.succession {
                         dt { "Goes on as" } dd { a href={ "/support/licenses/" (succession.license) } { (succession.license) } ", since " (time(succession.at)) }
                     }

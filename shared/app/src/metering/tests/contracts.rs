@@ -149,6 +149,10 @@ async fn nothing_is_metered_until_aws_says_what_a_contract_covers() {
         an_hour_goes_by(&world, &customer, first.plus(n)).await;
     }
     assert_eq!(world.accepted(&customer.license), [].into());
+    for n in 0..5 {
+        let status = world.status(&customer.account, first.plus(n)).await;
+        assert_eq!(status, MeteringStatus::AwaitsCover, "hour {n}");
+    }
     let logged = Logged::from_now_on();
     world.advance(minutes(20)).await;
     world.app.expire_due(Timestamp::MAX).await.unwrap();

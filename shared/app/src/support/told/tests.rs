@@ -1,8 +1,9 @@
-use fake_aws::{Amendment, OfferKind};
+use fake_aws::{Amendment, OfferKind, Purchase, ToldBy};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::marketplace_events::parse_notification;
 use crate::testing::{World, license_of};
 
 /// The events of a purchase, the first changed before it is delivered.
@@ -164,4 +165,40 @@ async fn what_names_neither_is_found_by_its_day() {
     let next = world.now() + SignedDuration::from_hours(24);
     let next = Subject::parse(&next.strftime("%Y-%m-%d").to_string()).unwrap();
     assert_eq!(world.app.told_of(&next).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn messages_of_a_customer_whom_no_token_named_are_found_by_their_day_until_one_does() {
+    let world = World::new().await;
+    let bought = world
+        .aws
+        .accept_offer(Purchase {
+            offer: OfferKind::Public,
+            buyer_account: "999988887777".to_owned(),
+            starts_at: None,
+            auto_renewal: false,
+            told_by: ToldBy::Sns,
+        })
+        .await
+        .unwrap();
+    for message in world.take_events() {
+        let parsed = parse_notification(&message.to_string(), ("m-1", world.now()));
+        let notification = parsed.unwrap().unwrap();
+        world.app.record_notification(notification).await.unwrap();
+    }
+    let day = Subject::parse(&world.now().strftime("%Y-%m-%d").to_string()).unwrap();
+    let told = world.app.told_of(&day).await.unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].what, "SNS message: subscribe-success");
+    let why = Some(WithoutEffect::OfNobodyKnown);
+    assert_eq!(told[0].without_effect, why);
+    let customer = told[0].about.clone().unwrap();
+    assert!(customer.starts_with("customer cust"), "{customer}");
+
+    world.begin(&bought.registration_token).await;
+    assert_eq!(world.app.told_of(&day).await.unwrap(), []);
+    let license = Subject::License(license_of(&bought));
+    let told = world.app.told_of(&license).await.unwrap();
+    let message = told.iter().find(|told| told.what.starts_with("SNS"));
+    assert_eq!(message.unwrap().without_effect, None, "{told:?}");
 }

@@ -2,11 +2,13 @@
 //! (<https://focus.finops.org/focus-specification/v1-2/>): the columns in the
 //! order of their names, quantities in computer-hours, money in exact decimals.
 //!
-//! A row is a charge that AWS bills in hours of the month; its charge period is
-//! the hour or day of use. What is not charged is no charge and has no row. The
-//! costs are estimates until AWS has issued its invoice.
+//! A row is a charge that AWS accepted in hours of the month; its charge period is
+//! the hour or day of use. What AWS has not accepted is nothing that anybody was
+//! charged: FOCUS has no row for what may become a charge. The costs are by the rates
+//! known until AWS has issued its invoice.
 
 use app::prices::list_price;
+use app::usage_month::MeteringStatus;
 use domain::money::Usd;
 use serde_json::json;
 
@@ -110,18 +112,21 @@ const COLUMNS: [Column; 57] = [
     ("Tags", |charge| charge.tags()),
 ];
 
-/// The charges billed in the month, by hour or day of use.
+/// The charges that AWS accepted in the month, by hour or day of use.
 pub(super) fn file(export: &Export<'_>, grain: Grain) -> Result<String, TooLarge> {
     let mut csv = Csv::with_header(&COLUMNS.map(|(name, _)| name));
-    let billed = export.usage.billed();
-    for row in rows(billed.filter(|(hour, _)| export.holds(*hour)), grain) {
+    let accepted = export
+        .usage
+        .billed()
+        .filter(|(hour, line)| line.status == MeteringStatus::Accepted && export.holds(*hour));
+    for row in rows(accepted, grain) {
         let charge = Charge { export, row: &row };
         csv.row(COLUMNS.iter().map(|(_, value)| value(charge)))?;
     }
     Ok(csv.finish())
 }
 
-/// What AWS bills.
+/// What AWS accepted.
 #[derive(Clone, Copy)]
 struct Charge<'a> {
     export: &'a Export<'a>,

@@ -1,4 +1,4 @@
-//! A month's usage as a file: CSV of everything, or FOCUS 1.2 of the charges.
+//! A month's usage as a file: CSV of everything, or FOCUS 1.2 of what AWS accepted.
 
 mod csv;
 mod focus;
@@ -18,7 +18,7 @@ use domain::ids::LicenseId;
 use serde::Deserialize;
 
 use super::seen;
-use super::usage::Period;
+use super::usage::{Period, day_of};
 use crate::problem::Problem;
 use crate::site::State;
 use crate::visitor::User;
@@ -32,8 +32,8 @@ use rows::Grain;
 pub(super) struct Wanted {
     month: Option<String>,
     /// Only what was used on this day.
-    day: Option<u8>,
-    by: Option<Grain>,
+    day: Option<String>,
+    by: Option<String>,
 }
 
 /// What files are made of.
@@ -88,7 +88,7 @@ pub(super) async fn usage(
     .await
 }
 
-/// What is billed in the month, as FOCUS 1.2, by day unless it is asked for by hour.
+/// What AWS accepted in the month, as FOCUS 1.2, by day unless it is asked for by hour.
 pub(super) async fn focus(
     state: Extract<State>,
     user: User,
@@ -117,30 +117,27 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let view = seen(&state, &user, &account).await?;
     let month = Period::of(wanted.month).month(&view)?;
-    if wanted
-        .day
-        .is_some_and(|day| !(1..=month.days()).contains(&day))
-    {
-        return Err(no_such_day(&view, month));
-    }
+    let day = day_of(wanted.day.as_deref(), &view, month)?;
+    let grain = match wanted.by.as_deref() {
+        None => by_default,
+        Some(by) => Grain::named(by).ok_or_else(|| no_such_grain(&view, month))?,
+    };
     let usage = state.app.usage_month(&view.account, month).await?;
     let export = Export {
         view: &view,
         usage: &usage,
         catalog: &state.app.settings.rules.catalog,
         product_name: &state.site.product_name,
-        day: wanted.day,
+        day,
     };
-    let file = file(&export, wanted.by.unwrap_or(by_default));
+    let file = file(&export, grain);
     let file = file.map_err(|TooLarge| {
         let back = format!("/accounts/{}/usage?month={month}", view.account);
         too_large(back).say(
             "Ask for it by day with by=day, or for one day at a time with day=1, day=2 and so on, in the address.",
         )
     })?;
-    let day = wanted
-        .day
-        .map_or_else(String::new, |day| format!("-{day:02}"));
+    let day = day.map_or_else(String::new, |day| format!("-{day:02}"));
     Ok(download(&view, &format!("{name}-{month}{day}"), file))
 }
 
@@ -171,11 +168,11 @@ fn download(view: &AccountView, name: &str, file: String) -> Response {
     (headers, file).into_response()
 }
 
-fn no_such_day(view: &AccountView, month: Month) -> Problem {
+fn no_such_grain(view: &AccountView, month: Month) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
-        "The month has no such day",
-        format!("{month} has the days 1 to {}.", month.days()),
+        "There is no such file",
+        "by must be hour or day.",
     )
     .go(
         "Billing & usage",

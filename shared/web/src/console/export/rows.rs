@@ -7,11 +7,9 @@ use domain::hour::{HOURS_A_DAY, Hour};
 use domain::ids::{CloudAccountId, Dimension, LicenseId};
 use domain::ledger::account_hour::Unbillable;
 use domain::money::Usd;
-use serde::Deserialize;
 
 /// What a row is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grain {
     Hour,
     Day,
@@ -25,6 +23,15 @@ pub(super) struct Span {
 }
 
 impl Grain {
+    /// The one that an address names.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "hour" => Some(Self::Hour),
+            "day" => Some(Self::Day),
+            _ => None,
+        }
+    }
+
     /// The hour or the day in which an hour lies.
     fn span(self, hour: Hour) -> Span {
         let (from, hours) = match self {

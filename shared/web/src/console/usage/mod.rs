@@ -30,7 +30,7 @@ const MONTHS_SHOWN: usize = 13;
 #[derive(Deserialize)]
 pub(super) struct Period {
     month: Option<String>,
-    day: Option<u8>,
+    day: Option<String>,
 }
 
 impl Period {
@@ -58,13 +58,8 @@ pub(super) async fn month(
 ) -> Result<Response, Problem> {
     let view = seen(&state, &user, &account).await?;
     let month = period.month(&view)?;
-    if period
-        .day
-        .is_some_and(|day| !(1..=month.days()).contains(&day))
-    {
-        return Err(no_such_day(&view, month));
-    }
-    let chosen = period.day.map(|day| first_hour_of(month, day));
+    let day = day_of(period.day.as_deref(), &view, month)?;
+    let chosen = day.map(|day| first_hour_of(month, day));
     let usage = state.app.usage_by_day(&view.account, month, chosen);
     let usage = usage.await?;
     let included = state.app.included_in(&usage.month).await?;
@@ -94,11 +89,25 @@ fn months(now: Timestamp) -> Vec<Month> {
         .collect()
 }
 
+/// The day of a month that an address asks for, 1 to 31.
+pub(super) fn day_of(
+    text: Option<&str>,
+    view: &AccountView,
+    month: Month,
+) -> Result<Option<u8>, Problem> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let day = text.parse().ok();
+    let day = day.filter(|day| (1..=month.days()).contains(day));
+    day.map(Some).ok_or_else(|| no_such_day(view, month))
+}
+
 fn no_such_day(view: &AccountView, month: Month) -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "That day cannot be shown",
-        format!("{month} has the days 1 to {}.", month.days()),
+        format!("day must be 1 to {}, the days of {month}.", month.days()),
     )
     .go(
         "The month",

@@ -83,7 +83,7 @@ fn exports(page: &Page<'_>) -> Markup {
     html! {
         section.card aria-labelledby="exports" {
             h2 #exports { "Export " (month) }
-            p { "As CSV: everything above, charged or not. As FOCUS 1.2, the open format of cloud bills: what AWS bills in the month, at the estimated cost. All times in UTC." }
+            p { "As CSV: everything above, charged or not. As FOCUS 1.2, the open format of cloud bills: what AWS has accepted in the month, at the estimated cost; what is not accepted yet is in the CSV. All times in UTC." }
             div.actions {
                 a.button.quiet href=(link("usage.csv", "hour")) download { "CSV by hour" }
                 a.button.quiet href=(link("usage.csv", "day")) download { "CSV by day" }
@@ -235,6 +235,7 @@ fn meaning(status: MeteringStatus, count: u64, sums: &Sums) -> Markup {
         MeteringStatus::Accepted => sums.accepted_free,
         MeteringStatus::Open
         | MeteringStatus::Held
+        | MeteringStatus::AwaitsCover
         | MeteringStatus::Sent
         | MeteringStatus::Refused
         | MeteringStatus::Conflict

@@ -222,7 +222,7 @@ fn explained(line: &UsageLine) -> Markup {
         } @else if let Some(hour) = line.billed_in {
             " " span.small {
                 @match line.status {
-                    MeteringStatus::Open | MeteringStatus::Held => { "carried: to be billed in the hour of " }
+                    MeteringStatus::Open | MeteringStatus::Held | MeteringStatus::AwaitsCover => { "carried: to be billed in the hour of " }
                     MeteringStatus::Sent
                     | MeteringStatus::Accepted
                     | MeteringStatus::Conflict

@@ -17,6 +17,7 @@ pub(in crate::console) fn status_text(status: MeteringStatus) -> &'static str {
     match status {
         MeteringStatus::Open => "open",
         MeteringStatus::Held => "held",
+        MeteringStatus::AwaitsCover => "waits for AWS",
         MeteringStatus::Sent => "sent",
         MeteringStatus::Accepted => "accepted by AWS",
         MeteringStatus::Refused => "refused by AWS",
@@ -32,6 +33,9 @@ pub(super) fn status_meaning(status: MeteringStatus) -> &'static str {
     match status {
         MeteringStatus::Open => "not sent to AWS yet",
         MeteringStatus::Held => "waits until AWS takes usage of the paying AWS account again",
+        MeteringStatus::AwaitsCover => {
+            "not sent until AWS says what the contract covers, for 24 hours at most"
+        }
         MeteringStatus::Sent => "sent, and AWS has not answered yet",
         MeteringStatus::Accepted => "will be on AWS’s invoice",
         MeteringStatus::Refused => "will not be on AWS’s invoice",
@@ -47,7 +51,10 @@ pub(super) fn status_badge(status: MeteringStatus) -> Markup {
         MeteringStatus::Open => "",
         MeteringStatus::Sent => "info",
         MeteringStatus::Accepted | MeteringStatus::Included => "good",
-        MeteringStatus::Held | MeteringStatus::Conflict | MeteringStatus::Unknown => "warn",
+        MeteringStatus::Held
+        | MeteringStatus::AwaitsCover
+        | MeteringStatus::Conflict
+        | MeteringStatus::Unknown => "warn",
         MeteringStatus::Refused | MeteringStatus::NotAccepted | MeteringStatus::WrittenOff(_) => {
             "bad"
         }
@@ -80,6 +87,7 @@ pub(in crate::console) fn reason_text(reason: Reason) -> &'static str {
             MeteringStatus::Included => "Covered by the prepaid part of the contract",
             MeteringStatus::Open
             | MeteringStatus::Held
+            | MeteringStatus::AwaitsCover
             | MeteringStatus::Sent
             | MeteringStatus::Accepted
             | MeteringStatus::Conflict
