@@ -17,6 +17,7 @@ use domain::policy::{SubscriptionPolicy, SupportApproval};
 use fake_aws::{DATA_FEEDS_BUCKET, FakeAws};
 use jiff::Timestamp;
 use runtime::aws::Clients;
+use runtime::https::Https;
 use runtime::settings::{AwsSettings, Signing};
 use secrecy::SecretString;
 use store::{Store, StoreError, Tables};
@@ -446,7 +447,9 @@ fn sign_in(seller_url: &str) -> Result<SignIn, StartError> {
         credentials: CredentialRule::Identities,
         support: SupportRule::default(),
     };
-    Ok(SignIn::new(settings, &PublicUrl::parse(seller_url)?))
+    let issuer = Https::to_aws(None).to_issuer(&settings.issuer);
+    let public_url = PublicUrl::parse(seller_url)?;
+    Ok(SignIn::new(settings, issuer, &public_url))
 }
 
 fn site(seller_url: &str) -> Result<Site, StartError> {
