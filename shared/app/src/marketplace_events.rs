@@ -22,7 +22,7 @@ use ledger::StepError;
 use store::StoreError;
 use store::subscriptions::CommitOutcome;
 
-use crate::App;
+use crate::{App, trail};
 
 pub use notification::parse_notification;
 pub use parse::{MalformedEvent, parse_event};
@@ -186,6 +186,7 @@ impl App {
                 Ok(Decision::AlreadyCommitted) => return Ok(()),
                 Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
                     CommitOutcome::Committed => {
+                        trail::committed(&change);
                         for link in &change.opened {
                             self.begin_zeros_of_linked(&link.license).await;
                             if let Some(linked) = self.store.license(&link.license).await? {

@@ -28,6 +28,7 @@ use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, Su
 
 use crate::apart::{Apps, Observer};
 use crate::clock::LocalClock;
+use crate::edge;
 use crate::functions::Functions;
 use crate::issuer::{Issuer, IssuerConfig, IssuerError};
 use crate::processes::{ProcessConfig, Processes};
@@ -193,7 +194,11 @@ impl Local {
         let issuer = issuer(&seller_url, &fake, config.data_dir.as_deref())?;
         let seller_router = pages
             .merge(issuer.router())
-            .layer(from_fn_with_state((schedules, fake.clone()), wake_after));
+            .layer(from_fn_with_state((schedules, fake.clone()), wake_after))
+            .layer(from_fn_with_state(
+                edge::Requests::default(),
+                edge::known_by_id,
+            ));
         servers.spawn(serve(seller, seller_router, stopped));
         Ok(Self {
             fake,
