@@ -77,7 +77,8 @@ pub(crate) async fn told(app: &App, of: &Subject) -> Result<String, Refused> {
     }
     let lines = told.iter().map(|told| {
         let passed_over = told
-            .disregarded
+            .without_effect
+            .as_ref()
             .map(|why| format!("; changes nothing: {why}"));
         let details = match told.details.join(", ") {
             none if none.is_empty() => none,

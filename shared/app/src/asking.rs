@@ -19,6 +19,9 @@ use crate::{App, Chain};
 /// How long after it failed an unanswered question is asked again at the latest.
 const ASKED_AGAIN_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
+/// How long what a contract covers may be unknown after a change before people are told.
+const ANSWER_MAY_LAG_FOR: SignedDuration = SignedDuration::from_hours(1);
+
 /// Why AWS's answer was not learned: the next run asks again.
 #[derive(Debug, thiserror::Error)]
 enum AskError {
@@ -194,6 +197,23 @@ impl App {
         }
     }
 
+    /// A license ended before AWS said what its contract covers: there is no time to
+    /// wait for that, and its usage is metered.
+    pub(crate) fn tell_ended_uncovered(&self, before: &License, now: Timestamp) {
+        let unknown = before.asks.unknown_cover;
+        let Some(unknown) = unknown.filter(|unknown| unknown.since <= now) else {
+            return;
+        };
+        if self.settings.rules.catalog.has_contracts() {
+            tracing::error!(
+                alarm = "EntitlementsGivenUp",
+                license.id = %before.id,
+                entitlements.unknown_since = %unknown.since,
+                "a license ended before AWS said what its contract covers; its usage is metered"
+            );
+        }
+    }
+
     async fn ask_for_terms(&self, agreement: &AgreementId, now: Timestamp) -> Result<(), AskError> {
         let terms = self.marketplace.agreement_terms(agreement, now).await?;
         let told = Told::Terms(Box::new(terms));
@@ -226,6 +246,13 @@ impl App {
             asked_at: now,
         }));
         self.learn(Fact::learned(told, now), now).await?;
+        let told = self.store.license(&license.id).await;
+        if let Some(told) = told.map_err(DeriveError::from)?
+            && let Some(unknown) = told.asks.unknown_cover
+            && after(unknown.since, ANSWER_MAY_LAG_FOR) <= now
+        {
+            self.tell_cover_unknown(&told, now);
+        }
         Ok(())
     }
 

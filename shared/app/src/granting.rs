@@ -46,9 +46,10 @@ impl App {
             Err(OperationError::Contended) => Err(DeriveError::Contended),
             Err(refused) => {
                 tracing::error!(
+                    alarm = "EntitlementNotGranted",
                     license.id = %license,
                     error = %Chain(&refused),
-                    "what a license is entitled to cannot be used up first"
+                    "what a license is entitled to cannot be used up first; all of its usage is metered"
                 );
                 Ok(())
             }

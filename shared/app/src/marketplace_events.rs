@@ -170,6 +170,7 @@ impl App {
             };
             self.grant_entitlements(license, derived.covered()).await?;
             let heir = self.heir(&derived, fact, by, now).await?;
+            let is_over = derived.has_ended();
             let former = |known: &License| Some(known.former.as_ref()?.account.clone());
             let account = known.as_ref();
             let account = account.and_then(|known| known.linked.clone().or_else(|| former(known)));
@@ -187,11 +188,12 @@ impl App {
                 Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
                     CommitOutcome::Committed => {
                         trail::committed(&change);
+                        let ended = known.as_ref().filter(|known| is_over && !known.has_ended());
+                        if let Some(before) = ended {
+                            self.tell_ended_uncovered(before, now);
+                        }
                         for link in &change.opened {
-                            self.begin_zeros_of_linked(&link.license).await;
-                            if let Some(linked) = self.store.license(&link.license).await? {
-                                self.post_linked_late(linked).await?;
-                            }
+                            self.linked(&link.license).await?;
                             // One that was linked in another one's place may have ended since.
                             if link.license != *license {
                                 Box::pin(self.derive_license(&link.license, fact, by, now)).await?;
@@ -205,6 +207,15 @@ impl App {
             }
         }
         Err(DeriveError::Contended)
+    }
+
+    /// What follows in the ledger from a link that was opened.
+    async fn linked(&self, license: &LicenseId) -> Result<(), DeriveError> {
+        self.begin_zeros_of_linked(license).await;
+        if let Some(linked) = self.store.license(license).await? {
+            self.post_linked_late(linked).await?;
+        }
+        Ok(())
     }
 
     /// The license that goes on in a license's place, brought up to date first:

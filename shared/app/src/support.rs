@@ -20,7 +20,7 @@ use crate::App;
 use crate::accounts::AUDIT_SHOWN;
 use crate::usage_month::Held;
 
-pub use told::{Subject, ToldFact};
+pub use told::{Subject, ToldFact, WithoutEffect};
 
 /// All that is known of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod asks;
 mod covering;
 mod decide;
 mod differences;
+mod idle;
 mod notices;
 mod notifications;
 mod pricing;
@@ -40,6 +41,7 @@ pub use asks::{ANSWER_AWAITED_FOR, Ask, Asks, ENTITLEMENTS_LOOKED_AT_EVERY, Unkn
 pub use covering::{Covered, Granted, grants, misdated};
 pub use decide::{Situation, decide_license};
 pub use differences::{Activity, Difference};
+pub use idle::{Idle, idle};
 pub use notices::{CANCELLATION_ANSWERED_WITHIN, Notices};
 pub use pricing::{Pricing, pricing_at};
 pub use succession::{LONGEST_CHAIN, Succession};
@@ -178,9 +180,12 @@ impl Derived {
             .map(|succession| &succession.license)
     }
 
-    /// Whether the license is active.
-    pub const fn status(&self) -> &LicenseStatus {
-        &self.status
+    /// Whether the license ended in AWS.
+    pub const fn has_ended(&self) -> bool {
+        match self.status {
+            LicenseStatus::Ended { .. } => true,
+            LicenseStatus::Pending | LicenseStatus::Active { .. } => false,
+        }
     }
 
     /// What it is entitled to under each of its agreements.

@@ -173,7 +173,7 @@ async fn dynamodb(fake: &FakeAws, operation: dynamodb::Operation, body: &[u8]) -
         }
         Some(CallFault::LostAnswer) => lost = true,
         Some(CallFault::Delay(by)) => delay(by).await,
-        Some(CallFault::Unprocessed(_) | CallFault::EmptyPage) => {}
+        Some(CallFault::Unprocessed(_) | CallFault::EmptyPage | CallFault::Lag) => {}
     }
     let (status, answer) = fake.inner.dynamodb.call(operation, body);
     if lost {
@@ -255,7 +255,8 @@ fn serve(
             CallFault::LostAnswer
             | CallFault::Unprocessed(_)
             | CallFault::Delay(_)
-            | CallFault::EmptyPage,
+            | CallFault::EmptyPage
+            | CallFault::Lag,
         )
         | None => {}
     }

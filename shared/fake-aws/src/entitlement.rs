@@ -65,6 +65,7 @@ impl Inner {
             .agreements()
             .iter()
             .filter(|agreement| agreement.status == AgreementStatus::Active);
+        let lags = fault == Some(CallFault::Lag);
         let matching: Vec<(&Agreement, &Entitled)> = live
             .flat_map(|agreement| {
                 let contract = agreement.terms.terms.contract.as_ref();
@@ -73,7 +74,7 @@ impl Inner {
                     .iter()
                     .map(move |entitled| (agreement, entitled))
             })
-            .filter(|(agreement, entitled)| matches(&filter, agreement, entitled))
+            .filter(|(agreement, entitled)| !lags && matches(&filter, agreement, entitled))
             .collect();
         let (matching, next) = page.cut(matching, fault);
         let entitlements = matching

@@ -29,6 +29,8 @@ pub enum FaultKind {
     Delay,
     /// A call that gives pages answers an empty one with a token to go on.
     EmptyPage,
+    /// `GetEntitlements` answers as before the agreement was made: with none.
+    Lag,
     /// An event is delivered twice.
     DuplicateEvent,
     /// The events of one occasion arrive in the opposite order.
@@ -39,13 +41,14 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [FaultKind; 9] = [
+    pub const ALL: [FaultKind; 10] = [
         FaultKind::Throttle,
         FaultKind::InternalError,
         FaultKind::LostAnswer,
         FaultKind::Unprocessed,
         FaultKind::Delay,
         FaultKind::EmptyPage,
+        FaultKind::Lag,
         FaultKind::DuplicateEvent,
         FaultKind::ReorderEvents,
         FaultKind::DropEvent,
@@ -60,6 +63,7 @@ impl FaultKind {
             FaultKind::Unprocessed => "unprocessed",
             FaultKind::Delay => "delay",
             FaultKind::EmptyPage => "empty_page",
+            FaultKind::Lag => "lag",
             FaultKind::DuplicateEvent => "duplicate_event",
             FaultKind::ReorderEvents => "reorder_events",
             FaultKind::DropEvent => "drop_event",
@@ -75,7 +79,8 @@ impl FaultKind {
             | FaultKind::LostAnswer
             | FaultKind::Unprocessed
             | FaultKind::Delay
-            | FaultKind::EmptyPage => false,
+            | FaultKind::EmptyPage
+            | FaultKind::Lag => false,
         }
     }
 }
@@ -182,6 +187,7 @@ impl Fault {
             FaultKind::ReorderEvents if self.operation == ANY_OPERATION => None,
             FaultKind::ReorderEvents => only(EVENTS),
             FaultKind::Unprocessed => only("BatchMeterUsage"),
+            FaultKind::Lag => only("GetEntitlements"),
             FaultKind::EmptyPage => (!PAGED.contains(&self.operation.as_str()))
                 .then(|| format!("empty_page goes with {} only", PAGED.join(", "))),
             FaultKind::Throttle | FaultKind::InternalError | FaultKind::LostAnswer => {
@@ -217,6 +223,8 @@ pub(crate) enum CallFault {
     Delay(Duration),
     /// Answer an empty page.
     EmptyPage,
+    /// Answer as before the latest change.
+    Lag,
 }
 
 /// What a fault makes of an event.
@@ -274,6 +282,7 @@ impl Faults {
             FaultKind::LostAnswer => CallFault::LostAnswer,
             FaultKind::Unprocessed => CallFault::Unprocessed(fault.records),
             FaultKind::EmptyPage => CallFault::EmptyPage,
+            FaultKind::Lag => CallFault::Lag,
             FaultKind::Delay => {
                 CallFault::Delay(Duration::from_millis(fault.delay_ms.unwrap_or(0).into()))
             }
@@ -299,6 +308,7 @@ impl Faults {
             | FaultKind::LostAnswer
             | FaultKind::Unprocessed
             | FaultKind::EmptyPage
+            | FaultKind::Lag
             | FaultKind::ReorderEvents => return None,
         })
     }

@@ -122,7 +122,8 @@ fn refused_by(fault: Option<CallFault>) -> Result<(), S3Error> {
             CallFault::LostAnswer
             | CallFault::Unprocessed(_)
             | CallFault::Delay(_)
-            | CallFault::EmptyPage,
+            | CallFault::EmptyPage
+            | CallFault::Lag,
         )
         | None => Ok(()),
     }

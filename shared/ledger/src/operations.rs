@@ -261,8 +261,7 @@ pub async fn dry_run(steps: &Steps, rules: &Rules) -> Result<Vec<Record>, Operat
         let Some(terms) = terms(steps, &license).await? else {
             continue;
         };
-        let has_contracts = rules.catalog.has_contracts();
-        if has_contracts && terms.awaits_cover(hour, now) {
+        if rules.awaits_cover(&terms, hour, now) {
             continue;
         }
         let slot = steps.slot(license.clone(), hour).await?;
@@ -270,7 +269,7 @@ pub async fn dry_run(steps: &Steps, rules: &Rules) -> Result<Vec<Record>, Operat
         let Some(slot) = slot.filter(|slot| open(slot) && !controls.slot_in_doubt(hour)) else {
             continue;
         };
-        let included = if has_contracts {
+        let included = if rules.catalog.has_contracts() {
             steps.included(license.clone()).await?
         } else {
             Vec::new()

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use domain::catalog::Catalog;
+use domain::hour::Hour;
 use domain::ids::Dimension;
 use domain::ledger::deadline::CarryRules;
-use domain::ledger::slot::AllocationLimit;
+use domain::ledger::slot::{AllocationLimit, LicenseTerms};
 use domain::usage::packed::CHUNK_BYTES;
+use jiff::Timestamp;
 
 /// What the seller chose. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,5 +60,10 @@ impl Rules {
             ZeroRecords::Off => None,
             ZeroRecords::Sent => self.catalog.rates().first().map(|rate| &rate.dimension),
         }
+    }
+
+    /// Whether it is not known yet what of a license's usage is to be metered.
+    pub(crate) fn awaits_cover(&self, terms: &LicenseTerms, hour: Hour, now: Timestamp) -> bool {
+        self.catalog.has_contracts() && terms.awaits_cover(hour, now)
     }
 }

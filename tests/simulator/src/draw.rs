@@ -383,6 +383,26 @@ impl Drawing {
         [0, 60, -60, 0, most][self.actions.len() % 5]
     }
 
+    /// What a contract covers is told at once, or hours or more than a day late.
+    fn contract(&mut self) {
+        let computer_hours = 1 + self.draws.small(12);
+        let late = self.draws.once_in(2);
+        if late {
+            self.actions.push(Action::CoverUnknown);
+            self.over_the_hour();
+            self.within_the_hour();
+            if self.draws.once_in(4) {
+                self.actions.push(Action::Advance { minutes: 1_500 });
+                self.actions.push(Action::Minutes { minutes: 2 });
+            }
+        }
+        self.actions.push(if late {
+            Action::CoverKnown { computer_hours }
+        } else {
+            Action::Grant { computer_hours }
+        });
+    }
+
     /// What the schedule is about.
     fn special(&mut self) {
         match self.about {
@@ -413,10 +433,7 @@ impl Drawing {
                 }
             }
             About::Many => self.many(),
-            About::Contract => {
-                let computer_hours = 1 + self.draws.small(12);
-                self.actions.push(Action::Grant { computer_hours });
-            }
+            About::Contract => self.contract(),
         }
     }
 

@@ -108,6 +108,8 @@ impl Schedule {
                 | Action::AlwaysFails { .. }
                 | Action::Switch { .. }
                 | Action::Grant { .. }
+                | Action::CoverUnknown
+                | Action::CoverKnown { .. }
                 | Action::BackUp
                 | Action::Restore
                 | Action::Resend => return None,

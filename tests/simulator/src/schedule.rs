@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::change::Change;
 use domain::hour::{Hour, after, before};
 use domain::ids::{AccountId, Dimension, LicenseId};
 use domain::ledger::controls::{Controls, Forgotten};
 use domain::ledger::included::Included;
 use domain::ledger::record::{Record, RecordState};
 use domain::ledger::slot::{AllocationLimit, SlotEntry};
+use domain::license::UnknownCover;
 use domain::usage::Part;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Answer, Rules, Step, ZeroRecords};
@@ -17,7 +19,7 @@ use ledger::{Answer, Rules, Step, ZeroRecords};
 use crate::aws::{Aws, CallFault, DedupKey, Poison, key_of};
 use crate::cast::{self, LICENSES, Seen};
 use crate::tables::Tables;
-use crate::world::{Job, StoreFault, World};
+use crate::world::{Cover, Job, StoreFault, World};
 
 /// Hours until everything that can still be billed must be.
 pub const LIVENESS_HOURS: i64 = 2;
@@ -182,6 +184,13 @@ pub enum Action {
     },
     /// A contract covers so many computer-hours of medium of the first license.
     Grant {
+        /// Computer-hours.
+        computer_hours: u8,
+    },
+    /// AWS tells that what the first license covers changed, and not to what.
+    CoverUnknown,
+    /// AWS answers that it covers so many computer-hours of medium.
+    CoverKnown {
         /// Computer-hours.
         computer_hours: u8,
     },
@@ -374,6 +383,11 @@ impl World {
             }
             Action::Switch { stopped } => self.switch(*stopped),
             Action::Grant { computer_hours } => self.grant(u64::from(*computer_hours)),
+            Action::CoverUnknown => self.cover_unknown(),
+            Action::CoverKnown { computer_hours } => {
+                self.grant(u64::from(*computer_hours));
+                self.cover_known();
+            }
             Action::BackUp => story.backup = Some((self.now(), self.tables.clone())),
             Action::Restore => self.restore(story),
             Action::Resend => self.resend(),
@@ -413,14 +427,57 @@ impl World {
         }
     }
 
-    /// An operator stores what the first license's contract covers.
+    /// What the first license's contract covers is stored: from a day ago on, or
+    /// for the time of which AWS had not said it.
     fn grant(&mut self, computer_hours: u64) {
-        let start = before(self.now(), SignedDuration::from_hours(24));
+        let a_day_ago = before(self.now(), SignedDuration::from_hours(24));
+        let start = self
+            .cover
+            .map_or(a_day_ago, |cover| cover.unknown.of_usage_from);
         let until = after(start, SignedDuration::from_hours(24 * 31));
         let period = Included::new(cast::license(0), dimension(0), start, until, 0);
         if let Some(included) = period.regranted(until, computer_hours) {
             let _alone = self.make(Step::PutIncluded { included });
         }
+    }
+
+    fn cover_unknown(&mut self) {
+        let now = self.now();
+        let unknown = UnknownCover {
+            since: now,
+            of_usage_from: before(now, SignedDuration::from_hours(24)),
+        };
+        self.healthy.trouble(now);
+        self.cover = Some(Cover {
+            unknown,
+            known_at: None,
+        });
+        self.set_unknown_cover(Some(unknown));
+    }
+
+    fn cover_known(&mut self) {
+        let now = self.now();
+        let unknown = self.cover.filter(|cover| cover.known_at.is_none());
+        if let Some(cover) = unknown {
+            self.healthy.trouble(now);
+            self.cover = Some(Cover {
+                known_at: Some(now),
+                ..cover
+            });
+            self.set_unknown_cover(None);
+        }
+    }
+
+    fn set_unknown_cover(&mut self, unknown_cover: Option<UnknownCover>) {
+        let Some(mut known) = self.tables.license(&cast::license(0)).cloned() else {
+            return;
+        };
+        known.asks.unknown_cover = unknown_cover;
+        let change = Change {
+            licenses: vec![known],
+            ..Change::default()
+        };
+        let _alone = self.make(Step::CommitChange { change });
     }
 
     fn controls(&mut self) -> Controls {
@@ -497,6 +554,7 @@ impl World {
         }
         self.aws.suspended.clear();
         self.switch(false);
+        self.cover_known();
         for license in 0..LICENSES {
             self.learn(license);
         }

@@ -149,6 +149,13 @@ impl fmt::Display for Action {
                 f,
                 "a contract covers {computer_hours} computer-hours of medium of license 1"
             ),
+            Self::CoverUnknown => f.write_str(
+                "what the contract of license 1 covers changes, and AWS does not say to what",
+            ),
+            Self::CoverKnown { computer_hours } => write!(
+                f,
+                "AWS says that it covers {computer_hours} computer-hours of medium"
+            ),
             Self::BackUp => f.write_str("the ledger's table is backed up"),
             Self::Resend => f.write_str("the product sends every acknowledged report again"),
             Self::Restore => f.write_str("the table is restored from its backup"),

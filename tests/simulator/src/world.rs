@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use domain::hour::Hour;
 use domain::ids::AccountId;
-use domain::license::License;
+use domain::license::{License, UnknownCover};
 use domain::metering::UsageRecord;
 use domain::usage::UsageReport;
 use jiff::{SignedDuration, Timestamp};
@@ -178,6 +178,8 @@ pub struct World {
     pub healthy: Healthy,
     /// When an operator last stopped sending, or let it go on.
     pub switched: Option<Timestamp>,
+    /// When it was not known what the first license's contract covers, if ever.
+    pub cover: Option<Cover>,
     /// Every run of submission that did not crash.
     pub submitted: Vec<Submitted>,
     /// What to write down of every step, if anything.
@@ -185,6 +187,15 @@ pub struct World {
     /// What was seen of steps when they were made.
     pub seen: Seen,
     started: usize,
+}
+
+/// That it is not known, or was not, what a contract covers.
+#[derive(Debug, Clone, Copy)]
+pub struct Cover {
+    /// Since when, and of which usage.
+    pub unknown: UnknownCover,
+    /// When AWS answered.
+    pub known_at: Option<Timestamp>,
 }
 
 /// A run of submission.
@@ -224,6 +235,7 @@ impl World {
             notices: Vec::new(),
             healthy: Healthy::default(),
             switched: None,
+            cover: None,
             submitted: Vec::new(),
             observer: None,
             seen: Seen::default(),

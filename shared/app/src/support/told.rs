@@ -3,6 +3,7 @@
 use domain::answers::{AcceptedTerms, Grant};
 use domain::fact::{Disregarded, Fact, Told};
 use domain::ids::{AgreementId, LicenseArn, LicenseId};
+use domain::license::{Idle, idle, licenses_of};
 use domain::marketplace_event::{CancellationRequest, EndedStatus, EventKind, NotifiedAction};
 use domain::money::Usd;
 use jiff::Timestamp;
@@ -57,7 +58,32 @@ pub struct ToldFact {
     /// The agreement or the license that it names.
     pub about: Option<String>,
     /// Why it changes nothing, if it does not.
-    pub disregarded: Option<Disregarded>,
+    pub without_effect: Option<WithoutEffect>,
+}
+
+/// Why something that AWS told changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WithoutEffect {
+    /// It was not taken for ours, or cannot be joined to anything.
+    #[error("{0}")]
+    Disregarded(Disregarded),
+    /// Something of what happened later says how it stands.
+    #[error("it is older than what is known: {what} of {at}")]
+    Older {
+        /// What, as [`ToldFact::what`].
+        what: String,
+        /// When that happened.
+        at: Timestamp,
+    },
+    /// It says nothing that was not told otherwise.
+    #[error("the same is known otherwise")]
+    Known,
+    /// It is for people to know.
+    #[error("it is for people to know")]
+    ForPeople,
+    /// Nobody taught this program what it means.
+    #[error("it is not understood")]
+    NotUnderstood,
 }
 
 impl App {
@@ -79,7 +105,20 @@ impl App {
         };
         facts.sort_by_key(|fact| (fact.at(), place(fact), fact.key()));
         facts.dedup_by_key(|fact| fact.key());
-        Ok(facts.iter().map(told).collect())
+        let around = self.facts_around(&facts).await?;
+        Ok(facts.iter().map(|fact| told(fact, &around)).collect())
+    }
+
+    /// All that may have a say about the licenses that facts name.
+    async fn facts_around(&self, facts: &[Fact]) -> Result<Vec<Fact>, StoreError> {
+        let mut around = Vec::new();
+        for license in licenses_of(facts) {
+            let known = self.store.license(&license).await?;
+            around.extend(self.facts_about(&license, known.as_ref(), None).await?);
+        }
+        around.sort_by_key(Fact::key);
+        around.dedup_by_key(|fact| fact.key());
+        Ok(around)
     }
 }
 
@@ -96,8 +135,36 @@ fn place(fact: &Fact) -> u8 {
     }
 }
 
-fn told(fact: &Fact) -> ToldFact {
-    let what = match &fact.told {
+fn told(fact: &Fact, around: &[Fact]) -> ToldFact {
+    let agreement = fact.agreement().map(ToString::to_string);
+    let license = || fact.license_ids().next().map(ToString::to_string);
+    ToldFact {
+        at: fact.at(),
+        learned_at: fact.learned_at,
+        what: what(fact),
+        details: details(fact),
+        about: agreement.or_else(license),
+        without_effect: without_effect(fact, around),
+    }
+}
+
+fn without_effect(fact: &Fact, around: &[Fact]) -> Option<WithoutEffect> {
+    if let Some(why) = fact.disregarded {
+        return Some(WithoutEffect::Disregarded(why));
+    }
+    Some(match idle(fact, around)? {
+        Idle::Older { than } => WithoutEffect::Older {
+            what: what(than),
+            at: than.at(),
+        },
+        Idle::Known => WithoutEffect::Known,
+        Idle::ForPeople => WithoutEffect::ForPeople,
+        Idle::NotUnderstood => WithoutEffect::NotUnderstood,
+    })
+}
+
+fn what(fact: &Fact) -> String {
+    match &fact.told {
         Told::Event(event) => event.detail_type.clone(),
         Told::Resolved(_) => "A registration token was redeemed".to_owned(),
         Told::Notified(told) => format!("SNS message: {}", notified(&told.action)),
@@ -111,16 +178,6 @@ fn told(fact: &Fact) -> ToldFact {
             1 => "Answer: 1 entitlement".to_owned(),
             count => format!("Answer: {count} entitlements"),
         },
-    };
-    let agreement = fact.agreement().map(ToString::to_string);
-    let license = || fact.license_ids().next().map(ToString::to_string);
-    ToldFact {
-        at: fact.at(),
-        learned_at: fact.learned_at,
-        what,
-        details: details(fact),
-        about: agreement.or_else(license),
-        disregarded: fact.disregarded,
     }
 }
 
@@ -166,8 +223,8 @@ fn of_event(kind: &EventKind) -> Vec<String> {
         | EventKind::AdvisoryResolved
         | EventKind::RenewalTermsFinalized
         | EventKind::RenewalUpcoming
-        | EventKind::BillingAdjustment => Vec::new(),
-        EventKind::Unrecognized => vec!["not understood: it changes nothing".to_owned()],
+        | EventKind::BillingAdjustment
+        | EventKind::Unrecognized => Vec::new(),
     }
 }
 

@@ -146,6 +146,7 @@ impl LicenseTerms {
         let used_at = record_timestamp(hour, self.active_since);
         let unknown = self.unknown_cover.filter(|_| self.end.is_none());
         unknown.is_some_and(|unknown| unknown.is_awaited(used_at, now))
+            && !mutant!(CoverIsNotAwaited)
     }
 }
 

@@ -94,9 +94,13 @@ pub(super) fn accepted_terms<'a>(
 
 /// AWS's newest answer about what a license is entitled to.
 pub(super) fn entitlements<'a>(license: &LicenseId, facts: &'a [Fact]) -> Option<&'a Entitlements> {
+    answers(license, facts).max_by_key(|told| told.asked_at)
+}
+
+/// AWS's answers about what a license is entitled to.
+fn answers<'a>(license: &LicenseId, facts: &'a [Fact]) -> impl Iterator<Item = &'a Entitlements> {
     let answers = regarded(facts).filter_map(Fact::entitlements);
-    let own = answers.filter(|told| told.license.id() == license);
-    own.max_by_key(|told| told.asked_at)
+    answers.filter(move |told| told.license.id() == license)
 }
 
 /// What is to be asked about a license that has not ended.
@@ -178,26 +182,30 @@ fn about_entitlements(
     let began_at = term.and_then(Term::began_at);
     let not_before = |at: Timestamp| at.max(began_at.unwrap_or(at));
     let changes = || changes_of_entitlements(license, facts);
+    let last_change_by = |at: Timestamp| changes().filter(|told| *told < at).max().map(not_before);
     let Some(since) = changes().max().map(not_before) else {
         return (None, None);
     };
-    let known = entitlements(license, facts);
-    let is_contract = is_contract(term, known, facts);
-    let changed = |since| UnknownCover {
-        since,
+    // A contract has entitlements: AWS's answer may lag behind its event.
+    let has_end = term.is_some_and(|term| term.ends_at.is_some());
+    let lags = |answer: &Entitlements| {
+        let young = |since| answer.asked_at.duration_since(since) < ENTITLEMENTS_MAY_LAG_FOR;
+        has_end && answer.covers_nothing() && last_change_by(answer.asked_at).is_some_and(young)
+    };
+    let settled = answers(license, facts).filter(|answer| !lags(answer));
+    let settled_at = settled.map(|answer| answer.asked_at).max();
+    let unsettled = changes().filter(|told| settled_at.is_none_or(|settled| settled <= *told));
+    let unknown = UnknownCover {
+        since: unsettled.min().map_or(since, not_before),
         of_usage_from: began_at.unwrap_or(Timestamp::MIN),
     };
+    let known = entitlements(license, facts);
+    let is_contract = is_contract(term, known, facts);
     let Some(known) = known.filter(|known| since < known.asked_at) else {
-        let answered_at = known.map(|known| known.asked_at);
-        let unanswered = changes().filter(|at| answered_at.is_none_or(|answered| answered <= *at));
-        let unknown_since = unanswered.min().map_or(since, not_before);
-        return (Some(since), is_contract.then(|| changed(unknown_since)));
+        return (Some(since), is_contract.then_some(unknown));
     };
     let daily = after(known.asked_at, ENTITLEMENTS_LOOKED_AT_EVERY);
-    // A contract has entitlements: AWS's answer may lag behind its event.
-    let lags = term.is_some_and(|term| term.ends_at.is_some()) && known.covers_nothing();
-    let young = known.asked_at.duration_since(since) < ENTITLEMENTS_MAY_LAG_FOR;
-    let soon = (lags && young).then(|| after(known.asked_at, ASKED_AGAIN_AFTER));
+    let soon = lags(known).then(|| after(known.asked_at, ASKED_AGAIN_AFTER));
     let expiry = known.next_expiry();
     let expires = expiry.map(|at| UnknownCover {
         since: at,
@@ -205,7 +213,7 @@ fn about_entitlements(
     });
     (
         earliest(earliest(Some(daily), soon), expiry),
-        soon.map(|_| changed(since)).or(expires),
+        soon.map(|_| unknown).or(expires),
     )
 }
 

@@ -17,6 +17,8 @@ use crate::marketplace_event::{
 use crate::outbound::{AgreementNotice, OutboundEvent};
 use crate::policy::SubscriptionPolicy;
 
+mod cover;
+mod idle;
 mod orders;
 mod renewals;
 

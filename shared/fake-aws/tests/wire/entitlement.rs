@@ -122,6 +122,19 @@ async fn an_empty_page_may_carry_a_token_to_go_on_with() {
 }
 
 #[tokio::test]
+async fn an_answer_may_lag_behind_the_purchase() {
+    let fake = fake().await;
+    subscribe(&fake, OfferKind::Consumption).await;
+    fake.inject_fault(Fault::new("GetEntitlements", FaultKind::Lag, 1))
+        .unwrap();
+    let body = json!({"ProductCode": code()});
+    let (_, lagging) = aws(&fake, GET, &body).await;
+    assert_eq!(lagging, json!({"Entitlements": []}));
+    let (_, answer) = aws(&fake, GET, &body).await;
+    assert_eq!(answer["Entitlements"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn entitlements_end_with_the_agreement() {
     let fake = fake().await;
     let made = subscribe(&fake, OfferKind::Consumption).await;

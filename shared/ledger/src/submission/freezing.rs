@@ -202,7 +202,7 @@ impl Submitter<'_> {
         }
         let (since, end) = (terms.active_since, terms.end.as_ref());
         let held = self.held.contains(license) && terms.end.is_none();
-        let held = held || self.awaits_cover(&terms, hour, now);
+        let held = held || self.rules.awaits_cover(&terms, hour, now);
         match open_slot(hour, since, end, held, now) {
             OpenSlot::Carry if mutant!(SlotIsNotCarried) => Ok(SlotDone::Nothing),
             OpenSlot::Carry => {
@@ -260,11 +260,6 @@ impl Submitter<'_> {
     /// Whether what a restored table shows of a slot may not be all of it.
     pub(super) fn is_in_doubt(&self, slot: Hour) -> bool {
         self.controls.slot_in_doubt(slot) && !mutant!(RestoredSlotIsSent)
-    }
-
-    /// Whether it is not known yet what of a license's usage is to be metered.
-    pub(super) fn awaits_cover(&self, terms: &LicenseTerms, hour: Hour, now: Timestamp) -> bool {
-        self.rules.catalog.has_contracts() && terms.awaits_cover(hour, now)
     }
 
     fn is_stopped(&self, terms: &LicenseTerms) -> bool {

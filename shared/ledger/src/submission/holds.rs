@@ -84,7 +84,8 @@ impl Submitter<'_> {
         now: Timestamp,
     ) -> Result<(), SlotError> {
         slots.retain(|slot| !self.is_in_doubt(slot.head.hour));
-        let awaits_cover = |slot: &Slot| self.awaits_cover(&terms, slot.head.hour, now);
+        let rules = self.rules;
+        let awaits_cover = |slot: &Slot| rules.awaits_cover(&terms, slot.head.hour, now);
         let frozen = slots.iter().flat_map(|slot| &slot.records).find(|record| {
             matches!(record.state, RecordState::Frozen { .. })
                 && record.is_intact()

@@ -313,7 +313,7 @@ pub(super) fn told(sought: &str, told: &[ToldFact]) -> Markup {
                                 td.wrap data-label="What" { span { (told.what) @for detail in &told.details { span.below.small.muted { (detail) } } } }
                                 td.wrap data-label="Of" { @match &told.about { Some(about) => code { (about) }, None => "–" } }
                                 td data-label="Learned (UTC)" { (time_in_table(told.learned_at)) }
-                                td.wrap data-label="Changes nothing, because" { @match told.disregarded { Some(why) => (why), None => "–" } }
+                                td.wrap data-label="Changes nothing, because" { @match &told.without_effect { Some(why) => (why), None => "–" } }
                             }
                         } }
                     }

@@ -257,6 +257,8 @@ pub(super) fn of_action(action: &Action) -> Touch {
         },
         Action::Switch { .. } => Touch::writes(Things::CONTROLS),
         Action::Grant { .. } => Touch::writes(Things::INCLUDED),
+        Action::CoverUnknown => Touch::writes(Things::LICENSES),
+        Action::CoverKnown { .. } => Touch::writes(Things::INCLUDED | Things::LICENSES),
         Action::Advance { .. }
         | Action::Crowd { .. }
         | Action::Report { .. }

@@ -114,14 +114,7 @@ async fn with_unread_contract() -> (World, Customer, Hour) {
     let (mut world, _, _) = with_contract().await;
     let catalog = Catalog::workload_security().with_contracts_by_name();
     world.app.settings.rules.catalog = Arc::new(catalog.unwrap());
-    let down = Fault {
-        operation: "GetEntitlements".to_owned(),
-        fault: FaultKind::InternalError,
-        times: 10_000,
-        license_arn: None,
-        records: None,
-        delay_ms: None,
-    };
+    let down = Fault::new("GetEntitlements", FaultKind::InternalError, 10_000);
     world.aws.inject_fault(down).unwrap();
     let bought = world
         .aws
@@ -174,6 +167,54 @@ async fn nothing_is_metered_until_aws_says_what_a_contract_covers() {
         assert_eq!(status, MeteringStatus::Included, "hour {n}");
     }
     assert_eq!(world.accepted(&customer.license), [].into());
+    world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_lags_behind_a_purchase_is_waited_for_and_people_are_told() {
+    let (world, customer, first) = with_unread_contract().await;
+    world.aws.clear_faults();
+    let lags = Fault::new("GetEntitlements", FaultKind::Lag, 3);
+    world.aws.inject_fault(lags).unwrap();
+    let logged = Logged::from_now_on();
+    an_hour_goes_by(&world, &customer, first).await;
+    an_hour_goes_by(&world, &customer, first.next()).await;
+    assert!(!logged.alarms().is_empty());
+    assert!(
+        logged
+            .alarms()
+            .iter()
+            .all(|alarm| alarm["alarm"] == "EntitlementsUnknown")
+    );
+    drop(logged);
+    an_hour_goes_by(&world, &customer, first.plus(2)).await;
+    an_hour_goes_by(&world, &customer, first.plus(3)).await;
+    for _minute in 0..4 {
+        world.submit().await;
+    }
+    assert_eq!(world.accepted(&customer.license), [].into());
+    let status = world.status(&customer.account, first).await;
+    assert_eq!(status, MeteringStatus::Included);
+    world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_license_that_ends_before_aws_says_what_it_covers_is_metered_and_people_are_told() {
+    let (world, customer, first) = with_unread_contract().await;
+    an_hour_goes_by(&world, &customer, first).await;
+    assert_eq!(world.accepted(&customer.license), [].into());
+    let id = &customer.agreement.agreement_id;
+    world.aws.cancel_agreement(id).await.unwrap();
+    let logged = Logged::from_now_on();
+    world.deliver().await;
+    let alarm = logged.alarm("EntitlementsGivenUp");
+    assert_eq!(alarm["license.id"], customer.license.to_string());
+    drop(logged);
+    world.advance(minutes(11)).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    world.app.post_due(Timestamp::MAX).await.unwrap();
+    world.submit().await;
+    assert_eq!(world.accepted(&customer.license), [(first, 3)].into());
     world.assert_conserved().await;
 }
 

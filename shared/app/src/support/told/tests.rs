@@ -1,3 +1,4 @@
+use fake_aws::{Amendment, OfferKind};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -26,7 +27,7 @@ async fn support_sees_all_that_aws_told_of_an_agreement_and_of_its_license() {
         what.contains(&"Purchase Agreement Created - Proposer"),
         "{what:?}"
     );
-    assert!(told.iter().all(|told| told.disregarded.is_none()));
+    assert!(told.iter().all(|told| told.without_effect.is_none()));
     let of_license = Subject::parse(&license).unwrap();
     assert_eq!(world.app.told_of(&of_license).await.unwrap(), told);
 }
@@ -45,7 +46,8 @@ async fn support_sees_what_was_kept_and_changes_nothing_with_the_reason() {
             purchase(|event| *event.pointer_mut(member).unwrap() = value.clone()).await;
         assert!(!told.is_empty());
         assert!(
-            told.iter().all(|told| told.disregarded == Some(why)),
+            told.iter()
+                .all(|told| told.without_effect == Some(WithoutEffect::Disregarded(why))),
             "{told:?}"
         );
     }
@@ -55,10 +57,10 @@ async fn support_sees_what_was_kept_and_changes_nothing_with_the_reason() {
         }
     };
     let (_, _, told) = purchase(other).await;
-    let passed_over = told.iter().filter_map(|told| told.disregarded);
+    let passed_over = told.iter().filter_map(|told| told.without_effect.clone());
     assert_eq!(
         passed_over.collect::<Vec<_>>(),
-        [Disregarded::AnotherProduct]
+        [WithoutEffect::Disregarded(Disregarded::AnotherProduct)]
     );
 }
 
@@ -71,8 +73,46 @@ async fn support_sees_that_an_event_of_an_unknown_kind_was_not_understood() {
     };
     let (_, _, told) = purchase(celebrated).await;
     let told = told.iter().find(|told| told.what.contains("Celebrated"));
-    let details = &told.unwrap().details;
-    assert_eq!(details[..], ["not understood: it changes nothing"]);
+    assert_eq!(
+        told.unwrap().without_effect,
+        Some(WithoutEffect::NotUnderstood)
+    );
+}
+
+#[tokio::test]
+async fn support_sees_that_an_event_is_older_than_what_is_known_and_than_which() {
+    let world = World::new().await;
+    let bought = world
+        .aws
+        .create_agreement(OfferKind::Consumption, "999988887777");
+    let bought = bought.await.unwrap();
+    world.deliver().await;
+    let mut amendments = Vec::new();
+    for days in [30, 60] {
+        world.advance(SignedDuration::from_mins(1)).await;
+        let amendment = Amendment {
+            ends_at: Some(world.now() + SignedDuration::from_hours(24 * days)),
+            ..Amendment::default()
+        };
+        let amended = world.aws.amend_agreement(&bought.agreement_id, amendment);
+        amended.await.unwrap();
+        amendments.extend(world.take_events());
+    }
+    let subject = Subject::parse(&bought.agreement_id).unwrap();
+    for event in amendments.iter().rev() {
+        world.record(event).await;
+    }
+    let told = world.app.told_of(&subject).await.unwrap();
+    let mut amended = told.iter().filter(|told| told.what.contains("Amended"));
+    let (older, newer) = (amended.next().unwrap(), amended.next().unwrap());
+    assert_eq!(newer.without_effect, None);
+    assert_eq!(
+        older.without_effect.as_ref().map(ToString::to_string),
+        Some(format!(
+            "it is older than what is known: {} of {}",
+            newer.what, newer.at
+        ))
+    );
 }
 
 #[tokio::test]
@@ -118,10 +158,9 @@ async fn what_names_neither_is_found_by_its_day() {
         .await
         .unwrap();
     assert!(!told.is_empty());
-    assert!(
-        told.iter()
-            .all(|told| told.disregarded == Some(Disregarded::WithoutIds))
-    );
+    assert!(told.iter().all(
+        |told| told.without_effect == Some(WithoutEffect::Disregarded(Disregarded::WithoutIds))
+    ));
     let next = world.now() + SignedDuration::from_hours(24);
     let next = Subject::parse(&next.strftime("%Y-%m-%d").to_string()).unwrap();
     assert_eq!(world.app.told_of(&next).await.unwrap(), []);

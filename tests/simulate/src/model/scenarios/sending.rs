@@ -5,7 +5,7 @@ use simulator::cast::Seen;
 use simulator::schedule::Action;
 use simulator::world::Job;
 
-use super::{Actor, Scenario, at, from, posted, report, reported, seen};
+use super::{Actor, Scenario, at, from, happens, posted, report, reported, seen};
 
 pub(super) fn all() -> Vec<Scenario> {
     vec![
@@ -16,6 +16,7 @@ pub(super) fn all() -> Vec<Scenario> {
         near_the_deadline(),
         frozen_or_carried(),
         included_by_two(),
+        cover_becomes_known(),
         slow_submitter(),
         lost_answers(),
         refused_for_one(),
@@ -166,6 +167,36 @@ fn included_by_two() -> Scenario {
         contracts: true,
         is_small: true,
         ..Scenario::new("two submitters take a contract's included part", actors)
+    }
+}
+
+/// AWS says what a contract covers while a submitter is about to meter it.
+fn cover_becomes_known() -> Scenario {
+    let prologue = vec![
+        Action::CoverUnknown,
+        Action::Report {
+            account: 0,
+            hours_back: 0,
+            id: 1,
+            seen: vec![Seen { tier: 0, ..seen(1) }],
+        },
+        Action::Finish,
+        Action::Advance { minutes: 80 },
+        Action::Post { ahead: 0 },
+        Action::Finish,
+    ];
+    Scenario {
+        prologue,
+        crashes: 1,
+        contracts: true,
+        is_small: true,
+        ..Scenario::new(
+            "what a contract covers becomes known",
+            vec![
+                Actor::runs(Job::Submit),
+                happens(0, Action::CoverKnown { computer_hours: 3 }),
+            ],
+        )
     }
 }
 

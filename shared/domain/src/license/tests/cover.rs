@@ -1,0 +1,127 @@
+//! Since when it is not known what a contract covers, and of which usage: that waits.
+
+use super::*;
+use crate::answers::{Entitlements, Grant};
+use crate::ids::Dimension;
+
+const HOUR: i64 = 3_600;
+
+/// A contract of 30 days.
+fn contract() -> Vec<Fact> {
+    let terms = AgreementTerms {
+        intent: Intent::New,
+        starts_at: Some(seconds(0)),
+        ends_at: Some(seconds(30 * 24 * HOUR)),
+        previous: None,
+        auto_renewal: None,
+    };
+    let created = event(1, 0, None, EventKind::AgreementCreated(terms));
+    vec![fact(created), updated(1, 1)]
+}
+
+/// What AWS answers that the license is entitled to, until a second.
+fn answered(at: i64, until: Option<i64>) -> Fact {
+    let grants = until.map(|until| Grant {
+        dimension: Dimension::parse("prepaid").unwrap(),
+        units: Some(100),
+        expires_at: Some(seconds(until)),
+    });
+    let told = Entitlements {
+        license: arn(0),
+        grants: grants.into_iter().collect(),
+        asked_at: seconds(at),
+    };
+    Fact::learned(Told::Entitled(Box::new(told)), seconds(at))
+}
+
+fn unknown(facts: &[Fact]) -> Option<UnknownCover> {
+    derive(&license(0), facts).unwrap().asks.unknown_cover
+}
+
+/// Whether usage of a second waits at another one.
+fn waits(facts: &[Fact], used_at: i64, now: i64) -> bool {
+    unknown(facts).is_some_and(|unknown| unknown.is_awaited(seconds(used_at), seconds(now)))
+}
+
+#[test]
+fn usage_of_a_contract_waits_until_aws_answers_and_a_day_at_most() {
+    let mut facts = contract();
+    assert!(waits(&facts, 10, 2 * HOUR));
+    assert!(
+        waits(&facts, 10, 24 * HOUR),
+        "a second before its day is over"
+    );
+    assert!(!waits(&facts, 10, 24 * HOUR + 1));
+    facts.push(answered(2 * HOUR, Some(30 * 24 * HOUR)));
+    assert!(!waits(&facts, 10, 2 * HOUR + 1));
+}
+
+#[test]
+fn pay_as_you_go_waits_for_nothing() {
+    assert_eq!(unknown(&[created(1, 0, Intent::New), updated(1, 1)]), None);
+}
+
+#[test]
+fn a_license_that_ended_waits_for_nothing() {
+    let mut facts = contract();
+    facts.push(ended(1, HOUR, EndedStatus::Cancelled));
+    assert_eq!(unknown(&facts), None);
+}
+
+#[test]
+fn an_amendment_has_usage_wait_again_from_when_it_was_told() {
+    let mut facts = contract();
+    facts.push(answered(HOUR, Some(30 * 24 * HOUR)));
+    facts.push(updated(1, 100 * HOUR));
+    assert!(!waits(&facts, 10, 99 * HOUR));
+    assert!(waits(&facts, 10, 101 * HOUR));
+    assert!(!waits(&facts, 10, 125 * HOUR));
+    facts.push(answered(102 * HOUR, Some(30 * 24 * HOUR)));
+    assert!(!waits(&facts, 10, 103 * HOUR));
+}
+
+#[test]
+fn after_an_entitlements_end_only_usage_since_then_waits() {
+    let mut facts = contract();
+    facts.push(answered(HOUR, Some(50 * HOUR)));
+    let later = 51 * HOUR;
+    assert!(!waits(&facts, 49 * HOUR, later));
+    assert!(waits(&facts, 50 * HOUR, later));
+    assert!(!waits(&facts, 50 * HOUR, 49 * HOUR), "not before it ends");
+    assert!(!waits(&facts, 50 * HOUR, 75 * HOUR));
+}
+
+#[test]
+fn an_answer_without_entitlements_so_soon_after_a_change_may_lag_behind_it() {
+    let mut facts = contract();
+    facts.push(answered(60, None));
+    assert!(waits(&facts, 10, HOUR));
+    // Hours later it is believed.
+    facts.push(answered(7 * HOUR, None));
+    assert!(!waits(&facts, 10, 8 * HOUR));
+}
+
+#[test]
+fn changes_while_answers_lag_do_not_prolong_the_day() {
+    let mut facts = contract();
+    for n in 0..10 {
+        let changed_at = 4 * HOUR * n + 2;
+        facts.push(updated(1, changed_at));
+        facts.push(answered(changed_at + 60, None));
+    }
+    assert!(waits(&facts, 10, 23 * HOUR));
+    assert!(!waits(&facts, 10, 25 * HOUR));
+}
+
+#[test]
+fn an_answer_that_names_hours_ends_the_doubt_of_those_before_it() {
+    let mut facts = contract();
+    facts.push(answered(60, None));
+    facts.push(answered(HOUR, Some(30 * 24 * HOUR)));
+    assert!(!waits(&facts, 10, HOUR + 1));
+    // Another change is waited for anew.
+    facts.push(updated(1, 40 * HOUR));
+    facts.push(answered(40 * HOUR + 60, None));
+    assert!(waits(&facts, 10, 63 * HOUR));
+    assert!(!waits(&facts, 10, 65 * HOUR));
+}

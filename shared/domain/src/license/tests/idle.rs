@@ -1,0 +1,90 @@
+use super::*;
+
+fn amended(of: u8, seconds: i64, ends_in_days: i64) -> Fact {
+    let ends_at = after(start(), SignedDuration::from_hours(24 * ends_in_days));
+    let kind = EventKind::AgreementAmended(AgreementTerms {
+        intent: Intent::Amend,
+        starts_at: None,
+        ends_at: Some(ends_at),
+        previous: None,
+        auto_renewal: None,
+    });
+    fact(event(of, seconds, None, kind))
+}
+
+/// The first of the facts, why it changes nothing, if so, beside the others.
+fn of_first(facts: &[Fact]) -> Option<Idle<'_>> {
+    idle(&facts[0], facts)
+}
+
+#[test]
+fn an_event_that_is_older_than_what_is_known_names_what_is_newer() {
+    let newer = amended(1, 200, 60);
+    let facts = [
+        amended(1, 100, 30),
+        created(1, 0, Intent::New),
+        updated(1, 1),
+        said(1, 300, EventKind::AdvisoryIssued),
+        newer.clone(),
+    ];
+    assert_eq!(of_first(&facts), Some(Idle::Older { than: &newer }));
+    assert_eq!(idle(&newer, &facts), None);
+}
+
+#[test]
+fn what_comes_late_but_says_something_has_an_effect() {
+    let facts = [
+        created(1, 0, Intent::New),
+        updated(1, 1),
+        ended(1, 500, EndedStatus::Cancelled),
+        deprovisioned(1, 501),
+    ];
+    for fact in &facts {
+        assert_eq!(idle(fact, &facts), None, "{fact:?}");
+    }
+}
+
+#[test]
+fn an_end_told_once_more_under_another_id_is_known() {
+    let mut again = event(1, 500, Some(0), EventKind::LicenseDeprovisioned);
+    again.id = EventId::parse("the-other-suffix").unwrap();
+    let facts = [
+        fact(again),
+        updated(1, 1),
+        created(1, 0, Intent::New),
+        deprovisioned(1, 500),
+    ];
+    assert_eq!(of_first(&facts), Some(Idle::Known));
+}
+
+#[test]
+fn what_an_answer_says_too_was_told_first_all_the_same() {
+    let facts = [
+        amended(1, 100, 30),
+        updated(1, 1),
+        renewals::answer(renewals::described(1, 0, 200, None)),
+    ];
+    assert_eq!(of_first(&facts), None);
+}
+
+#[test]
+fn what_waits_for_its_license_is_not_idle() {
+    let facts = [created(1, 0, Intent::New)];
+    assert_eq!(of_first(&facts), None);
+}
+
+#[test]
+fn what_is_only_for_people_or_not_understood_says_so() {
+    let status = EndedStatus::Unrecognized("ARCHIVED".to_owned());
+    for (kind, why) in [
+        (EventKind::BillingAdjustment, Idle::ForPeople),
+        (EventKind::RenewalTermsFinalized, Idle::ForPeople),
+        (EventKind::Unrecognized, Idle::NotUnderstood),
+        (EventKind::AgreementEnded { status }, Idle::NotUnderstood),
+    ] {
+        let facts = [said(1, 50, kind), created(1, 0, Intent::New), updated(1, 1)];
+        assert_eq!(of_first(&facts), Some(why));
+    }
+    let again = NotifiedAction::Unrecognized("resubscribe".to_owned());
+    assert_eq!(of_first(&[notified(9, again)]), Some(Idle::NotUnderstood));
+}
