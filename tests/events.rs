@@ -9,6 +9,7 @@ use app::marketplace_events::{parse_event, parse_notification};
 use axum::Router;
 use jiff::{SignedDuration, Timestamp};
 use local::Config;
+use runtime::https::Https;
 use runtime::metrics::Metrics;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -43,9 +44,10 @@ impl Functions {
             credentials: CredentialRule::Identities,
             support: SupportRule::default(),
         };
+        let issuer = Https::to_aws(None).to_issuer(&sign_in.issuer);
         let state = State {
             app: stack.app.clone(),
-            sign_in: SignIn::new(sign_in, &public_url),
+            sign_in: SignIn::new(sign_in, issuer, &public_url),
             site: Arc::new(Site {
                 public_url,
                 product_name: "Workload Security".to_owned(),

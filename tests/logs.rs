@@ -58,6 +58,11 @@ pub(crate) fn take() -> String {
     String::from_utf8(std::mem::take(&mut *held(&LOG))).unwrap()
 }
 
+/// What was logged since the last time, which stays to be searched.
+pub(crate) fn so_far() -> String {
+    String::from_utf8(held(&LOG).clone()).unwrap()
+}
+
 /// Nothing that is logged may hold this.
 pub(crate) fn keep_secret(secret: &str) {
     if !secret.is_empty() {

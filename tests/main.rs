@@ -28,4 +28,5 @@ mod roles;
 mod stories;
 mod template;
 mod tour;
+mod trail;
 mod wire;

@@ -11,10 +11,32 @@ use serde_json::{Value, json};
 
 use crate::project;
 
-/// The template; intrinsic functions appear as their argument.
+/// The template, no table being restored; intrinsic functions appear as their argument.
 pub(crate) fn template() -> Value {
+    chosen(whole_template(), false)
+}
+
+fn whole_template() -> Value {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options(&project::read("template.yaml"), options).unwrap()
+}
+
+/// What the template says when both tables are restored, or when none is.
+fn chosen(value: Value, restored: bool) -> Value {
+    let choose = |value| chosen(value, restored);
+    match value {
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::String(condition), then, otherwise] if condition.ends_with("Restored") => {
+                choose(if restored { then } else { otherwise }.clone())
+            }
+            _ => parts.into_iter().map(choose).collect(),
+        },
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (name, choose(value)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
 }
 
 /// The resources of a type, with their logical ids.
@@ -197,6 +219,33 @@ fn the_tables_have_the_indexes_that_the_store_asks_for_and_no_other() {
     let sources = project::sources("shared/store/src");
     assert_eq!(indexes, quoted_after(&sources, ".index_name(\""));
     assert!(sources.contains("expires_at"));
+}
+
+#[test]
+fn where_tables_are_restored_nothing_works_with_those_that_they_replace() {
+    let mut template = chosen(whole_template(), true);
+    for table in ["Subscriptions", "Usage"] {
+        let own = template["Resources"].as_object_mut().unwrap().remove(table);
+        assert_eq!(own.unwrap()["DeletionPolicy"], "Retain");
+    }
+    let text = template.to_string();
+    for own in ["Subscriptions", "Usage"] {
+        for named in [
+            format!("\"{own}\""),
+            format!("\"{own}."),
+            format!("{{{own}."),
+        ] {
+            assert!(!text.contains(&named), "{named} is left in {text}");
+        }
+    }
+    let settings = &template["Globals"]["Function"]["Environment"]["Variables"];
+    assert_eq!(
+        settings["SUBSCRIPTIONS_TABLE"],
+        "RestoredSubscriptionsTable"
+    );
+    assert_eq!(settings["USAGE_TABLE"], "RestoredUsageTable");
+    let pipe = &template["Resources"]["OutboxPipe"]["Properties"];
+    assert_eq!(pipe["Source"], "RestoredSubscriptionsStreamArn");
 }
 
 #[test]

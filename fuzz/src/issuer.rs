@@ -1,5 +1,6 @@
 //! What the issuer answers: its discovery document, its tokens, its keys.
 
+use runtime::https::Https;
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -46,7 +47,8 @@ async fn sign_in(issuer: String) {
         nonce: "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
         verifier: "verifier",
     };
-    let client = SignIn::new(settings, &public_url);
+    let connector = Https::to_aws(None).to_issuer(&settings.issuer);
+    let client = SignIn::new(settings, connector, &public_url);
     let _ = client.page_origin(now()).await;
     assert!(client.finish("code", &begun, now()).await.is_err());
 }

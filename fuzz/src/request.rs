@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
+use runtime::https::Https;
 use secrecy::SecretString;
 use serde_json::Value;
 use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, State, SupportRule};
@@ -36,9 +37,10 @@ fn state() -> State {
         credentials: CredentialRule::Identities,
         support: SupportRule::default(),
     };
+    let issuer = Https::to_aws(None).to_issuer(&sign_in.issuer);
     State {
         app: app(),
-        sign_in: SignIn::new(sign_in, &public_url),
+        sign_in: SignIn::new(sign_in, issuer, &public_url),
         site: Arc::new(Site {
             public_url,
             product_name: "Workload Security".to_owned(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use local::issuer::{Issuer, IssuerConfig, Method, User, subject_of};
+use runtime::https::Https;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -46,7 +47,8 @@ fn client_of(url: &str, secret: &str) -> SignIn {
         support: SupportRule::default(),
     };
     let public_url = PublicUrl::parse("https://protect.example.com").expect("an origin");
-    SignIn::new(settings, &public_url)
+    let issuer = Https::to_aws(None).to_issuer(&settings.issuer);
+    SignIn::new(settings, issuer, &public_url)
 }
 
 async fn playground() -> Playground {

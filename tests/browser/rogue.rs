@@ -11,6 +11,7 @@ use local::Local;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use runtime::https::Https;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -209,9 +210,10 @@ fn pages(stack: &Local, seller_url: &str, issuer_url: &str, rule: CredentialRule
         credentials: rule,
         support: SupportRule::default(),
     };
+    let issuer = Https::to_aws(None).to_issuer(&settings.issuer);
     web::all(State {
         app: stack.app.clone(),
-        sign_in: SignIn::new(settings, &public_url),
+        sign_in: SignIn::new(settings, issuer, &public_url),
         site: Arc::new(Site {
             public_url,
             product_name: "Workload Security".to_owned(),

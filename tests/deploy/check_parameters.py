@@ -26,6 +26,11 @@ OWN_ISSUER = {
     "SignInClientSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:issuer-AbCdEf",
     "SignInCredentialMethods": "pwd,mfa",
 }
+RESTORED = {
+    "RestoredSubscriptionsTable": "Subscriptions-restored",
+    "RestoredSubscriptionsStreamArn":
+        "arn:aws:dynamodb:us-east-1:123456789012:table/Subscriptions-restored/stream/2026-11-29T02:07:33.123",
+}
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/6f1c2d3e"
 
 
@@ -87,6 +92,8 @@ TAKEN = [
     {"TableKeyArn": "arn:aws:kms:us-east-1:123456789012:key/0123abcd-0123-4567-89ab-0123456789ab"},
     {"DataFeedsBucket": "seller-feeds", "AuditRetentionDays": 3653, "LogRetentionDays": 30},
     {"SubscriptionTopicArn": "arn:aws:sns:us-east-1:287250355862:aws-mp-subscription-notification-abc"},
+    RESTORED,
+    {"RestoredUsageTable": "Usage-restored"},
 ]
 
 # What is given, and a word of each reason.
@@ -103,6 +110,12 @@ REFUSED = [
     ({"AlarmEmail": None}, "AlarmEmail is missing"),
     ({"TableKeyArn": "alias/tables"}, "TableKeyArn"),
     ({"TableKeyArn": "arn:aws:kms:us-east-1:123456789012:alias/tables"}, "TableKeyArn"),
+    (
+        RESTORED | {"RestoredSubscriptionsStreamArn": PARAMETERS["RestoredSubscriptionsStreamArn"]["Default"]},
+        "RestoredStream",
+    ),
+    (RESTORED | {"RestoredSubscriptionsStreamArn": "latest"}, "RestoredSubscriptionsStreamArn"),
+    ({"RestoredUsageTable": "arn:aws:dynamodb:us-east-1:123456789012:table/Usage"}, "RestoredUsageTable"),
     ({"SignInDomain": "Acme"}, "SignInDomain"),
     ({"SignInDomain": "none"}, "CognitoPages"),
     ({"SignInIssuer": "issuer.example.com"}, "SignInIssuer"),

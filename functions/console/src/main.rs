@@ -26,6 +26,7 @@ async fn state(
 ) -> anyhow::Result<State> {
     let client_secret = started.clients.secret(&sign_in.client_secret_arn).await?;
     let public_url = PublicUrl::parse(&site.public_url)?;
+    let issuer = started.https.to_issuer(&sign_in.issuer);
     let settings = web::SignInSettings {
         issuer: sign_in.issuer,
         client_id: sign_in.client_id,
@@ -41,7 +42,7 @@ async fn state(
     };
     Ok(State {
         app: started.app,
-        sign_in: SignIn::new(settings, &public_url),
+        sign_in: SignIn::new(settings, issuer, &public_url),
         site: Arc::new(Site {
             public_url,
             product_name: site.product_name,

@@ -5,7 +5,7 @@
 //! goes back to its queue, alone, and in the end to the dead letters, where it
 //! can be looked at: nothing that the product told us is dropped.
 
-use app::{App, RecordError, Recorded};
+use app::{App, RecordError};
 use axum::Router;
 use domain::usage::UsageReport;
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use runtime::batch::{self, Failures, Message};
 use runtime::http;
 use runtime::payload::{self, Unreadable};
 use serde_json::Value;
+use tracing::Instrument as _;
 use web::State;
 
 /// Why a message's report was not recorded.
@@ -47,7 +48,7 @@ pub async fn handle(
     for message in batch::messages(payload)? {
         if app.clock.now() >= deadline {
             failures.postpone(&message);
-        } else if let Err(error) = record(app, &message).await {
+        } else if let Err(error) = record(app, &message).instrument(message.span()).await {
             failures.record(&message, &error);
         }
     }
@@ -57,21 +58,6 @@ pub async fn handle(
 async fn record(app: &App, message: &Message) -> Result<(), MessageError> {
     let report: UsageReport =
         payload::from_text(&message.body).map_err(MessageError::Unreadable)?;
-    let recorded = app
-        .record_usage(&report)
-        .await
-        .map_err(MessageError::NotRecorded)?;
-    let repeated = match recorded {
-        Recorded::New => false,
-        Recorded::Again => true,
-    };
-    tracing::info!(
-        account.id = %report.account,
-        usage.hour = %report.hour,
-        usage.computers = report.computers.len(),
-        usage.repeated = repeated,
-        sqs.message_id = %message.id,
-        "Recorded a usage report"
-    );
-    Ok(())
+    let recorded = app.record_usage(&report).await;
+    recorded.map(drop).map_err(MessageError::NotRecorded)
 }

@@ -20,6 +20,7 @@ async fn main() -> anyhow::Result<()> {
 
 fn state(started: runtime::Started, site: SiteSettings) -> anyhow::Result<State> {
     let public_url = PublicUrl::parse(&site.public_url)?;
+    let issuer = started.https.to_issuer("");
     // Nobody signs in here: the routes of this function never ask the issuer, so
     // the function is given neither its address nor our secret.
     let nobody = SignInSettings {
@@ -31,7 +32,7 @@ fn state(started: runtime::Started, site: SiteSettings) -> anyhow::Result<State>
     };
     Ok(State {
         app: started.app,
-        sign_in: SignIn::new(nobody, &public_url),
+        sign_in: SignIn::new(nobody, issuer, &public_url),
         site: Arc::new(Site {
             public_url,
             product_name: site.product_name,

@@ -20,9 +20,9 @@ use jiff::Timestamp;
 use store::StoreError;
 use store::subscriptions::CommitOutcome;
 
-use crate::App;
 use crate::marketplace_events::ATTEMPTS;
 use crate::usage_month::Held;
+use crate::{App, trail};
 
 /// The most audit entries that a page shows.
 pub(crate) const AUDIT_SHOWN: u16 = 100;
@@ -606,7 +606,10 @@ impl App {
         Ok(match decision {
             Decision::AlreadyCommitted => true,
             Decision::Commit(change) => match self.store.commit(&change).await? {
-                CommitOutcome::Committed => true,
+                CommitOutcome::Committed => {
+                    trail::committed(&change);
+                    true
+                }
                 CommitOutcome::Lost => false,
             },
         })

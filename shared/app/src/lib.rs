@@ -30,6 +30,7 @@ mod summing_up;
 pub mod support;
 #[cfg(test)]
 mod testing;
+mod trail;
 pub mod usage_month;
 #[cfg(test)]
 mod usage_races;

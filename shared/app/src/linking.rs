@@ -22,7 +22,7 @@ use store::StoreError;
 use store::subscriptions::CommitOutcome;
 
 use crate::registration::SessionError;
-use crate::{App, Chain, SessionSecret};
+use crate::{App, Chain, SessionSecret, trail};
 
 /// How many of a user's accounts are read at once.
 const ACCOUNTS_AT_ONCE: usize = 8;
@@ -362,7 +362,10 @@ impl App {
     /// they are asked again, never answered by deciding anew.
     pub(crate) async fn commit_confirmed(&self, change: &Change) -> Result<(), LinkError> {
         match self.store.commit(change).await? {
-            CommitOutcome::Committed => Ok(()),
+            CommitOutcome::Committed => {
+                trail::committed(change);
+                Ok(())
+            }
             CommitOutcome::Lost => Err(LinkError::Conflict),
         }
     }

@@ -22,7 +22,7 @@ use ledger::StepError;
 use store::StoreError;
 use store::subscriptions::CommitOutcome;
 
-use crate::App;
+use crate::{App, trail};
 
 pub use notification::parse_notification;
 pub use parse::{MalformedEvent, parse_event};
@@ -187,6 +187,7 @@ impl App {
                 Ok(Decision::AlreadyCommitted) => return Ok(()),
                 Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
                     CommitOutcome::Committed => {
+                        trail::committed(&change);
                         let ended = known.as_ref().filter(|known| is_over && !known.has_ended());
                         if let Some(before) = ended {
                             self.tell_ended_uncovered(before, now);

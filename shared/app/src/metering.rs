@@ -26,7 +26,8 @@ use ledger::{Answer, Step, StepError, Steps, drive};
 use store::Unanswered;
 
 use crate::marketplace_events::DeriveError;
-use crate::{App, notices};
+use crate::trail::Traced;
+use crate::{App, notices, trail};
 
 impl App {
     /// Records a usage report: stores it, then makes sure that it will be
@@ -39,6 +40,7 @@ impl App {
         let steps = self.steps();
         let recording = recording::record_usage(&steps, &self.settings.rules, report);
         let recorded = self.run(&steps, recording).await?;
+        trail::recorded(report, recorded);
         self.list_not_cloud(report).await;
         Ok(recorded)
     }
@@ -332,7 +334,16 @@ impl App {
     }
 
     async fn run<T>(&self, steps: &Steps, procedure: impl Future<Output = T>) -> T {
-        drive(steps, procedure, |step| self.perform(step), notices::log).await
+        drive(steps, procedure, |step| self.traced(step), notices::log).await
+    }
+
+    async fn traced(&self, step: Step) -> Result<Answer, StepError> {
+        let traced = Traced::of(&step);
+        let answer = self.perform(step).await?;
+        if let Some(traced) = traced {
+            traced.done(&answer);
+        }
+        Ok(answer)
     }
 
     async fn perform(&self, step: Step) -> Result<Answer, StepError> {

@@ -14,6 +14,7 @@
 
 mod apart;
 mod clock;
+mod edge;
 mod functions;
 pub mod issuer;
 mod processes;

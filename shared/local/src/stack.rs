@@ -17,6 +17,7 @@ use domain::policy::{SubscriptionPolicy, SupportApproval};
 use fake_aws::{DATA_FEEDS_BUCKET, FakeAws};
 use jiff::Timestamp;
 use runtime::aws::Clients;
+use runtime::https::Https;
 use runtime::settings::{AwsSettings, Signing};
 use secrecy::SecretString;
 use store::{Store, StoreError, Tables};
@@ -27,6 +28,7 @@ use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, Su
 
 use crate::apart::{Apps, Observer};
 use crate::clock::LocalClock;
+use crate::edge;
 use crate::functions::Functions;
 use crate::issuer::{Issuer, IssuerConfig, IssuerError};
 use crate::processes::{ProcessConfig, Processes};
@@ -192,7 +194,11 @@ impl Local {
         let issuer = issuer(&seller_url, &fake, config.data_dir.as_deref())?;
         let seller_router = pages
             .merge(issuer.router())
-            .layer(from_fn_with_state((schedules, fake.clone()), wake_after));
+            .layer(from_fn_with_state((schedules, fake.clone()), wake_after))
+            .layer(from_fn_with_state(
+                edge::Requests::default(),
+                edge::known_by_id,
+            ));
         servers.spawn(serve(seller, seller_router, stopped));
         Ok(Self {
             fake,
@@ -446,7 +452,9 @@ fn sign_in(seller_url: &str) -> Result<SignIn, StartError> {
         credentials: CredentialRule::Identities,
         support: SupportRule::default(),
     };
-    Ok(SignIn::new(settings, &PublicUrl::parse(seller_url)?))
+    let issuer = Https::to_aws(None).to_issuer(&settings.issuer);
+    let public_url = PublicUrl::parse(seller_url)?;
+    Ok(SignIn::new(settings, issuer, &public_url))
 }
 
 fn site(seller_url: &str) -> Result<Site, StartError> {

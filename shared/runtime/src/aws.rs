@@ -6,17 +6,12 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
-};
 use aws_types::sdk_config::{SharedCredentialsProvider, SharedHttpClient};
 use marketplace::Marketplace;
 use secrecy::SecretString;
 
 use crate::clock::{Dated, SystemClock};
+use crate::https::{CONNECT_TIMEOUT, Https};
 use crate::settings::{AwsSettings, SignInSettings, Signing};
 
 /// A client's configuration, without signatures where none are wanted.
@@ -32,8 +27,6 @@ macro_rules! unsigned_if {
 /// function's own Region: entitlements and agreements exist nowhere else, and metering
 /// deduplicates per Region, so a second one would bill twice.
 pub const MARKETPLACE_REGION: &str = "us-east-1";
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The clients of every AWS service that is called. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -70,9 +63,12 @@ pub enum SecretError {
 }
 
 impl Clients {
-    /// The clients for these settings. Loads the TLS roots; calls nobody.
+    /// The clients for these settings. Calls nobody.
     pub fn new(settings: &AwsSettings) -> Self {
-        Self::over(https_client(), settings)
+        Self::over(
+            Https::to_aws(settings.endpoint_url.as_deref()).client(),
+            settings,
+        )
     }
 
     /// These clients, a clock being held to the dates of DynamoDB's answers.
@@ -168,20 +164,6 @@ impl Clients {
                 arn: arn.to_owned(),
             })
     }
-}
-
-/// An HTTP client. Loads the TLS roots, once: the SDK's own would do it again for
-/// each of the clients, to throw it away, and a last time in the first invocation.
-pub(crate) fn https_client() -> SharedHttpClient {
-    let connecting = HttpConnectorSettings::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .build();
-    let connector = Connector::builder()
-        .connector_settings(connecting)
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build();
-    let connector = SharedHttpConnector::new(connector);
-    http_client_fn(move |_, _| connector.clone())
 }
 
 /// What the clients share. Only the environment is asked for credentials: Lambda

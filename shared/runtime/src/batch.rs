@@ -7,6 +7,7 @@ use std::str::FromStr;
 use aws_lambda_events::event::sqs::SqsEvent;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tracing::Span;
 
 use crate::payload::{self, Unreadable};
 
@@ -21,6 +22,13 @@ pub struct Message {
     pub sent_at: Option<Timestamp>,
     /// How often the message was given out, this time included; 1 when SQS does not say.
     pub receive_count: u32,
+}
+
+impl Message {
+    /// What is logged in it is known by SQS's id of the message.
+    pub fn span(&self) -> Span {
+        tracing::error_span!("message", sqs.message_id = %self.id)
+    }
 }
 
 /// Whether a payload is an SQS batch.

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
+use tracing::{Instrument as _, Span};
 
 use app::{Chain, Clock};
 
@@ -29,6 +30,18 @@ fn deadline(context: &Context, clock: &dyn Clock) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
+/// What is logged in it is known by the invocation's id, and by that of the request
+/// that API Gateway brought: the same that its access log has, and that a browser is
+/// told in the header `apigw-requestid`.
+pub fn span(lambda_request: Option<&str>, http_request: Option<&str>) -> Span {
+    // An error's, so that the level of the log does not take it away.
+    tracing::error_span!(
+        "invocation",
+        lambda.request_id = lambda_request,
+        http.request_id = http_request
+    )
+}
+
 /// Serves invocations until Lambda ends the process: `handle` is given the
 /// payload and the deadline, by `clock`. An error is logged once, with what caused
 /// it, and answered by its own text.
@@ -44,15 +57,15 @@ where
     let handle = &handle;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let deadline = deadline(&event.context, clock);
+        let http_request = event.payload["requestContext"]["requestId"].as_str();
+        let span = span(Some(&event.context.request_id), http_request);
         // Boxed: a use case's future is deep, and laying it out inside those of
         // the runtime's layers exceeds the compiler's depth limit.
-        let answered = Box::pin(handle(event.payload, deadline)).await;
+        let answered = Box::pin(handle(event.payload, deadline).instrument(span.clone())).await;
         answered.map_err(|error| {
-            tracing::error!(
-                error = %Chain(&error),
-                lambda.request_id = %event.context.request_id,
-                "The invocation failed"
-            );
+            span.in_scope(|| {
+                tracing::error!(error = %Chain(&error), "The invocation failed");
+            });
             Diagnostic {
                 error_type: short_name(std::any::type_name::<E>()).to_owned(),
                 error_message: error.to_string(),

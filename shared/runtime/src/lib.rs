@@ -7,7 +7,7 @@
 //!   randomness ([`settings`], [`clock`]); settings are read once, at start, and
 //!   every wrong or missing one is reported together, by name.
 //! - Clients are built once, before the first invocation, with one HTTP and one
-//!   TLS stack ([`aws`]). Metering is never retried by the SDK.
+//!   TLS stack ([`aws`], [`https`]). Metering is never retried by the SDK.
 //! - What an event got wrong is told by its field; neither the event's content
 //!   nor a secret enters an answer or the log ([`payload`], [`telemetry`]).
 //! - One bad record of a batch fails alone ([`batch`]).
@@ -17,6 +17,7 @@ pub mod aws;
 pub mod batch;
 pub mod clock;
 pub mod http;
+pub mod https;
 pub mod invocation;
 pub mod metrics;
 pub mod payload;

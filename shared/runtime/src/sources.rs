@@ -6,7 +6,8 @@ use app::reconciliation::Sources;
 use aws_config::Region;
 use marketplace::{DataFeeds, Invoices};
 
-use crate::aws::{Clients, MARKETPLACE_REGION, https_client, shared};
+use crate::aws::{Clients, MARKETPLACE_REGION, shared};
+use crate::https::Https;
 use crate::settings::{AwsSettings, Signing};
 
 impl Clients {
@@ -14,7 +15,8 @@ impl Clients {
     /// HTTP client as the others. Calls nobody.
     pub fn sources(&self, settings: &AwsSettings, data_feeds: Option<String>) -> Sources {
         let shared_with = self.dynamodb.config().http_client();
-        let http_client = shared_with.unwrap_or_else(https_client);
+        let http_client =
+            shared_with.unwrap_or_else(|| Https::to_aws(settings.endpoint_url.as_deref()).client());
         let config = shared(http_client, settings);
         let marketplace = config
             .to_builder()

@@ -8,6 +8,7 @@ use store::Store;
 
 use crate::aws::Clients;
 use crate::clock::SystemClock;
+use crate::https::Https;
 use crate::metrics::Metrics;
 use crate::settings::{self, InvalidSettings, Reader, Settings, SignInSettings, SiteSettings};
 use crate::telemetry::{self, Format};
@@ -15,6 +16,8 @@ use crate::telemetry::{self, Format};
 /// A function's surroundings, ready before its first invocation.
 #[derive(Clone)]
 pub struct Started {
+    /// What the clients call AWS by.
+    pub https: Https,
     /// The AWS clients.
     pub clients: Clients,
     /// The use cases.
@@ -77,7 +80,8 @@ fn started(settings: Settings) -> Started {
     };
     telemetry::start(settings.log_level, format);
     let clock = SystemClock::default();
-    let clients = Clients::new(&settings.aws).dating(&clock);
+    let https = Https::to_aws(settings.aws.endpoint_url.as_deref());
+    let clients = Clients::over(https.client(), &settings.aws).dating(&clock);
     let app = App {
         store: Store::new(clients.dynamodb.clone(), settings.tables),
         marketplace: clients.marketplace(),
@@ -85,6 +89,7 @@ fn started(settings: Settings) -> Started {
         settings: settings.app,
     };
     Started {
+        https,
         clients,
         app,
         metrics,

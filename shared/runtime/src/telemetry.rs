@@ -1,4 +1,5 @@
-//! Logs: a readable sentence and dotted fields, as JSON on Lambda.
+//! Logs: a readable sentence and dotted fields, as JSON on Lambda. `spans` says in
+//! which invocation, and for which request or message, a record was written.
 //!
 //! Only our own crates log below `warn`: the SDK and the HTTP stack write
 //! requests and headers into their debug logs, and those hold tokens. Ours name
@@ -72,8 +73,8 @@ where
         Format::Json => layer
             .json()
             .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
+            .with_current_span(false)
+            .with_span_list(true)
             .boxed(),
         Format::Readable => layer.compact().boxed(),
     };

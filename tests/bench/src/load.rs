@@ -1,9 +1,10 @@
 //! The local stack under load for a minute: pages at 200 requests a second and
 //! usage reports through their queue at 1,000 a second, at once.
 //!
-//! A request goes out when it is due, whether or not those before it are answered,
-//! and its time counts from then on. The stack, its embedded AWS and the clients
-//! share the machine. The embedded tables are in memory, so that they grow by what
+//! A request goes out when it is due, as long as no more than [`AT_ONCE`] of its kind
+//! are under way, as a queue gives out no more and browsers open no more connections;
+//! its time counts from when it was due, also while it waits for one of those. The
+//! stack, its embedded AWS and the clients share the machine. The embedded tables are in memory, so that they grow by what
 //! is reported: how much a report takes is measured beforehand, and memory is flat
 //! when it grows by no more than that.
 
@@ -21,8 +22,8 @@ use jiff::SignedDuration;
 use local::product::{ACME_PRODUCTION, ACME_STAGING};
 use local::{Config, Local};
 use serde_json::{Value, json};
-use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinSet;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::memory;
@@ -41,6 +42,9 @@ const COMPUTERS: u64 = 5;
 /// Reports before the measurement: to warm up, and to see what one takes.
 const WARM_UP: u64 = 4_000;
 const WEIGHED: u64 = 8_000;
+
+/// Requests of a kind under way at once.
+const AT_ONCE: usize = 64;
 
 /// More growth than the tables' own, in bytes a second, is not flat: 4 GB a day.
 const FLAT_BYTES_S: i64 = 50_000;
@@ -75,6 +79,14 @@ struct Answered {
     errors: BTreeMap<String, u64>,
     /// From the first that was due to the last answer.
     took: Duration,
+}
+
+/// Requests of one kind that are under way, and what came of the others. An answer is
+/// taken as soon as it is there: until then it would keep all that its request needed.
+struct UnderWay {
+    requests: JoinSet<Result<Duration, String>>,
+    began: Instant,
+    answered: Answered,
 }
 
 /// Memory, second by second, in bytes.
@@ -186,33 +198,30 @@ impl World {
         let client: Http = http();
         let pages = self.pages();
         let mut due = every(rates.pages);
-        let began = due.tick().await;
-        let mut under_way = JoinSet::new();
+        let mut under_way = UnderWay::since(due.tick().await);
         for page in pages.iter().cycle().take(in_all(rates.pages, rates)?) {
             let at = due.tick().await;
             let request = to(&self.address, Method::GET, page)
                 .header("cookie", &self.cookies)
                 .body(Full::<Bytes>::default())?;
             let asked = ask(client.clone(), request, 200, at);
-            under_way.spawn(async move { asked.await.map_err(|error| error.to_string()) });
+            let asked = async move { asked.await.map_err(|error| error.to_string()) };
+            under_way.begin(asked, &Handle::current()).await;
         }
-        Ok(Answered::of(under_way, began).await)
+        Ok(under_way.all().await)
     }
 
     async fn send_reports(&self, rates: Rates, first: u64) -> Answered {
         let mut due = every(rates.reports);
-        let began = due.tick().await;
-        let mut under_way = JoinSet::new();
+        let mut under_way = UnderWay::since(due.tick().await);
         for n in 0..u64::from(rates.reports) * u64::from(rates.seconds) {
             let at = due.tick().await;
             let (stack, report) = (Arc::clone(&self.stack), report(first + n, self.hour));
             let sent = async move { stack.send_usage_report(&report).await };
-            under_way.spawn_on(
-                async move { sent.await.map(|()| at.elapsed()) },
-                self.threads.handle(),
-            );
+            let sent = async move { sent.await.map(|()| at.elapsed()) };
+            under_way.begin(sent, self.threads.handle()).await;
         }
-        Answered::of(under_way, began).await
+        under_way.all().await
     }
 
     /// Sends reports one after another.
@@ -267,19 +276,50 @@ fn in_all(a_second: u32, rates: Rates) -> anyhow::Result<usize> {
     Ok(usize::try_from(a_second)? * usize::try_from(rates.seconds)?)
 }
 
-impl Answered {
-    async fn of(mut under_way: JoinSet<Result<Duration, String>>, began: Instant) -> Self {
-        let (mut latencies, mut errors) = (Vec::new(), BTreeMap::new());
-        while let Some(answered) = under_way.join_next().await {
-            match answered.map_err(|error| error.to_string()) {
-                Ok(Ok(latency)) => latencies.push(latency),
-                Ok(Err(error)) | Err(error) => *errors.entry(error).or_default() += 1,
-            }
-        }
+impl UnderWay {
+    fn since(began: Instant) -> Self {
         Self {
-            latencies,
-            errors,
-            took: began.elapsed(),
+            requests: JoinSet::new(),
+            began,
+            answered: Answered {
+                latencies: Vec::new(),
+                errors: BTreeMap::new(),
+                took: Duration::ZERO,
+            },
+        }
+    }
+
+    /// Begins one on these threads, once there is room for it.
+    async fn begin<R>(&mut self, request: R, threads: &Handle)
+    where
+        R: Future<Output = Result<Duration, String>> + Send + 'static,
+    {
+        while let Some(done) = self.requests.try_join_next() {
+            self.answered.add(done);
+        }
+        if self.requests.len() >= AT_ONCE
+            && let Some(done) = self.requests.join_next().await
+        {
+            self.answered.add(done);
+        }
+        self.requests.spawn_on(request, threads);
+    }
+
+    /// Once all are answered.
+    async fn all(mut self) -> Answered {
+        while let Some(done) = self.requests.join_next().await {
+            self.answered.add(done);
+        }
+        self.answered.took = self.began.elapsed();
+        self.answered
+    }
+}
+
+impl Answered {
+    fn add(&mut self, done: Result<Result<Duration, String>, JoinError>) {
+        match done.map_err(|error| error.to_string()) {
+            Ok(Ok(latency)) => self.latencies.push(latency),
+            Ok(Err(error)) | Err(error) => *self.errors.entry(error).or_default() += 1,
         }
     }
 

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::Processes;
+use crate::edge::RequestId;
 use crate::stack::USAGE_API_KEY;
 
 /// The most that API Gateway hands on of a request's body.
@@ -52,6 +53,8 @@ async fn payload(request: Request) -> Option<Value> {
             headers.insert(name.as_str().to_owned(), Value::String(value));
         }
     }
+    let id = head.extensions.get::<RequestId>();
+    let id = id.map_or("local", |RequestId(id)| id);
     let path = head.uri.path();
     let given = head.headers.get("authorization");
     let key = format!("Bearer {USAGE_API_KEY}");
@@ -70,7 +73,7 @@ async fn payload(request: Request) -> Option<Value> {
         "headers": headers, "cookies": cookies,
         "requestContext": {
             "accountId": "111122223333", "apiId": "local", "stage": "$default",
-            "requestId": "local", "routeKey": route, "timeEpoch": 0,
+            "requestId": id, "routeKey": route, "timeEpoch": 0,
             "time": "01/Jan/1970:00:00:00 +0000", "authorizer": authorizer,
             "http": {
                 "method": head.method.as_str(), "path": path, "protocol": "HTTP/1.1",

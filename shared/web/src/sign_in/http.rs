@@ -1,11 +1,9 @@
 //! The calls to the issuer, over the HTTP client that the AWS SDK brings: one
 //! HTTP and one TLS stack.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_smithy_http_client::{Connector, tls};
-use aws_smithy_runtime_api::client::http::HttpConnector as _;
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Limited};
@@ -18,10 +16,9 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 /// An answer of the issuer may be this long.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// An HTTP client, built at its first use: reading the TLS roots would
-/// otherwise be paid by every start of a function.
-#[derive(Debug, Default)]
-pub(super) struct Http(OnceLock<Connector>);
+/// An HTTP client.
+#[derive(Debug)]
+pub(super) struct Http(pub(super) SharedHttpConnector);
 
 impl Http {
     /// Gets a JSON document.
@@ -61,15 +58,9 @@ impl Http {
         let request = request.map_err(|error| unavailable(error.to_string()))?;
         let request =
             HttpRequest::try_from(request).map_err(|error| unavailable(error.to_string()))?;
-        let connector = self.0.get_or_init(|| {
-            Connector::builder()
-                .tls_provider(tls::Provider::Rustls(
-                    tls::rustls_provider::CryptoMode::Ring,
-                ))
-                .build()
-        });
         let exchange = async {
-            let answer = connector
+            let answer = self
+                .0
                 .call(request)
                 .await
                 .map_err(|error| unavailable(format!("{error:?}")))?;

@@ -17,6 +17,7 @@ mod token;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use form_urlencoded::Serializer;
@@ -192,15 +193,19 @@ struct TokenRefusal {
 impl SignIn {
     /// A client that has its answers sent to the page of ours for it, which
     /// must be registered at the issuer: the public URL and `/sign-in/callback`.
-    /// Does no I/O.
-    pub fn new(settings: SignInSettings, public_url: &PublicUrl) -> Self {
+    /// It calls the issuer by this connector. Does no I/O.
+    pub fn new(
+        settings: SignInSettings,
+        connector: SharedHttpConnector,
+        public_url: &PublicUrl,
+    ) -> Self {
         let redirect_uri = format!("{}{CALLBACK}", public_url.origin());
         ring_provider::install();
         Self {
             inner: Arc::new(Inner {
                 settings,
                 redirect_uri,
-                http: Http::default(),
+                http: Http(connector),
                 discovered: RwLock::new(None),
                 keys: RwLock::new(None),
             }),
