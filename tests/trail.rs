@@ -13,7 +13,7 @@ use crate::linking::link;
 use crate::logs::{self, Stack};
 use crate::stories::person::send;
 
-/// The one line of the log that says this and has these fields.
+/// The first line of the log that says this and has these fields.
 fn line(says: &str, fields: &[(&str, &Value)]) -> Value {
     let log = logs::so_far();
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
@@ -99,7 +99,7 @@ async fn the_log_leads_from_a_browser_s_request_to_aws_s_metering_record() {
         ("usage.slot", &posted["usage.slot"]),
         ("record.state", &json!("billed")),
     ];
-    let billed = line("A usage record was sent, or is to be sent again", &of_slot);
+    let billed = line("A usage record changed", &of_slot);
     let records = stack.fake.state()["metering_records"].clone();
     let mut ids = records
         .as_array()

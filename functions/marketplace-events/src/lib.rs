@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use runtime::batch::{self, Failures, Message};
 use runtime::payload::Unreadable;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 /// Why a message's event was not recorded.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub async fn handle(app: &App, payload: Value, deadline: Timestamp) -> Result<Va
     for message in batch::messages(payload)? {
         if app.clock.now() >= deadline {
             failures.postpone(&message);
-        } else if let Err(error) = record(app, &message).await {
+        } else if let Err(error) = record(app, &message).instrument(message.span()).await {
             failures.record(&message, &error);
         }
     }

@@ -49,7 +49,8 @@ pub struct Answer {
 /// How a command ended that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// It is done; of a comparison: nothing differs, and all was compared.
+    /// It is done; of a comparison: nothing differs but what AWS may still take late,
+    /// and all was compared.
     Done,
     /// AWS has less, or more, than what was billed.
     Differs,

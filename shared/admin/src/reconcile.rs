@@ -160,9 +160,14 @@ pub(crate) async fn kept(app: &App, day: Option<Date>) -> Result<Answer, Refused
     };
     let kept = app.store.reconciled_amounts(month).await;
     let kept = kept.map_err(StepError::from)?;
-    if let Some(kept) = &kept {
-        ended = both(ended, amounts_ended(&kept.counts));
-    }
+    let amounts = match &kept {
+        Some(kept) if kept.unseen_licenses > 0 => {
+            both(Ended::NotCompared, amounts_ended(&kept.counts))
+        }
+        Some(kept) => amounts_ended(&kept.counts),
+        None => Ended::NotCompared,
+    };
+    ended = both(ended, amounts);
     parts.push(match kept {
         Some(kept) => kept_amounts_text(&kept),
         None => format!(

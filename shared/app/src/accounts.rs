@@ -536,8 +536,8 @@ impl App {
         &self,
         license: &License,
     ) -> Result<Option<BoughtAhead>, StoreError> {
-        let ends = license.agreement_ends_at.is_some();
-        let Some(agreement) = license.agreement.as_ref().filter(|_| ends) else {
+        let (Some(agreement), Some(ends_at)) = (&license.agreement, license.agreement_ends_at)
+        else {
             return Ok(None);
         };
         let mut facts = self.store.facts_of_agreement(agreement).await?;
@@ -545,7 +545,7 @@ impl App {
         let of_them = followers.iter();
         let of_them = of_them.map(|follower| self.store.facts_of_agreement(follower));
         facts.extend(try_join_all(of_them).await?.into_iter().flatten());
-        Ok(bought_ahead(agreement, &facts, self.clock.now()))
+        Ok(bought_ahead(agreement, &facts, (self.clock.now(), ends_at)))
     }
 
     /// Every link of an account, the earliest first, and their licenses.

@@ -199,12 +199,12 @@ impl App {
 
     /// A license ended before AWS said what its contract covers: there is no time to
     /// wait for that, and its usage is metered.
-    pub(crate) fn tell_ended_uncovered(&self, before: &License, now: Timestamp) {
-        let unknown = before.asks.unknown_cover;
-        let Some(unknown) = unknown.filter(|unknown| unknown.since <= now) else {
+    pub(crate) fn tell_ended_uncovered(&self, before: &License, after: &License, now: Timestamp) {
+        let (Some(unknown), Some(end)) = (before.asks.unknown_cover, after.end()) else {
             return;
         };
-        if self.settings.rules.catalog.has_contracts() {
+        let of_usage = unknown.since <= now && unknown.of_usage_from < end.ended_at;
+        if of_usage && !before.has_ended() && self.settings.rules.catalog.has_contracts() {
             tracing::error!(
                 alarm = "EntitlementsGivenUp",
                 license.id = %before.id,

@@ -48,8 +48,9 @@ impl App {
                 tracing::error!(
                     alarm = "EntitlementNotGranted",
                     license.id = %license,
+                    usage.dimension = %dimension,
                     error = %Chain(&refused),
-                    "what a license is entitled to cannot be used up first; all of its usage is metered"
+                    "what a license is entitled to cannot be used up first; its usage beyond what was granted before is metered"
                 );
                 Ok(())
             }

@@ -170,7 +170,6 @@ impl App {
             };
             self.grant_entitlements(license, derived.covered()).await?;
             let heir = self.heir(&derived, fact, by, now).await?;
-            let is_over = derived.has_ended();
             let former = |known: &License| Some(known.former.as_ref()?.account.clone());
             let account = known.as_ref();
             let account = account.and_then(|known| known.linked.clone().or_else(|| former(known)));
@@ -188,9 +187,10 @@ impl App {
                 Ok(Decision::Commit(change)) => match self.store.commit(&change).await? {
                     CommitOutcome::Committed => {
                         trail::committed(&change);
-                        let ended = known.as_ref().filter(|known| is_over && !known.has_ended());
-                        if let Some(before) = ended {
-                            self.tell_ended_uncovered(before, now);
+                        let mut changed = change.licenses.iter();
+                        let after = changed.find(|changed| changed.id == *license);
+                        if let (Some(before), Some(after)) = (&known, after) {
+                            self.tell_ended_uncovered(before, after, now);
                         }
                         for link in &change.opened {
                             self.linked(&link.license).await?;

@@ -8,10 +8,9 @@
 
 use domain::change::Change;
 use domain::hour::Hour;
-use domain::ids::LicenseId;
-use domain::ledger::account_hour::AccountHour;
+use domain::ids::{AccountId, LicenseId};
 use domain::ledger::record::{Record, RecordState};
-use domain::usage::UsageReport;
+use domain::usage::{Part, UsageReport};
 use ledger::recording::Recorded;
 use ledger::{Answer, Step, Written};
 use tracing::Level;
@@ -53,10 +52,19 @@ pub(crate) fn recorded(report: &UsageReport, recorded: Recorded) {
 /// A step of the ledger's that leaves a line once it is done.
 pub(crate) enum Traced {
     /// An account's hour is posted into these slots.
-    Posted(AccountHour, Vec<(LicenseId, Hour)>),
+    Posted {
+        /// Whose.
+        account: AccountId,
+        /// The part of its computers.
+        part: Part,
+        /// The hour of use.
+        hour: Hour,
+        /// The licenses, and the hours of their slots.
+        slots: Vec<(LicenseId, Hour)>,
+    },
     /// A slot's entries move into a later one.
     Carried(LicenseId, Hour, Hour),
-    /// A record was answered, or is about to be sent again.
+    /// A record was answered, is about to be sent again, or is closed.
     Record(Box<Record>),
 }
 
@@ -68,7 +76,12 @@ impl Traced {
         }
         if let Step::Post { hour, slots } = step {
             let slots = slots.iter().map(|to| (to.license.clone(), to.slot));
-            return Some(Self::Posted(hour.clone(), slots.collect()));
+            return Some(Self::Posted {
+                account: hour.account.clone(),
+                part: hour.part,
+                hour: hour.hour,
+                slots: slots.collect(),
+            });
         }
         if let Step::CarrySlot { carry } = step {
             let into = carry.into?;
@@ -93,24 +106,29 @@ impl Traced {
             return;
         };
         match self {
-            Self::Posted(hour, slots) => posted(&hour, &slots),
+            Self::Posted {
+                account,
+                part,
+                hour,
+                slots,
+            } => posted((&account, part, hour), &slots),
             Self::Carried(license, from, into) => tracing::info!(
                 license.id = %license,
                 usage.slot = %from,
                 usage.into = %into,
                 "Usage is carried into a later slot"
             ),
-            Self::Record(record) => sent(&record),
+            Self::Record(record) => record_changed(&record),
         }
     }
 }
 
-fn posted(hour: &AccountHour, slots: &[(LicenseId, Hour)]) {
+fn posted((account, part, hour): (&AccountId, Part, Hour), slots: &[(LicenseId, Hour)]) {
     for (license, slot) in slots {
         tracing::info!(
-            account.id = %hour.account,
-            usage.part = hour.part.0,
-            usage.hour = %hour.hour,
+            account.id = %account,
+            usage.part = part.0,
+            usage.hour = %hour,
             license.id = %license,
             usage.slot = %slot,
             "Posted an account's hour into a slot"
@@ -118,7 +136,7 @@ fn posted(hour: &AccountHour, slots: &[(LicenseId, Hour)]) {
     }
 }
 
-fn sent(record: &Record) {
+fn record_changed(record: &Record) {
     let (state, metering_record_id) = match &record.state {
         RecordState::Frozen { .. } => ("frozen", None),
         RecordState::Billed {
@@ -134,6 +152,6 @@ fn sent(record: &Record) {
         record.state = state,
         record.attempts = record.attempts,
         record.metering_id = metering_record_id,
-        "A usage record was sent, or is to be sent again"
+        "A usage record changed"
     );
 }

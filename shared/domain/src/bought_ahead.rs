@@ -28,12 +28,13 @@ pub fn followers(agreement: &AgreementId, facts: &[Fact]) -> BTreeSet<AgreementI
         .collect()
 }
 
-/// What was bought to go on in an agreement's place and begins after `now`, by the
-/// facts of the agreement and of its [`followers`]. One that was ended before is none.
+/// What was bought to go on in an agreement's place and begins after `now`, by when the
+/// agreement ends, by the facts of the agreement and of its [`followers`].
+/// One that was ended before is none.
 pub fn bought_ahead(
     agreement: &AgreementId,
     facts: &[Fact],
-    now: Timestamp,
+    (now, ends_at): (Timestamp, Timestamp),
 ) -> Option<BoughtAhead> {
     let counting = || facts.iter().filter(|fact| fact.disregarded.is_none());
     let has_ended = |of: &AgreementId| {
@@ -44,7 +45,10 @@ pub fn bought_ahead(
     let ahead = following.filter_map(|fact| {
         let terms = fact.agreement_terms().and_then(|terms| terms.starts_at);
         let described = || fact.described().and_then(|told| told.starts_at);
-        let from = terms.or_else(described).filter(|from| now < *from)?;
+        let from = terms
+            .or_else(described)
+            .filter(|from| now < *from && *from <= ends_at)?;
+
         let agreement = fact.agreement()?.clone();
         (!has_ended(&agreement)).then_some((from, agreement))
     });
@@ -110,7 +114,7 @@ mod tests {
     #[test]
     fn the_renewal_that_begins_next_goes_on() {
         let facts = [renewal("c", "a", at(200)), renewal("b", "a", at(100))];
-        let found = bought_ahead(&id("a"), &facts, NOW).unwrap();
+        let found = bought_ahead(&id("a"), &facts, (NOW, at(100))).unwrap();
         assert_eq!((found.from, found.agreement), (at(100), id("b")));
         assert_eq!(followers(&id("a"), &facts), [id("b"), id("c")].into());
     }
@@ -121,9 +125,21 @@ mod tests {
             status: EndedStatus::Cancelled,
         };
         let facts = [renewal("b", "a", at(100)), event("b", cancelled)];
-        assert_eq!(bought_ahead(&id("a"), &facts, NOW), None);
-        assert_eq!(bought_ahead(&id("a"), &facts[..1], at(100)), None);
-        assert_eq!(bought_ahead(&id("x"), &facts[..1], NOW), None);
+        assert_eq!(bought_ahead(&id("a"), &facts, (NOW, Timestamp::MAX)), None);
+        assert_eq!(
+            bought_ahead(&id("a"), &facts[..1], (at(100), Timestamp::MAX)),
+            None
+        );
+        assert_eq!(
+            bought_ahead(&id("x"), &facts[..1], (NOW, Timestamp::MAX)),
+            None
+        );
+    }
+
+    #[test]
+    fn what_begins_only_after_a_gap_does_not_go_on() {
+        let facts = [renewal("b", "a", at(100))];
+        assert_eq!(bought_ahead(&id("a"), &facts, (NOW, at(99))), None);
     }
 
     #[test]
@@ -142,7 +158,7 @@ mod tests {
             asked_at: NOW,
         };
         let facts = [Fact::learned(Told::Described(Box::new(described)), NOW)];
-        let found = bought_ahead(&id("a"), &facts, NOW).unwrap();
+        let found = bought_ahead(&id("a"), &facts, (NOW, Timestamp::MAX)).unwrap();
         assert_eq!(found.agreement, id("b"));
     }
 }

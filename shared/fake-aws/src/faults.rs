@@ -29,7 +29,7 @@ pub enum FaultKind {
     Delay,
     /// A call that gives pages answers an empty one with a token to go on.
     EmptyPage,
-    /// `GetEntitlements` answers as before the agreement was made: with none.
+    /// `GetEntitlements` answers as before anything was bought: with none.
     Lag,
     /// An event is delivered twice.
     DuplicateEvent,
@@ -223,7 +223,7 @@ pub(crate) enum CallFault {
     Delay(Duration),
     /// Answer an empty page.
     EmptyPage,
-    /// Answer as before the latest change.
+    /// Answer as before anything was bought.
     Lag,
 }
 

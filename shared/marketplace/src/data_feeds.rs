@@ -471,19 +471,19 @@ impl UsageFeed {
     }
 
     fn spoilt(&mut self, row: UnreadableRow) {
-        let (kept, file, line, days) =
-            (self.unreadable.len(), row.file.clone(), row.line, row.days);
-        if kept < MAX_UNREADABLE {
-            self.unreadable.push(row);
+        let kept = self.unreadable.len();
+        // One stands for all beyond: of the days of each of them nothing is known.
+        if let Some(rest) = self.unreadable.get_mut(MAX_UNREADABLE) {
+            rest.days = (rest.days.0.min(row.days.0), rest.days.1.max(row.days.1));
         } else if kept == MAX_UNREADABLE {
             self.unreadable.push(UnreadableRow {
-                file,
-                line,
                 reason: format!("more than {MAX_UNREADABLE} rows cannot be read"),
-                days,
                 agreement: None,
                 dimension: None,
+                ..row
             });
+        } else {
+            self.unreadable.push(row);
         }
     }
 }

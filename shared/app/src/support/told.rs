@@ -17,6 +17,10 @@ use store::StoreError;
 
 use crate::App;
 
+/// Beyond so many facts only the reasons are told that an event has by itself: whether
+/// others are newer takes the square of them.
+const EXPLAINED_UP_TO: usize = 500;
+
 /// Of what it is asked what AWS told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
@@ -146,7 +150,8 @@ impl App {
         Ok(facts)
     }
 
-    /// All that may have a say about the licenses that facts name.
+    /// All that may have a say about the licenses that facts name; nothing where that
+    /// is more than is looked through for each of them.
     async fn facts_around(&self, facts: &[Fact]) -> Result<Vec<Fact>, StoreError> {
         let mut around = Vec::new();
         for license in licenses_of(facts) {
@@ -155,6 +160,9 @@ impl App {
         }
         around.sort_by_key(Fact::key);
         around.dedup_by_key(|fact| fact.key());
+        if around.len() > EXPLAINED_UP_TO {
+            around.clear();
+        }
         Ok(around)
     }
 }

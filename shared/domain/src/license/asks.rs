@@ -120,7 +120,8 @@ pub(super) fn asks(
             ..Asks::default()
         },
         LicenseStatus::Active { .. } => {
-            let (entitlements, unknown_cover) = about_entitlements(license, term, facts);
+            let (entitlements, unknown_cover) =
+                about_entitlements(license, (agreement, term), facts);
             Asks {
                 agreement: term.filter(|_| !has_heir).and_then(about_end),
                 terms: agreement.and_then(|agreement| about_terms(agreement, facts)),
@@ -175,7 +176,7 @@ fn about_terms(agreement: &AgreementId, facts: &[Fact]) -> Option<Timestamp> {
 /// When AWS is to be asked to what a license is entitled, and whether that is not known.
 fn about_entitlements(
     license: &LicenseId,
-    term: Option<&Term>,
+    (agreement, term): (Option<&AgreementId>, Option<&Term>),
     facts: &[Fact],
 ) -> (Option<Timestamp>, Option<UnknownCover>) {
     // What was answered before the agreement's start is of the one before it.
@@ -187,10 +188,12 @@ fn about_entitlements(
         return (None, None);
     };
     // A contract has entitlements: AWS's answer may lag behind its event.
-    let has_end = term.is_some_and(|term| term.ends_at.is_some());
+    let has_entitlements = has_entitlements(agreement, term, facts);
     let lags = |answer: &Entitlements| {
         let young = |since| answer.asked_at.duration_since(since) < ENTITLEMENTS_MAY_LAG_FOR;
-        has_end && answer.covers_nothing() && last_change_by(answer.asked_at).is_some_and(young)
+        has_entitlements
+            && answer.covers_nothing()
+            && last_change_by(answer.asked_at).is_some_and(young)
     };
     let settled = answers(license, facts).filter(|answer| !lags(answer));
     let settled_at = settled.map(|answer| answer.asked_at).max();
@@ -200,7 +203,8 @@ fn about_entitlements(
         of_usage_from: began_at.unwrap_or(Timestamp::MIN),
     };
     let known = entitlements(license, facts);
-    let is_contract = is_contract(term, known, facts);
+    let named = known.is_some_and(|known| !known.grants.is_empty());
+    let is_contract = has_entitlements || named;
     let Some(known) = known.filter(|known| since < known.asked_at) else {
         return (Some(since), is_contract.then_some(unknown));
     };
@@ -217,16 +221,20 @@ fn about_entitlements(
     )
 }
 
-/// Whether a license may cover usage: its agreement has an end, which pay as you
-/// go has not, or AWS told of entitlements.
-fn is_contract(term: Option<&Term>, known: Option<&Entitlements>, facts: &[Fact]) -> bool {
+/// Whether a license is to have entitlements: its agreement has an end, which pay as
+/// you go has not, and something is paid for besides usage, as far as its terms are
+/// known; or a message of an older listing told of entitlements.
+fn has_entitlements(agreement: Option<&AgreementId>, term: Option<&Term>, facts: &[Fact]) -> bool {
     let told = |fact: &Fact| {
         let action = fact.notification().map(|told| &told.action);
         matches!(action, Some(NotifiedAction::EntitlementUpdated))
     };
-    term.is_some_and(|term| term.ends_at.is_some())
-        || known.is_some_and(|known| !known.grants.is_empty())
-        || regarded(facts).any(told)
+    let terms = accepted_terms(agreement, facts).max_by_key(|told| told.asked_at);
+    let only_usage = terms.is_some_and(|terms| {
+        terms.prepaid.is_none() && terms.recurring.is_none() && !terms.rates.is_empty()
+    });
+    let has_end = term.is_some_and(|term| term.ends_at.is_some());
+    has_end && !only_usage || regarded(facts).any(told)
 }
 
 /// When we learned of what may have changed to what a license is entitled.

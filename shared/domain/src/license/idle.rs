@@ -8,13 +8,13 @@ use crate::marketplace_event::{EndedStatus, EventKind, MarketplaceEvent, Notifie
 /// Why an event or a message that counts changes no license.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Idle<'f> {
-    /// It is older than what is known: this one, of what happened later in the same
-    /// matter, says how it stands.
+    /// It is older than what is known: what happened later in the same matter says
+    /// how it stands, this one last.
     Older {
-        /// The later one.
+        /// The latest one.
         than: &'f Fact,
     },
-    /// Another one says the same.
+    /// Another one of the same instant says the same, and was learned first.
     Known,
     /// It is for people to know.
     ForPeople,
@@ -27,8 +27,8 @@ pub enum Idle<'f> {
 /// was asked; when no license is known yet that it might have one on; and of what
 /// AWS only answered.
 ///
-/// Facts are those of the chains of agreements that it may concern. It derives
-/// each license once for each of them at most.
+/// Facts are those of the chains of agreements that it may concern. Each license is
+/// derived from them four times at most.
 pub fn idle<'f>(fact: &Fact, facts: &'f [Fact]) -> Option<Idle<'f>> {
     match &fact.told {
         Told::Event(event) => {
@@ -37,8 +37,8 @@ pub fn idle<'f>(fact: &Fact, facts: &'f [Fact]) -> Option<Idle<'f>> {
             }
         }
         Told::Notified(told) => {
-            if let NotifiedAction::Unrecognized(_) = told.action {
-                return Some(Idle::NotUnderstood);
+            if let Some(idle) = by_action(&told.action) {
+                return Some(idle);
             }
         }
         Told::Resolved(_)
@@ -53,21 +53,22 @@ pub fn idle<'f>(fact: &Fact, facts: &'f [Fact]) -> Option<Idle<'f>> {
         return None;
     }
     let same_matter = others_in_matter(fact, facts);
-    let mut later: Vec<&Fact> = same_matter.clone();
-    later.retain(|other| order(fact) < order(other));
-    later.sort_by_key(|other| order(other));
-    let decides = |other: &&&Fact| {
-        let before_it = without(facts, other);
-        differ(&licenses, &before_it, &without(&before_it, fact))
-    };
-    if let Some(than) = later.iter().rev().find(decides) {
-        return Some(Idle::Older { than });
+    let is_later = |other: &Fact| order(fact) < order(other);
+    let later = same_matter.iter().copied().filter(|other| is_later(other));
+    if let Some(than) = later.max_by_key(|other| order(other)) {
+        let overtakes = |other: &Fact| is_later(other) && is_same_matter(fact, other);
+        let before: Vec<Fact> = facts.iter().filter(|o| !overtakes(o)).cloned().collect();
+        if differ(&licenses, &before, &without(&before, fact)) {
+            return Some(Idle::Older { than });
+        }
     }
-    let says_it = |other: &&Fact| says(other) == says(fact);
+    let was_first = |other: &Fact| (other.learned_at, other.key()) < (fact.learned_at, fact.key());
+    let says_it =
+        |other: &&Fact| other.at() == fact.at() && says(other) == says(fact) && was_first(other);
     same_matter.iter().any(says_it).then_some(Idle::Known)
 }
 
-/// What an event or a message says, whenever that was.
+/// What an event or a message says.
 fn says(fact: &Fact) -> (Option<&EventKind>, Option<&NotifiedAction>) {
     let event = fact.event().map(|event| &event.kind);
     (event, fact.notification().map(|told| &told.action))
@@ -105,15 +106,29 @@ fn matter(fact: &Fact) -> Matter {
     }
 }
 
+/// Whether two facts are of the same matter of the same agreement.
+fn is_same_matter(fact: &Fact, other: &Fact) -> bool {
+    other.key() != fact.key()
+        && other.disregarded.is_none()
+        && other.agreement() == fact.agreement()
+        && matter(other) == matter(fact)
+}
+
 /// What else was told of the same matter of the same agreement.
 fn others_in_matter<'f>(fact: &Fact, facts: &'f [Fact]) -> Vec<&'f Fact> {
-    let same = |other: &&Fact| {
-        other.key() != fact.key()
-            && other.disregarded.is_none()
-            && other.agreement() == fact.agreement()
-            && matter(other) == matter(fact)
-    };
-    facts.iter().filter(same).collect()
+    let others = facts.iter().filter(|other| is_same_matter(fact, other));
+    others.collect()
+}
+
+fn by_action<'f>(action: &NotifiedAction) -> Option<Idle<'f>> {
+    match action {
+        NotifiedAction::Unrecognized(_) => Some(Idle::NotUnderstood),
+        NotifiedAction::SubscribeFail => Some(Idle::ForPeople),
+        NotifiedAction::SubscribeSuccess
+        | NotifiedAction::UnsubscribePending
+        | NotifiedAction::UnsubscribeSuccess
+        | NotifiedAction::EntitlementUpdated => None,
+    }
 }
 
 fn by_kind<'f>(event: &MarketplaceEvent) -> Option<Idle<'f>> {

@@ -104,7 +104,7 @@ mutants! {
     FirstRefusalCloses = 61: "the first refusal of a record that can still be mended closes it";
     ServerErrorStopsAll = 62: "a record that always gets a 500 stops everything behind it";
     MachineCountedUnderTwoIds = 64: "a machine is counted twice because its instance id became known in between";
-    CoverIsNotAwaited = 65: "usage is metered while it is not known whether a contract covers it";
+    CoverIsNotAwaited = 69: "usage is metered while it is not known whether a contract covers it";
     IncludedTakenWithoutVersion = 65: "the included part of a contract is taken without its version";
     MarkerOnlyIfPosted = 2: "a late marker is put only if the hour is posted, not if it is sealed";
     MarkerNonceNotFresh = 7: "every late marker of an account-hour has the same nonce";

@@ -194,7 +194,12 @@ impl Columns {
         };
         self.whole(row).map_err(unknown)?;
         let day = self.needed(row, Field::UsageDate, day).and_then(|day| {
-            let ahead = || format!("{} lies ahead", Field::UsageDate.name());
+            let ahead = || {
+                format!(
+                    "{} lies ahead, or after its file's month",
+                    Field::UsageDate.name()
+                )
+            };
             (day <= latest).then_some(day).ok_or_else(ahead)
         });
         let dimension = self.needed(row, Field::DimensionKey, |text| Dimension::parse(text).ok());

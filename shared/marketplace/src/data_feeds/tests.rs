@@ -183,7 +183,7 @@ async fn a_row_that_cannot_be_read_is_kept_with_its_line_and_what_is_known_of_it
         (
             "usage_date",
             "2999-01-01",
-            "usage_date lies ahead",
+            "usage_date lies ahead, or after its file's month",
             (false, true, true),
         ),
         (
@@ -460,4 +460,30 @@ fn rows_come_out_the_same_however_the_bytes_arrive() {
         };
         assert_eq!(lines(&parse(size)), lines(&whole), "{size}");
     }
+}
+
+#[test]
+fn beyond_what_is_kept_one_row_stands_for_the_days_of_all_others() {
+    let unreadable = |line: u64, day: Date| UnreadableRow {
+        file: "data.csv".to_owned(),
+        line,
+        reason: "usage_quantity is no number".to_owned(),
+        days: (day, day),
+        agreement: None,
+        dimension: None,
+    };
+    let mut feed = UsageFeed::default();
+    for line in 0..1_000 {
+        feed.spoilt(unreadable(line, day(DAY)));
+    }
+    for (line, of) in [
+        (1_000, "2026-11-05"),
+        (1_001, "2026-11-20"),
+        (1_002, "2026-11-03"),
+    ] {
+        feed.spoilt(unreadable(line, day(of)));
+    }
+    assert_eq!(feed.unreadable.len(), 1_001);
+    let rest = feed.unreadable.pop().unwrap();
+    assert_eq!(rest.days, (day("2026-11-03"), day("2026-11-20")));
 }

@@ -113,6 +113,17 @@ async fn the_system_s_roots_are_asked_once_amazon_s_do_not_suffice_and_from_then
 }
 
 #[tokio::test]
+async fn who_goes_back_to_the_roots_that_are_given_is_trusted_at_once() {
+    let (url, came, _serving) = untrusted().await;
+    let own = TrustStore::empty().with_pem_certificate(include_bytes!("untrusted.pem").as_slice());
+    let request = HttpRequest::get(url).unwrap();
+    // The server says nothing once it was trusted.
+    let error = connector(own).call(request).await.unwrap_err();
+    assert!(!is_about_a_certificate(&error), "{error:?}");
+    assert_eq!(came.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn nobody_is_asked_twice_where_no_certificate_is_in_the_way() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

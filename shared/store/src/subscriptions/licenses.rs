@@ -54,7 +54,7 @@ impl Store {
     /// Keeps a fact, unless it is kept already. One that names an agreement is
     /// kept under it, and under the one that it follows, else under its license;
     /// one that names a buyer as an older listing's messages do under that too;
-    /// one that names nothing under its day.
+    /// one that names nothing, and each such message, under its day.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use domain::catalog::Catalog;
 use domain::hour::Hour;
 use domain::ids::Dimension;
-use fake_aws::{Fault, FaultKind, OfferKind};
+use fake_aws::{Amendment, Fault, FaultKind, OfferKind, Renewal, RenewalIntent, RenewedLicense};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Answer, Step, StepError, drive, submission};
 use serde_json::json;
@@ -220,6 +220,46 @@ async fn a_license_that_ends_before_aws_says_what_it_covers_is_metered_and_peopl
     world.submit().await;
     assert_eq!(world.accepted(&customer.license), [(first, 3)].into());
     world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_license_that_another_one_follows_before_aws_says_what_it_covers_tells_people_too() {
+    let (world, customer, first) = with_unread_contract().await;
+    an_hour_goes_by(&world, &customer, first).await;
+    let renewal = Renewal {
+        license: RenewedLicense::New,
+        intent: RenewalIntent::Renew,
+        offer: None,
+        starts_at: None,
+    };
+    let id = &customer.agreement.agreement_id;
+    world.aws.renew_agreement(id, renewal).await.unwrap();
+    let logged = Logged::from_now_on();
+    world.deliver().await;
+    let alarm = logged.alarm("EntitlementsGivenUp");
+    assert_eq!(alarm["license.id"], customer.license.to_string());
+}
+
+#[tokio::test]
+async fn a_contract_that_ends_at_its_time_calls_nobody() {
+    let (world, customer, first) = with_unread_contract().await;
+    world.aws.clear_faults();
+    let ends_at = world.now() + SignedDuration::from_hours(3);
+    let amendment = Amendment {
+        ends_at: Some(ends_at),
+        ..Amendment::default()
+    };
+    let id = &customer.agreement.agreement_id;
+    world.aws.amend_agreement(id, amendment).await.unwrap();
+    world.deliver().await;
+    an_hour_goes_by(&world, &customer, first).await;
+    let logged = Logged::from_now_on();
+    world.advance(ends_at.duration_since(world.now())).await;
+    world.deliver().await;
+    let license = world.app.store.license(&customer.license).await.unwrap();
+    assert!(license.unwrap().has_ended());
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    assert_eq!(logged.alarms(), [] as [serde_json::Value; 0]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Since when it is not known what a contract covers, and of which usage: that waits.
 
 use super::*;
-use crate::answers::{Entitlements, Grant};
+use crate::answers::{AcceptedTerms, Entitlements, Grant, Prepaid};
 use crate::ids::Dimension;
 
 const HOUR: i64 = 3_600;
@@ -59,6 +59,50 @@ fn usage_of_a_contract_waits_until_aws_answers_and_a_day_at_most() {
 #[test]
 fn pay_as_you_go_waits_for_nothing() {
     assert_eq!(unknown(&[created(1, 0, Intent::New), updated(1, 1)]), None);
+}
+
+#[test]
+fn usage_priced_offers_with_an_end_wait_until_their_terms_are_known() {
+    let mut facts = contract();
+    facts.push(answered(60, None));
+    assert!(waits(&facts, 10, HOUR));
+    let rates = [(Dimension::parse("large").unwrap(), 50_000)];
+    let terms = AcceptedTerms {
+        agreement: agreement(1),
+        currency: "USD".to_owned(),
+        rates: rates.into(),
+        prepaid: None,
+        recurring: None,
+        free_days: None,
+        auto_renewal: None,
+        asked_at: seconds(70),
+    };
+    facts.push(Fact::learned(
+        Told::Terms(Box::new(terms.clone())),
+        seconds(70),
+    ));
+    assert!(!waits(&facts, 10, HOUR));
+    let prepaid = AcceptedTerms {
+        prepaid: Some(Prepaid {
+            micros: 1,
+            payments: 1,
+        }),
+        asked_at: seconds(80),
+        ..terms
+    };
+    facts.push(Fact::learned(Told::Terms(Box::new(prepaid)), seconds(80)));
+    assert!(waits(&facts, 10, HOUR));
+}
+
+#[test]
+fn an_answer_that_lags_behind_an_older_listings_message_is_doubted_without_a_known_end() {
+    let facts = [
+        resolved_to(0, Some(1), Some("CUST1"), 0),
+        notified(1, NotifiedAction::SubscribeSuccess),
+        notified(2, NotifiedAction::EntitlementUpdated),
+        answered(60, None),
+    ];
+    assert!(waits(&facts, 10, HOUR));
 }
 
 #[test]

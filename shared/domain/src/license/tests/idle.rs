@@ -19,16 +19,17 @@ fn of_first(facts: &[Fact]) -> Option<Idle<'_>> {
 
 #[test]
 fn an_event_that_is_older_than_what_is_known_names_what_is_newer() {
-    let newer = amended(1, 200, 60);
+    let newest = amended(1, 400, 90);
     let facts = [
         amended(1, 100, 30),
         created(1, 0, Intent::New),
         updated(1, 1),
         said(1, 300, EventKind::AdvisoryIssued),
-        newer.clone(),
+        amended(1, 200, 60),
+        newest.clone(),
     ];
-    assert_eq!(of_first(&facts), Some(Idle::Older { than: &newer }));
-    assert_eq!(idle(&newer, &facts), None);
+    assert_eq!(of_first(&facts), Some(Idle::Older { than: &newest }));
+    assert_eq!(idle(&newest, &facts), None);
 }
 
 #[test]
@@ -45,16 +46,41 @@ fn what_comes_late_but_says_something_has_an_effect() {
 }
 
 #[test]
+fn an_advisory_that_was_resolved_is_older_than_that() {
+    let resolved = said(1, 400, EventKind::AdvisoryResolved);
+    let facts = [
+        said(1, 100, EventKind::AdvisoryIssued),
+        created(1, 0, Intent::New),
+        updated(1, 1),
+        said(1, 200, EventKind::AdvisoryResolved),
+        said(1, 300, EventKind::AdvisoryIssued),
+        resolved.clone(),
+    ];
+    assert_eq!(of_first(&facts), Some(Idle::Older { than: &resolved }));
+}
+
+#[test]
+fn another_update_of_the_license_had_aws_asked() {
+    let facts = [updated(1, 500), created(1, 0, Intent::New), updated(1, 1)];
+    assert_eq!(of_first(&facts), None);
+}
+
+#[test]
 fn an_end_told_once_more_under_another_id_is_known() {
     let mut again = event(1, 500, Some(0), EventKind::LicenseDeprovisioned);
     again.id = EventId::parse("the-other-suffix").unwrap();
+    let again = Fact {
+        learned_at: seconds(900),
+        ..fact(again)
+    };
     let facts = [
-        fact(again),
+        again,
         updated(1, 1),
         created(1, 0, Intent::New),
         deprovisioned(1, 500),
     ];
     assert_eq!(of_first(&facts), Some(Idle::Known));
+    assert_eq!(idle(&facts[3], &facts), None, "it was first");
 }
 
 #[test]
@@ -87,4 +113,6 @@ fn what_is_only_for_people_or_not_understood_says_so() {
     }
     let again = NotifiedAction::Unrecognized("resubscribe".to_owned());
     assert_eq!(of_first(&[notified(9, again)]), Some(Idle::NotUnderstood));
+    let failed = notified(9, NotifiedAction::SubscribeFail);
+    assert_eq!(of_first(&[failed]), Some(Idle::ForPeople));
 }
