@@ -140,7 +140,7 @@ impl App {
         let (Some(ask), Some(agreement)) = (known.asks.agreement, &known.agreement) else {
             return Ok(());
         };
-        let Some(at) = ask.gives_up_at else {
+        let Some(at) = ask.gives_up_at.filter(|_| ask.since <= now) else {
             return Ok(());
         };
         if now < at {

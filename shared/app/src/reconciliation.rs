@@ -282,11 +282,15 @@ impl App {
         Ok(Came::ToItsEnd(found))
     }
 
-    /// A look that saw all licenses is not replaced by one that did not.
+    /// A look that saw all licenses, or the feed, is not replaced by one that did not.
     async fn keep_day(&self, day: &ReconciledDay) -> Result<(), StoreError> {
-        if day.unseen_licenses > 0 {
+        let read = |day: &ReconciledDay| day.feed == FeedOfDay::Delivered;
+        if day.unseen_licenses > 0 || !read(day) {
             let known = self.store.reconciled_day(day.day).await?;
-            if known.is_some_and(|known| known.unseen_licenses == 0) {
+            let saw_more = |known: &ReconciledDay| {
+                known.unseen_licenses == 0 && day.unseen_licenses > 0 || read(known) && !read(day)
+            };
+            if known.is_some_and(|known| saw_more(&known)) {
                 return Ok(());
             }
         }

@@ -16,6 +16,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -54,6 +56,16 @@ pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable
     {
         tracing::error!("the gateway let a request without a signature through to the API");
         return Ok(json!({"statusCode": 403, "headers": {}, "isBase64Encoded": false, "body": ""}));
+    }
+    // What reads the request would panic.
+    if payload["isBase64Encoded"] == true
+        && let Some(body) = payload["body"].as_str()
+        && STANDARD.decode(body).is_err()
+    {
+        return Err(Unreadable::new(
+            "body",
+            "expected base64, as isBase64Encoded says",
+        ));
     }
     // The reason may repeat parts of the request: it is not told.
     let request: LambdaRequest = serde_json::from_value(payload).map_err(|_| {
@@ -136,6 +148,14 @@ mod tests {
             "body": body,
             "isBase64Encoded": false
         })
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_not_the_base64_that_it_is_said_to_be_is_refused() {
+        let mut payload = request("POST", "/", "", Some("b=\u{e1}\u{3d}"));
+        payload["isBase64Encoded"] = json!(true);
+        let refused = answer(&Router::new(), payload).await.unwrap_err();
+        assert!(refused.to_string().contains("body"), "{refused}");
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! What AWS told, as it was kept: also what changes nothing, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::answers::{AcceptedTerms, Grant};
 use domain::fact::{Disregarded, Fact, Told};
-use domain::ids::{AgreementId, LicenseArn, LicenseId};
+use domain::ids::{AgreementId, CustomerIdentifier, LicenseArn, LicenseId, ProductCode};
 use domain::license::{Idle, idle, licenses_of};
 use domain::marketplace_event::{
     CancellationRequest, EndedStatus, EventKind, Notification, NotifiedAction,
@@ -104,7 +104,7 @@ impl App {
     /// [`StoreError`].
     pub async fn told_of(&self, subject: &Subject) -> Result<Vec<ToldFact>, StoreError> {
         let mut facts = match subject {
-            Subject::Agreement(agreement) => self.store.facts_of_agreement(agreement).await?,
+            Subject::Agreement(agreement) => self.of_agreement(agreement).await?,
             Subject::License(license) => {
                 let known = self.store.license(license).await?;
                 self.facts_about(license, known.as_ref(), None).await?
@@ -126,6 +126,23 @@ impl App {
             }
         }
         Ok(told)
+    }
+
+    /// What names an agreement, and the messages of its buyer, which name only them.
+    async fn of_agreement(&self, agreement: &AgreementId) -> Result<Vec<Fact>, StoreError> {
+        let mut facts = self.store.facts_of_agreement(agreement).await?;
+        let customers = facts.iter().filter_map(Fact::customer);
+        let customers: BTreeSet<(ProductCode, CustomerIdentifier)> = customers
+            .map(|(product, customer)| (product.clone(), customer.clone()))
+            .collect();
+        for (product, customer) in &customers {
+            let told = self.store.facts_of_customer((product, customer)).await?;
+            facts.extend(
+                told.into_iter()
+                    .filter(|fact| fact.notification().is_some()),
+            );
+        }
+        Ok(facts)
     }
 
     /// What was told on a day and names neither agreement nor license, without the

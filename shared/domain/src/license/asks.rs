@@ -187,13 +187,19 @@ fn about_entitlements(
     let Some(since) = changes().max().map(not_before) else {
         return (None, None);
     };
-    // A contract has entitlements: AWS's answer may lag behind its event.
+    // A contract has entitlements: AWS's answer may lag behind its event, unless one has
+    // named them since.
     let has_entitlements = has_entitlements(agreement, term, facts);
     let lags = |answer: &Entitlements| {
         let young = |since| answer.asked_at.duration_since(since) < ENTITLEMENTS_MAY_LAG_FOR;
+        let changed_at = last_change_by(answer.asked_at).filter(|since| young(*since));
+        let named_since = |since| {
+            let mut named = answers(license, facts).filter(|one| !one.covers_nothing());
+            named.any(|one| since < one.asked_at && one.asked_at < answer.asked_at)
+        };
         has_entitlements
             && answer.covers_nothing()
-            && last_change_by(answer.asked_at).is_some_and(young)
+            && changed_at.is_some_and(|since| !named_since(since))
     };
     let settled = answers(license, facts).filter(|answer| !lags(answer));
     let settled_at = settled.map(|answer| answer.asked_at).max();

@@ -1,6 +1,6 @@
 //! Why an event changes nothing, for people who ask.
 
-use super::{derive, licenses_of, order};
+use super::{Asks, Derived, derive, licenses_of, order};
 use crate::fact::{Fact, Told};
 use crate::ids::LicenseId;
 use crate::marketplace_event::{EndedStatus, EventKind, MarketplaceEvent, NotifiedAction};
@@ -22,10 +22,10 @@ pub enum Idle<'f> {
     NotUnderstood,
 }
 
-/// Why an event or a message is without effect: every license of these facts is
-/// as it would be without it. `None` when it has an effect, or had one until AWS
-/// was asked; when no license is known yet that it might have one on; and of what
-/// AWS only answered.
+/// Why an event or a message was without effect when it was learned: by what was known
+/// then every license of these facts was as it would have been without it. `None` when
+/// it had an effect, whatever came later; when no license was known yet that it might
+/// have one on; and of what AWS only answered.
 ///
 /// Facts are those of the chains of agreements that it may concern. Each license is
 /// derived from them four times at most.
@@ -47,17 +47,20 @@ pub fn idle<'f>(fact: &Fact, facts: &'f [Fact]) -> Option<Idle<'f>> {
         | Told::Terms(_)
         | Told::Entitled(_) => return None,
     }
-    let licenses: Vec<LicenseId> = licenses_of(facts).into_iter().collect();
-    let others = without(facts, fact);
-    if licenses.is_empty() || differ(&licenses, facts, &others) {
+    let was_known = |other: &&Fact| other.learned_at <= fact.learned_at;
+    let known: Vec<Fact> = facts.iter().filter(was_known).cloned().collect();
+    let licenses: Vec<LicenseId> = licenses_of(&known).into_iter().collect();
+    let others = without(&known, fact);
+    if licenses.is_empty() || differ(&licenses, &known, &others) {
         return None;
     }
-    let same_matter = others_in_matter(fact, facts);
-    let is_later = |other: &Fact| order(fact) < order(other);
+    let same_matter = |other: &&Fact| was_known(other) && is_same_matter(fact, other);
+    let same_matter: Vec<&Fact> = facts.iter().filter(same_matter).collect();
+    let is_later = |other: &Fact| fact.at() < other.at();
     let later = same_matter.iter().copied().filter(|other| is_later(other));
     if let Some(than) = later.max_by_key(|other| order(other)) {
         let overtakes = |other: &Fact| is_later(other) && is_same_matter(fact, other);
-        let before: Vec<Fact> = facts.iter().filter(|o| !overtakes(o)).cloned().collect();
+        let before: Vec<Fact> = known.iter().filter(|o| !overtakes(o)).cloned().collect();
         if differ(&licenses, &before, &without(&before, fact)) {
             return Some(Idle::Older { than });
         }
@@ -114,12 +117,6 @@ fn is_same_matter(fact: &Fact, other: &Fact) -> bool {
         && matter(other) == matter(fact)
 }
 
-/// What else was told of the same matter of the same agreement.
-fn others_in_matter<'f>(fact: &Fact, facts: &'f [Fact]) -> Vec<&'f Fact> {
-    let others = facts.iter().filter(|other| is_same_matter(fact, other));
-    others.collect()
-}
-
 fn by_action<'f>(action: &NotifiedAction) -> Option<Idle<'f>> {
     match action {
         NotifiedAction::Unrecognized(_) => Some(Idle::NotUnderstood),
@@ -156,8 +153,16 @@ fn without(facts: &[Fact], fact: &Fact) -> Vec<Fact> {
     others.cloned().collect()
 }
 
+/// Whether a license is another by these facts than by others. What AWS is to be asked
+/// is not how it is: whatever is learned has AWS asked.
 fn differ(licenses: &[LicenseId], facts: &[Fact], others: &[Fact]) -> bool {
-    licenses
-        .iter()
-        .any(|license| derive(license, facts) != derive(license, others))
+    let state = |license: &LicenseId, facts: &[Fact]| {
+        let derived = derive(license, facts);
+        derived.map(|derived| Derived {
+            asks: Asks::default(),
+            ..derived
+        })
+    };
+    let mut licenses = licenses.iter();
+    licenses.any(|license| state(license, facts) != state(license, others))
 }

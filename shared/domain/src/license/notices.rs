@@ -51,7 +51,8 @@ impl Notices {
             }
             let described = fact.described().and_then(|told| told.auto_renewal);
             let agreed = fact.accepted_terms().and_then(|told| told.auto_renewal);
-            notices.auto_renewal = described.or(agreed).or(notices.auto_renewal);
+            // What was agreed on at the start may have been turned on or off since.
+            notices.auto_renewal = described.or(notices.auto_renewal).or(agreed);
             if let (Some(end), Some(told)) = (end, fact.described())
                 && told.ended.is_some()
                 && !told.tells_end()

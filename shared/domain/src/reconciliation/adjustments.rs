@@ -111,7 +111,7 @@ pub fn propose(findings: &[Finding], invoices: &BTreeMap<AgreementId, Invoices<'
             }
         };
         match amount(&overs, &lacking(agreement, findings)) {
-            Some(amount) => proposals.spread(agreement, amount, &overs, lines),
+            Some(due) => proposals.spread(agreement, due, &overs, lines),
             None => proposals.leave(agreement, NotProposed::RateUnknown),
         }
     }
@@ -132,10 +132,10 @@ fn lacking<'a>(agreement: &AgreementId, findings: &'a [Finding]) -> Vec<&'a Find
     less.collect()
 }
 
-/// What is over, less what is lacking, at the agreement's rates.
-fn amount(overs: &[&Finding], lacking: &[&Finding]) -> Option<Usd> {
+/// What is over, and what is lacking, at the agreement's rates.
+fn amount(overs: &[&Finding], lacking: &[&Finding]) -> Option<(Usd, Usd)> {
     let sum = |found: &[&Finding]| -> Option<Usd> { found.iter().map(|of| of.amount()).sum() };
-    Some(sum(overs)?.less(sum(lacking)?))
+    Some((sum(overs)?, sum(lacking)?))
 }
 
 impl Proposals {
@@ -147,10 +147,11 @@ impl Proposals {
     fn spread(
         &mut self,
         agreement: &AgreementId,
-        amount: Usd,
+        (over, lacking): (Usd, Usd),
         overs: &[&Finding],
         lines: &[InvoiceLine],
     ) {
+        let amount = over.less(lacking);
         let (mut given, mut invoices) = (Usd::ZERO, Vec::new());
         for line in lines {
             let amount = line.amount.filter(|_| line.is_in_dollars());
@@ -179,7 +180,7 @@ impl Proposals {
         for line in invoices {
             let part = left.min(line.max_adjustment.unwrap_or_default());
             if part > Usd::ZERO {
-                let entry = adjustment(agreement, line, (part, given), overs);
+                let entry = adjustment(agreement, line, (part, given, lacking), overs);
                 self.file.billing_adjustment_request_entries.push(entry);
                 left = left.less(part);
             }
@@ -193,7 +194,7 @@ impl Proposals {
 fn adjustment(
     agreement: &AgreementId,
     line: &InvoiceLine,
-    (amount, given): (Usd, Usd),
+    (amount, given, lacking): (Usd, Usd, Usd),
     overs: &[&Finding],
 ) -> Adjustment {
     let mut said = String::new();
@@ -209,18 +210,20 @@ fn adjustment(
     // the other ask for it once.
     let adjusted = format!("{agreement}\n{}\n{given}", line.invoice);
     let token = Sha256::digest(adjusted.as_bytes());
-    let description = format!("Usage metered beyond what was used, by day: {said}");
+    let said = said.trim_end_matches("; ");
+    let less = if lacking == Usd::ZERO {
+        String::new()
+    } else {
+        format!(", less {lacking} that other days or dimensions lack")
+    };
+    let description = format!("Usage metered beyond what was used, by day: {said}{less}");
     Adjustment {
         agreement_id: agreement.clone(),
         original_invoice_id: line.invoice.clone(),
         adjustment_amount: amount.to_string(),
         currency_code: CURRENCY,
         adjustment_reason_code: "INCORRECT_METERING",
-        description: description
-            .trim_end_matches("; ")
-            .chars()
-            .take(MAX_DESCRIPTION)
-            .collect(),
+        description: description.chars().take(MAX_DESCRIPTION).collect(),
         client_token: format!("{token:x}"),
     }
 }

@@ -146,6 +146,15 @@ fn an_answer_without_entitlements_so_soon_after_a_change_may_lag_behind_it() {
 }
 
 #[test]
+fn an_answer_after_entitlements_ended_does_not_lag() {
+    let mut facts = contract();
+    facts.push(updated(1, 46 * HOUR));
+    facts.push(answered(46 * HOUR + 60, Some(50 * HOUR)));
+    facts.push(answered(50 * HOUR + 60, None));
+    assert!(!waits(&facts, 49 * HOUR, 51 * HOUR));
+}
+
+#[test]
 fn changes_while_answers_lag_do_not_prolong_the_day() {
     let mut facts = contract();
     for n in 0..10 {

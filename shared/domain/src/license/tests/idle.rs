@@ -12,6 +12,14 @@ fn amended(of: u8, seconds: i64, ends_in_days: i64) -> Fact {
     fact(event(of, seconds, None, kind))
 }
 
+/// The same, learned after everything else.
+fn late(fact: Fact) -> Fact {
+    Fact {
+        learned_at: seconds(100_000),
+        ..fact
+    }
+}
+
 /// The first of the facts, why it changes nothing, if so, beside the others.
 fn of_first(facts: &[Fact]) -> Option<Idle<'_>> {
     idle(&facts[0], facts)
@@ -21,7 +29,7 @@ fn of_first(facts: &[Fact]) -> Option<Idle<'_>> {
 fn an_event_that_is_older_than_what_is_known_names_what_is_newer() {
     let newest = amended(1, 400, 90);
     let facts = [
-        amended(1, 100, 30),
+        late(amended(1, 100, 30)),
         created(1, 0, Intent::New),
         updated(1, 1),
         said(1, 300, EventKind::AdvisoryIssued),
@@ -46,10 +54,10 @@ fn what_comes_late_but_says_something_has_an_effect() {
 }
 
 #[test]
-fn an_advisory_that_was_resolved_is_older_than_that() {
+fn an_advisory_that_was_resolved_is_older_than_that_if_it_comes_after_it() {
     let resolved = said(1, 400, EventKind::AdvisoryResolved);
     let facts = [
-        said(1, 100, EventKind::AdvisoryIssued),
+        late(said(1, 100, EventKind::AdvisoryIssued)),
         created(1, 0, Intent::New),
         updated(1, 1),
         said(1, 200, EventKind::AdvisoryResolved),
@@ -57,6 +65,10 @@ fn an_advisory_that_was_resolved_is_older_than_that() {
         resolved.clone(),
     ];
     assert_eq!(of_first(&facts), Some(Idle::Older { than: &resolved }));
+    // Those that came in their order had their effect.
+    for fact in &facts[3..] {
+        assert_eq!(idle(fact, &facts), None, "{fact:?}");
+    }
 }
 
 #[test]
@@ -69,12 +81,8 @@ fn another_update_of_the_license_had_aws_asked() {
 fn an_end_told_once_more_under_another_id_is_known() {
     let mut again = event(1, 500, Some(0), EventKind::LicenseDeprovisioned);
     again.id = EventId::parse("the-other-suffix").unwrap();
-    let again = Fact {
-        learned_at: seconds(900),
-        ..fact(again)
-    };
     let facts = [
-        again,
+        late(fact(again)),
         updated(1, 1),
         created(1, 0, Intent::New),
         deprovisioned(1, 500),
