@@ -123,7 +123,9 @@ pub(super) fn asks(
             let (entitlements, unknown_cover) =
                 about_entitlements(license, (agreement, term), facts);
             Asks {
-                agreement: term.filter(|_| !has_heir).and_then(about_end),
+                agreement: term.filter(|_| !has_heir).and_then(|term| {
+                    about_end(term).or_else(|| about_untold(license, agreement, term, facts))
+                }),
                 terms: agreement.and_then(|agreement| about_terms(agreement, facts)),
                 entitlements,
                 unknown_cover,
@@ -145,6 +147,21 @@ fn about_end(term: &Term) -> Option<Ask> {
         return Some(ask(since, term, Some(awaited_until(since))));
     }
     Some(ask(term.ends_at?, term, None))
+}
+
+/// An agreement of which nothing was told but that it is there: the messages of an
+/// older listing say no more, and an event may be lost.
+fn about_untold(
+    license: &LicenseId,
+    agreement: Option<&AgreementId>,
+    term: &Term,
+    facts: &[Fact],
+) -> Option<Ask> {
+    let mut of_agreement = regarded(facts).filter(|fact| fact.agreement() == agreement);
+    let told =
+        of_agreement.any(|fact| fact.agreement_terms().is_some() || fact.described().is_some());
+    agreement.filter(|_| !told)?;
+    about_activation(license, term, facts)
 }
 
 fn ask(since: Timestamp, term: &Term, gives_up_at: Option<Timestamp>) -> Ask {

@@ -379,6 +379,19 @@ fn a_purchase_after_a_cancellation_is_not_linked_by_itself() {
 }
 
 #[test]
+fn an_agreement_of_which_no_event_told_is_asked_about() {
+    let mut facts = vec![
+        resolved_to(0, Some(1), Some("CUST1"), 0),
+        notified(1, NotifiedAction::SubscribeSuccess),
+    ];
+    let asked = |facts: &[Fact]| derive(&license(0), facts).unwrap().asks.agreement;
+    let ask = asked(&facts).unwrap();
+    assert_eq!((ask.next, ask.gives_up_at), (seconds(120), None));
+    facts.push(answer(described(1, 0, 130, None)));
+    assert_eq!(asked(&facts), None);
+}
+
+#[test]
 fn an_end_that_passes_ends_nothing_and_has_aws_asked() {
     let ending = AgreementTerms {
         ends_at: Some(seconds(1_000)),
