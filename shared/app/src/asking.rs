@@ -20,7 +20,7 @@ use crate::{App, Chain};
 const ASKED_AGAIN_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// How long what a contract covers may be unknown after a change before people are told.
-const ANSWER_MAY_LAG_FOR: SignedDuration = SignedDuration::from_hours(1);
+const LAG_TOLD_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why AWS's answer was not learned: the next run asks again.
 #[derive(Debug, thiserror::Error)]
@@ -249,7 +249,7 @@ impl App {
         let told = self.store.license(&license.id).await;
         if let Some(told) = told.map_err(DeriveError::from)?
             && let Some(unknown) = told.asks.unknown_cover
-            && after(unknown.since, ANSWER_MAY_LAG_FOR) <= now
+            && after(unknown.since, LAG_TOLD_AFTER) <= now
         {
             self.tell_cover_unknown(&told, now);
         }

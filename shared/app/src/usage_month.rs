@@ -356,7 +356,7 @@ impl App {
         let now = self.clock.now();
         days.await_cover(|license, slot| {
             let terms = licenses.covering.get(license);
-            terms.is_some_and(|terms| terms.awaits_cover(slot, now))
+            terms.is_some_and(|terms| self.settings.rules.awaits_cover(terms, slot, now))
         });
         Ok((days, licenses))
     }
@@ -378,10 +378,9 @@ impl App {
         let licenses = self.licenses_of_month(account, month).await?;
         let known = licenses.iter().map(|license| self.store.license(license));
         let mut found = Licenses::default();
-        let has_contracts = self.settings.rules.catalog.has_contracts();
         for license in try_join_all(known).await?.into_iter().flatten() {
             let terms = LicenseTerms::of(&license).filter(|terms| terms.unknown_cover.is_some());
-            if let Some(terms) = terms.filter(|_| has_contracts) {
+            if let Some(terms) = terms {
                 found.covering.insert(license.id.clone(), terms);
             }
             found.payers.insert(license.id.clone(), license.buyer);

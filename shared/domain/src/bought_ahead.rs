@@ -48,7 +48,6 @@ pub fn bought_ahead(
         let from = terms
             .or_else(described)
             .filter(|from| now < *from && *from <= ends_at)?;
-
         let agreement = fact.agreement()?.clone();
         (!has_ended(&agreement)).then_some((from, agreement))
     });

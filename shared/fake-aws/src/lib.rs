@@ -47,7 +47,8 @@
 //! # Deliberately absent
 //! Signatures are not checked. Fractions of a unit
 //! (`QuantityAsDecimal: "17.5"`) are refused: the Rust client cannot send
-//! them. Usage that identifies buyers by `CustomerIdentifier`, `MeterUsage` and `RegisterUsage` (for containers and AMIs) are not served.
+//! them. Usage that identifies buyers by `CustomerIdentifier`, `MeterUsage` and
+//! `RegisterUsage` (for containers and AMIs) are not served.
 //! DynamoDB's eventually consistent reads and transaction conflicts do not
 //! happen, and items do not vanish at their time to live.
 //!

@@ -63,7 +63,7 @@ impl Rules {
     }
 
     /// Whether it is not known yet what of a license's usage is to be metered.
-    pub(crate) fn awaits_cover(&self, terms: &LicenseTerms, hour: Hour, now: Timestamp) -> bool {
+    pub fn awaits_cover(&self, terms: &LicenseTerms, hour: Hour, now: Timestamp) -> bool {
         self.catalog.has_contracts() && terms.awaits_cover(hour, now)
     }
 }

@@ -83,8 +83,8 @@ pub enum WithoutEffect {
         /// When that happened.
         at: Timestamp,
     },
-    /// It says nothing that was not told otherwise.
-    #[error("the same is known otherwise")]
+    /// The same of the same instant was learned before it.
+    #[error("the same was known already")]
     Known,
     /// It is for people to know.
     #[error("it is for people to know")]
