@@ -289,6 +289,21 @@ async fn the_included_hours_of_an_earlier_month_are_counted_up_to_its_end() {
     assert_eq!(included(&shown), [[1_000, used, 1_000 - used]]);
 }
 
+#[tokio::test]
+async fn usage_that_waits_for_what_a_contract_covers_is_told_apart_in_the_total() {
+    let stack = stack().await;
+    fault(&stack, "GetEntitlements", FaultKind::InternalError);
+    linked(&stack, OfferKind::Consumption).await;
+    wait(&stack, 2 * 3_600).await;
+    let waits = page(&stack, "/usage").await;
+    waits.says("of these wait for AWS to say what the contract covers");
+    stack.fake.clear_faults();
+    wait(&stack, 3_600).await;
+    page(&stack, "/usage")
+        .await
+        .does_not_say("of these wait for AWS to say what the contract covers");
+}
+
 async fn renew(stack: &Local, agreement: &str, license: RenewedLicense) -> NewAgreement {
     let renewal = Renewal {
         license,

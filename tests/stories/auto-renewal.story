@@ -9,7 +9,7 @@ account acme-staging
 until 2026-11-22T12:30:00Z
 follow L1 L2
 account acme-staging
-until 2026-11-22T15:15:00Z
+until 2026-11-22T16:15:00Z
 account acme-staging
 links acme-staging
 usage acme-staging

@@ -14,12 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::hour::{Hour, before};
 use domain::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseId};
 use domain::ledger::account_hour::{Unbillable, WriteOff};
-use domain::ledger::included::Included;
+use domain::ledger::included::{Included, IncludedUsage};
 use domain::ledger::slot::{LicenseTerms, SlotState};
 use domain::license::Pricing;
 use domain::money::Usd;
 use futures_util::future::{try_join, try_join_all};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use store::StoreError;
 
 use crate::App;
@@ -227,6 +227,21 @@ fn lines_of(hours: &[UsageHour]) -> impl Iterator<Item = (Hour, &UsageLine)> {
         .flat_map(|usage| usage.lines.iter().map(|line| (usage.hour, line)))
 }
 
+/// The period from which a slot's usage was taken: it may begin at another instant
+/// than it did then.
+fn taken_from<'a>(
+    usage: &IncludedUsage,
+    slot: Hour,
+    periods: &'a mut [Included],
+) -> Option<&'a mut Included> {
+    let of_it = |period: &Included| period.dimension == usage.dimension;
+    let begins = |period: &Included| of_it(period) && period.from == usage.period_from;
+    let covers = |period: &Included| of_it(period) && period.covers(slot.start(), slot.end());
+    let place = periods.iter().position(begins);
+    let place = place.or_else(|| periods.iter().position(covers))?;
+    periods.get_mut(place)
+}
+
 impl App {
     /// An account's usage of a month, with the metering status of every line.
     ///
@@ -292,28 +307,28 @@ impl App {
     ) -> Result<Vec<Included>, StoreError> {
         let (first, next) = (month.first_hour(), month.next().first_hour());
         let mut periods = self.periods_of(license).await?;
-        periods.retain(|period| {
-            let reaches = period.from < next.start() && first.start() < period.until;
-            // One that was found to begin earlier left an empty one behind.
-            reaches && period.from < period.until
-        });
-        self.give_back_later_use(license, &mut periods, next)
-            .await?;
+        // One that was found to begin earlier left an empty one behind.
+        periods.retain(|period| period.from < period.until);
+        let reaches =
+            |period: &Included| period.from < next.start() && first.start() < period.until;
+        let reaching = periods.iter().filter(|period| reaches(period));
+        if let Some(last) = reaching.map(|period| period.until).max() {
+            self.give_back_later_use(license, &mut periods, (next, last))
+                .await?;
+        }
+        periods.retain(reaches);
         Ok(periods)
     }
 
-    /// Takes from what was used of periods what was used in hours from one on.
+    /// Takes from what was used of periods what was used in hours from one on, as
+    /// far as an instant.
     async fn give_back_later_use(
         &self,
         license: &LicenseId,
         periods: &mut [Included],
-        from: Hour,
+        (from, last): (Hour, Timestamp),
     ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let last = periods.iter().map(|period| period.until).max();
-        let Some(last) = last.map(|until| until.min(now)) else {
-            return Ok(());
-        };
+        let last = last.min(self.clock.now());
         if last <= from.start() {
             return Ok(());
         }
@@ -322,10 +337,11 @@ impl App {
             let SlotState::Frozen { included, .. } = slot.state else {
                 continue;
             };
-            for period in periods.iter_mut() {
-                let taken = included.get(&period.dimension).copied();
-                let taken = taken.filter(|_| period.covers(slot.hour.start()));
-                period.used = period.used.saturating_sub(u64::from(taken.unwrap_or(0)));
+            for one in included {
+                if let Some(period) = taken_from(&one, slot.hour, periods) {
+                    let taken = u64::from(one.computer_hours);
+                    period.used = period.used.saturating_sub(taken);
+                }
             }
         }
         Ok(())

@@ -16,7 +16,7 @@ use domain::ids::{AccountId, Dimension, LicenseId, ReportId};
 use domain::ledger::account_hour::{AccountHour, Reports, WriteOff};
 use domain::ledger::controls::Controls;
 use domain::ledger::hold::Hold;
-use domain::ledger::included::Included;
+use domain::ledger::included::{Included, IncludedUsage};
 use domain::ledger::record::Record;
 use domain::ledger::slot::{SlotEntry, SlotHead, SlotState};
 use domain::license::License;
@@ -332,7 +332,7 @@ pub struct Freeze {
     /// The records to be stored.
     pub records: Vec<Record>,
     /// What the contract covers.
-    pub included: BTreeMap<Dimension, u32>,
+    pub included: Vec<IncludedUsage>,
     /// The contract's periods with that taken, each on the version before its own.
     pub taken: Vec<Included>,
     /// When.

@@ -70,6 +70,8 @@ pub struct Aws {
     pub foreign: BTreeSet<DedupKey>,
     /// When it did not say what the first license's contract covers, if ever.
     pub cover: Option<Cover>,
+    /// When one period of the first license's contract followed another.
+    pub renewed: BTreeSet<Timestamp>,
     /// Whether an identical retry answers DuplicateRecord instead of Success.
     pub retry_is_duplicate: bool,
 }

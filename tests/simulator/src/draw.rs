@@ -385,7 +385,9 @@ impl Drawing {
 
     /// What a contract covers is told at once, or hours or more than a day late.
     fn contract(&mut self) {
-        let computer_hours = 1 + self.draws.small(12);
+        let renewed = self.draws.once_in(2);
+        // What is renewed is used up by then, more often than not.
+        let computer_hours = 1 + self.draws.small(if renewed { 3 } else { 12 });
         let late = self.draws.once_in(2);
         if late {
             self.actions.push(Action::CoverUnknown);
@@ -401,6 +403,32 @@ impl Drawing {
         } else {
             Action::Grant { computer_hours }
         });
+        if renewed {
+            self.renewal_of_the_contract();
+        }
+    }
+
+    /// A contract is renewed with the same license, within an hour of usage or
+    /// just as one begins.
+    fn renewal_of_the_contract(&mut self) {
+        self.over_the_hour();
+        let minutes = u16::from(self.draws.small(40));
+        self.actions.push(Action::Advance { minutes });
+        let computer_hours = 6 + self.draws.small(12);
+        self.actions.push(Action::NextPeriod { computer_hours });
+        for account in 0..3 {
+            let seen = vec![Seen {
+                tier: 0,
+                ..self.seen()
+            }];
+            self.actions.push(Action::Report {
+                account,
+                hours_back: 0,
+                id: 91,
+                seen,
+            });
+        }
+        self.over_the_hour();
     }
 
     /// What the schedule is about.

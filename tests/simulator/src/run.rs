@@ -110,6 +110,7 @@ impl Schedule {
                 | Action::Grant { .. }
                 | Action::CoverUnknown
                 | Action::CoverKnown { .. }
+                | Action::NextPeriod { .. }
                 | Action::BackUp
                 | Action::Restore
                 | Action::Resend => return None,

@@ -194,6 +194,12 @@ pub enum Action {
         /// Computer-hours.
         computer_hours: u8,
     },
+    /// The first license's contract is renewed: what it covered ends, and it covers
+    /// so many computer-hours of medium from now on.
+    NextPeriod {
+        /// Computer-hours.
+        computer_hours: u8,
+    },
     /// The ledger's table is backed up.
     BackUp,
     /// The table is lost and restored from its last backup; everything under
@@ -388,6 +394,7 @@ impl World {
                 self.grant(u64::from(*computer_hours));
                 self.cover_known();
             }
+            Action::NextPeriod { computer_hours } => self.next_period(u64::from(*computer_hours)),
             Action::BackUp => story.backup = Some((self.now(), self.tables.clone())),
             Action::Restore => self.restore(story),
             Action::Resend => self.resend(),
@@ -440,6 +447,24 @@ impl World {
         if let Some(included) = period.regranted(until, computer_hours) {
             let _alone = self.make(Step::PutIncluded { included });
         }
+    }
+
+    /// The first license's contract is renewed with the same license.
+    fn next_period(&mut self, computer_hours: u64) {
+        let now = self.now();
+        self.healthy.trouble(now);
+        let ends = |period: &&Included| period.from < now && now < period.until;
+        let ending = self.tables.included().filter(ends);
+        let mut periods: Vec<Option<Included>> = ending
+            .map(|period| period.regranted(now, period.granted))
+            .collect();
+        let until = after(now, SignedDuration::from_hours(24 * 31));
+        let next = Included::new(cast::license(0), dimension(0), now, until, 0);
+        periods.push(next.regranted(until, computer_hours));
+        for included in periods.into_iter().flatten() {
+            let _alone = self.make(Step::PutIncluded { included });
+        }
+        self.aws.renewed.insert(now);
     }
 
     fn cover_unknown(&mut self) {

@@ -156,6 +156,11 @@ impl fmt::Display for Action {
                 f,
                 "AWS says that it covers {computer_hours} computer-hours of medium"
             ),
+            Self::NextPeriod { computer_hours } => write!(
+                f,
+                "the contract of license 1 is renewed: from now on it covers \
+                 {computer_hours} computer-hours of medium"
+            ),
             Self::BackUp => f.write_str("the ledger's table is backed up"),
             Self::Resend => f.write_str("the product sends every acknowledged report again"),
             Self::Restore => f.write_str("the table is restored from its backup"),

@@ -130,7 +130,11 @@ fn covered(
     let SlotState::Frozen { included, .. } = &slot.state else {
         return covered;
     };
-    for (dimension, included) in included {
+    let mut by_dimension: BTreeMap<&Dimension, u64> = BTreeMap::new();
+    for one in included {
+        *by_dimension.entry(&one.dimension).or_default() += u64::from(one.computer_hours);
+    }
+    for (dimension, included) in by_dimension {
         let amounts = || {
             let entries = slot.entries.iter().enumerate();
             let amounts = entries.flat_map(|(n, entry)| entry.amounts.iter().map(move |a| (n, a)));
@@ -140,7 +144,7 @@ fn covered(
         let (mut passed, mut given) = (0_u64, 0_u32);
         for (place, amount) in amounts() {
             passed += u64::from(amount.count);
-            let due = passed * u64::from(*included) / total.max(1);
+            let due = passed * included / total.max(1);
             let due = u32::try_from(due).unwrap_or(u32::MAX);
             let kind = (dimension.clone(), amount.cloud_account.clone());
             covered

@@ -27,6 +27,17 @@ pub struct Included {
     pub version: u64,
 }
 
+/// What a period covers of a slot's usage.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct IncludedUsage {
+    /// The metered dimension.
+    pub dimension: Dimension,
+    /// The first instant of the period, as it was when the slot was frozen.
+    pub period_from: Timestamp,
+    /// Computer-hours; not 0.
+    pub computer_hours: u32,
+}
+
 impl Included {
     /// A period of which nothing is used yet.
     pub fn new(
@@ -47,12 +58,11 @@ impl Included {
         }
     }
 
-    /// Whether usage is covered whose record has this timestamp: its hour's start,
-    /// or the license's activation in that hour. So the hour in which a license
-    /// became active belongs to its first period, and the hour in which one period
-    /// follows another to the earlier one.
-    pub fn covers(&self, timestamp: Timestamp) -> bool {
-        self.from <= timestamp && timestamp < self.until
+    /// Whether usage is covered of which the time from one instant until another
+    /// is all that is known: an hour, from the license's activation on. So the hour
+    /// in which one period follows another belongs to both.
+    pub fn covers(&self, from: Timestamp, until: Timestamp) -> bool {
+        self.from < until && from < self.until
     }
 
     /// Computer-hours that are left. An amendment to less than was used leaves none.
@@ -106,6 +116,8 @@ impl Included {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     fn ten() -> Included {
@@ -141,16 +153,25 @@ mod tests {
         let from = "2026-10-31T23:58:59Z".parse().unwrap();
         let (left, moved) = used.moved(from);
         assert_eq!((moved.from, moved.used, moved.left()), (from, 7, 3));
-        assert!(!left.covers(used.from) && left.left() == 0 && left.used == 0);
+        assert!(!left.covers(used.from, used.until) && left.left() == 0 && left.used == 0);
         assert_eq!(left.version, used.version + 1);
     }
 
     #[test]
-    fn usage_belongs_to_the_period_in_which_its_record_is_stamped() {
-        let covered = |text: &str| ten().covers(text.parse().unwrap());
-        assert!(covered("2026-11-01T00:00:00Z"));
-        assert!(covered("2026-11-30T23:00:00Z"));
-        assert!(!covered("2026-12-01T00:00:00Z"));
-        assert!(!covered("2026-10-31T23:00:00Z"));
+    fn usage_of_an_hour_belongs_to_every_period_that_the_hour_touches() {
+        let covered = |period: &Included, hour: &str| {
+            let from: Timestamp = hour.parse().unwrap();
+            period.covers(from, from + SignedDuration::from_hours(1))
+        };
+        assert!(covered(&ten(), "2026-11-01T00:00:00Z"));
+        assert!(covered(&ten(), "2026-11-30T23:00:00Z"));
+        assert!(!covered(&ten(), "2026-12-01T00:00:00Z"));
+        assert!(!covered(&ten(), "2026-10-31T23:00:00Z"));
+        let late = Included {
+            from: "2026-11-01T10:17:00Z".parse().unwrap(),
+            ..ten()
+        };
+        assert!(covered(&late, "2026-11-01T10:00:00Z"));
+        assert!(!covered(&late, "2026-11-01T09:00:00Z"));
     }
 }

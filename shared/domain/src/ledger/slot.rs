@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::hour::Hour;
+use crate::hour::{Hour, after};
 use crate::ids::{
     AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseArn, LicenseId, ProductCode,
 };
 use crate::ledger::account_hour::WriteOff;
 use crate::ledger::deadline::{accepted_until, record_timestamp};
-use crate::ledger::included::Included;
+use crate::ledger::included::{Included, IncludedUsage};
 use crate::ledger::packed::share_len;
 use crate::ledger::record::Record;
 use crate::license::{License, LicenseEnd, LicenseStatus, UnknownCover};
@@ -56,9 +56,9 @@ pub enum SlotState {
     Frozen {
         /// Since when.
         at: Timestamp,
-        /// Computer-hours that the prepaid part of a contract covered, by dimension.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        included: BTreeMap<Dimension, u32>,
+        /// What the prepaid part of a contract covered.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        included: Vec<IncludedUsage>,
     },
     /// Takes no usage; its entries are on their way into a later slot.
     Carrying {
@@ -176,8 +176,8 @@ impl Default for AllocationLimit {
 pub struct FrozenUsage {
     /// One record per dimension, with every field that will be sent.
     pub records: Vec<Record>,
-    /// What the prepaid part of a contract covers, by dimension: sent nowhere.
-    pub included: BTreeMap<Dimension, u32>,
+    /// What the prepaid part of a contract covers: sent nowhere.
+    pub included: Vec<IncludedUsage>,
     /// The periods from which that was taken, as they are to be stored.
     pub taken: Vec<Included>,
 }
@@ -244,10 +244,8 @@ pub fn freeze(
     let mut frozen = FrozenUsage::default();
     for (dimension, shares) in &shares {
         let total = Quantity::sum(shares.iter().map(|share| share.quantity))?;
-        let covered = take_included(dimension, used_at, total, terms.included, &mut frozen);
-        if covered > 0 {
-            frozen.included.insert((*dimension).clone(), covered);
-        }
+        let used = (used_at, hour.end());
+        let covered = take_included(dimension, used, total, terms.included, &mut frozen);
         let rest = Quantity::new(total.get() - covered)?;
         if rest > Quantity::ZERO {
             let allocations = limited(reduced(shares, total, rest)?, terms.limit)?;
@@ -295,22 +293,35 @@ fn shares(
     Ok(shares)
 }
 
-/// Takes what the license's periods cover of an hour's quantity.
+/// Takes what the license's periods cover of an hour's quantity: what is left of
+/// an earlier period before what a later one covers, for the earlier one ends with
+/// the hour.
 fn take_included(
     dimension: &Dimension,
-    used_at: Timestamp,
+    (from, until): (Timestamp, Timestamp),
     total: Quantity,
     periods: &[Included],
     frozen: &mut FrozenUsage,
 ) -> u32 {
+    let until = if mutant!(RenewalsHourOfThePeriodBefore) {
+        after(from, SignedDuration::from_secs(1))
+    } else {
+        until
+    };
+    let of_dimension = periods.iter().filter(|one| one.dimension == *dimension);
+    let mut covering: Vec<&Included> = of_dimension.filter(|one| one.covers(from, until)).collect();
+    covering.sort_by_key(|period| period.from);
     let mut covered = 0;
-    for period in periods {
-        if period.dimension == *dimension && period.covers(used_at) {
-            let (after, taken) = period.taken(total.get() - covered);
-            if taken > 0 {
-                covered += taken;
-                frozen.taken.push(after);
-            }
+    for period in covering {
+        let (left, taken) = period.taken(total.get() - covered);
+        if taken > 0 {
+            covered += taken;
+            frozen.included.push(IncludedUsage {
+                dimension: dimension.clone(),
+                period_from: period.from,
+                computer_hours: taken,
+            });
+            frozen.taken.push(left);
         }
     }
     covered
@@ -454,6 +465,13 @@ mod tests {
         freeze(entry("a", &[]).hour, entries, &terms, now).unwrap()
     }
 
+    fn covered(frozen: &FrozenUsage) -> Vec<(&str, u32)> {
+        let included = frozen.included.iter();
+        included
+            .map(|one| (one.dimension.as_str(), one.computer_hours))
+            .collect()
+    }
+
     fn period(granted: u64) -> Included {
         Included::new(
             terms().arn.id().clone(),
@@ -505,7 +523,7 @@ mod tests {
         )];
         let frozen = frozen(&entries, 500, &[period(4)], None);
         let medium = &frozen.records[1].usage;
-        assert_eq!(frozen.included[&medium.dimension], 4);
+        assert_eq!(covered(&frozen), [("medium", 4)]);
         assert_eq!(medium.quantity.get(), 5);
         let shares: Vec<u32> = medium
             .allocations
@@ -522,9 +540,9 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_in_which_a_contract_begins_is_covered_and_that_of_a_renewal_by_the_period_before() {
+    fn the_hour_in_which_a_contract_begins_is_covered() {
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
-        let covered = |active_since: &str, period_from: &str| {
+        let seen = |active_since: &str, period_from: &str| {
             let license = LicenseTerms {
                 active_since: at(active_since),
                 ..terms()
@@ -542,11 +560,40 @@ mod tests {
             let entry = entry("a", &[("medium", None, 6)]);
             let now = at("2026-11-22T11:11:00Z");
             let frozen = freeze(entry.hour, std::slice::from_ref(&entry), &terms, now);
-            frozen.unwrap().included.values().sum::<u32>()
+            covered(&frozen.unwrap())
+                .iter()
+                .map(|(_, hours)| hours)
+                .sum::<u32>()
         };
-        assert_eq!(covered("2026-11-22T10:50:00Z", "2026-11-22T10:50:00Z"), 6);
-        assert_eq!(covered("2026-11-22T10:51:07.5Z", "2026-11-22T10:50:00Z"), 6);
-        assert_eq!(covered("2026-11-01T00:00:00Z", "2026-11-22T10:50:00Z"), 0);
+        assert_eq!(seen("2026-11-22T10:50:00Z", "2026-11-22T10:50:00Z"), 6);
+        assert_eq!(seen("2026-11-22T10:51:07.5Z", "2026-11-22T10:50:00Z"), 6);
+        assert_eq!(seen("2026-11-01T00:00:00Z", "2026-11-22T10:50:00Z"), 6);
+        assert_eq!(seen("2026-11-01T00:00:00Z", "2026-11-22T11:00:00Z"), 0);
+    }
+
+    #[test]
+    fn the_hour_of_a_renewal_uses_up_the_period_before_and_then_the_new_one() {
+        let renewed_at = "2026-11-22T10:17:00Z".parse().unwrap();
+        let (before, after) = (
+            Included {
+                until: renewed_at,
+                used: 98,
+                ..period(100)
+            },
+            Included {
+                from: renewed_at,
+                ..period(3)
+            },
+        );
+        let entries = [entry("a", &[("medium", None, 6)])];
+        // In whatever order they are read.
+        for periods in [[before.clone(), after.clone()], [after, before]] {
+            let frozen = frozen(&entries, 500, &periods, None);
+            assert_eq!(covered(&frozen), [("medium", 2), ("medium", 3)]);
+            assert_eq!(frozen.included[1].period_from, renewed_at);
+            assert_eq!(frozen.records[0].usage.quantity.get(), 1);
+            assert!(frozen.taken.iter().all(|period| period.left() == 0));
+        }
     }
 
     #[test]

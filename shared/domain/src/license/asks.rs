@@ -7,7 +7,7 @@ use super::terms::{Term, Terms, awaited_until, earliest};
 use super::{LicenseStatus, names, regarded};
 use crate::answers::{AcceptedTerms, Entitlements};
 use crate::fact::Fact;
-use crate::hour::after;
+use crate::hour::{Hour, after};
 use crate::ids::{AgreementId, LicenseId};
 use crate::marketplace_event::{EventKind, NotifiedAction};
 
@@ -46,7 +46,7 @@ pub struct Asks {
 pub struct UnknownCover {
     /// Since when, or from when on.
     pub since: Timestamp,
-    /// Of usage from this instant on.
+    /// Of usage from this instant on, and in the hour in which it lies.
     pub of_usage_from: Timestamp,
 }
 
@@ -54,7 +54,7 @@ impl UnknownCover {
     /// Whether AWS may still say what of usage at an instant is covered: for
     /// [`ANSWER_AWAITED_FOR`].
     pub fn is_awaited(&self, used_at: Timestamp, now: Timestamp) -> bool {
-        self.of_usage_from <= used_at
+        self.of_usage_from < Hour::of(used_at).end()
             && self.since <= now
             && now < after(self.since, ANSWER_AWAITED_FOR)
     }

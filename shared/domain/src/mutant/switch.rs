@@ -105,6 +105,7 @@ mutants! {
     ServerErrorStopsAll = 62: "a record that always gets a 500 stops everything behind it";
     MachineCountedUnderTwoIds = 64: "a machine is counted twice because its instance id became known in between";
     CoverIsNotAwaited = 69: "usage is metered while it is not known whether a contract covers it";
+    RenewalsHourOfThePeriodBefore = 69: "usage of the hour in which one period of a contract follows another is taken from the earlier one only";
     IncludedTakenWithoutVersion = 65: "the included part of a contract is taken without its version";
     MarkerOnlyIfPosted = 2: "a late marker is put only if the hour is posted, not if it is sealed";
     MarkerNonceNotFresh = 7: "every late marker of an account-hour has the same nonce";

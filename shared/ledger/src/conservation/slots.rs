@@ -72,8 +72,9 @@ fn held(slot: &Slot) -> BTreeMap<&Dimension, Held> {
         held.entry(&amount.dimension).or_default().entries += u64::from(amount.count);
     }
     if let SlotState::Frozen { included, .. } = &slot.head.state {
-        for (dimension, covered) in included {
-            held.entry(dimension).or_default().included += u64::from(*covered);
+        for covered in included {
+            let held = held.entry(&covered.dimension).or_default();
+            held.included += u64::from(covered.computer_hours);
         }
     }
     for record in &slot.records {
@@ -146,12 +147,11 @@ fn places(slot: &Slot, dimension: &Dimension) -> Vec<(Place, u64)> {
         SlotState::Closed { reason, .. } => vec![(Place::WrittenOff(*reason), u64::MAX)],
         SlotState::Carried { .. } => Vec::new(),
         SlotState::Frozen { included, .. } => {
-            let covered = included.get(dimension).copied().map(u64::from);
+            let covered = included.iter().filter(|one| one.dimension == *dimension);
             let records = slot.records.iter();
             let records = records.filter(|record| record.usage.dimension == *dimension);
             covered
-                .map(|covered| (Place::Included, covered))
-                .into_iter()
+                .map(|one| (Place::Included, u64::from(one.computer_hours)))
                 .chain(records.map(|record| {
                     let quantity = u64::from(record.usage.quantity.get());
                     (Place::of(&record.state), quantity)

@@ -258,6 +258,10 @@ pub(super) fn of_action(action: &Action) -> Touch {
         Action::Switch { .. } => Touch::writes(Things::CONTROLS),
         Action::Grant { .. } => Touch::writes(Things::INCLUDED),
         Action::CoverUnknown => Touch::writes(Things::LICENSES | Things::AWS),
+        Action::NextPeriod { .. } => Touch {
+            reads: Things::INCLUDED,
+            writes: Things::INCLUDED | Things::AWS,
+        },
         Action::CoverKnown { .. } => {
             Touch::writes(Things::INCLUDED | Things::LICENSES | Things::AWS)
         }

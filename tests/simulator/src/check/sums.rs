@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::Dimension;
+use domain::ledger::included::IncludedUsage;
 use domain::ledger::slot::SlotState;
 
 use super::{Found, Settled, Slot};
@@ -98,7 +99,7 @@ fn records_are_the_entries(settled: &Settled<'_>, found: &mut Found) {
 /// By dimension, what a frozen slot's entries hold, and what is included and frozen.
 fn slot_sums<'a>(
     slot: &Slot<'a>,
-    included: &'a BTreeMap<Dimension, u32>,
+    included: &'a [IncludedUsage],
 ) -> BTreeMap<&'a Dimension, (u64, u64)> {
     let mut sums: BTreeMap<&Dimension, (u64, u64)> = BTreeMap::new();
     for entry in &slot.entries {
@@ -106,8 +107,9 @@ fn slot_sums<'a>(
             sums.entry(&amount.dimension).or_default().0 += u64::from(amount.count);
         }
     }
-    for (dimension, count) in included {
-        sums.entry(dimension).or_default().1 += u64::from(*count);
+    for covered in included {
+        let sums = sums.entry(&covered.dimension).or_default();
+        sums.1 += u64::from(covered.computer_hours);
     }
     for record in &slot.records {
         let quantity = u64::from(record.usage.quantity.get());

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{Customer, minutes};
 use crate::Done;
+use crate::month::Month;
 use crate::testing::{Logged, World, license_of};
 use crate::usage_month::MeteringStatus;
 
@@ -65,6 +66,48 @@ async fn what_a_contract_covers_is_used_up_before_anything_is_metered() {
     let seen: Vec<_> = lines.iter().map(|line| (line.status, line.count)).collect();
     let (accepted, included) = (MeteringStatus::Accepted, MeteringStatus::Included);
     assert_eq!(seen, [(accepted, 2), (included, 1)]);
+    world.assert_conserved().await;
+}
+
+/// What the pages of a month tell of the contract's periods: granted and used.
+async fn told(world: &World, customer: &Customer, month: Month) -> Vec<(u64, u64)> {
+    let usage = world.app.usage_month(&customer.account, month).await;
+    let periods = world.app.included_in(&usage.unwrap()).await.unwrap();
+    let large = periods
+        .iter()
+        .filter(|one| one.dimension.as_str() == "large");
+    large.map(|period| (period.granted, period.used)).collect()
+}
+
+#[tokio::test]
+async fn usage_in_the_hour_of_a_renewal_uses_up_both_periods() {
+    let (world, customer, first) = with_contract().await;
+    let last = Month::of(world.now()).next().first_hour();
+    world
+        .advance(last.plus(-1).start().duration_since(world.now()))
+        .await;
+    world.app.start_cursors().await.unwrap();
+    let renewed_at = last.start() + minutes(17);
+    let large = Dimension::parse("large").unwrap();
+    let grant = async |from, until, computer_hours| {
+        let period = (from, until);
+        let app = &world.app;
+        let granted = app.grant_included(&customer.license, &large, period, computer_hours);
+        granted.await.unwrap();
+    };
+    grant(first.start(), renewed_at, 4).await;
+    grant(renewed_at, last.plus(48).start(), 6).await;
+    for (n, computers) in [(-1, 1), (0, 8), (1, 3)] {
+        let hour = last.plus(n);
+        world.report(&customer.account, hour, "r", computers).await;
+        world.post_after(hour).await;
+        world.submit().await;
+    }
+    // Of the renewal's hour 3 are left of the period before, and the new one has 5 of the 8.
+    assert_eq!(world.accepted(&customer.license), [(last.next(), 2)].into());
+    let (november, december) = (Month::of(first.start()), Month::of(last.start()));
+    assert_eq!(told(&world, &customer, november).await, [(4, 1)]);
+    assert_eq!(told(&world, &customer, december).await, [(4, 4), (6, 6)]);
     world.assert_conserved().await;
 }
 
@@ -171,6 +214,50 @@ async fn nothing_is_metered_until_aws_says_what_a_contract_covers() {
         assert_eq!(status, MeteringStatus::Included, "hour {n}");
     }
     assert_eq!(world.accepted(&customer.license), [].into());
+    world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn a_renewal_with_the_same_license_covers_its_hour_though_aws_answers_hours_later() {
+    let (world, customer, first) = with_unread_contract().await;
+    world.aws.clear_faults();
+    world.report(&customer.account, first, "r", 900).await;
+    world.post_after(first).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    world.submit().await;
+
+    let renewed_in = Hour::of(world.now());
+    world.advance(minutes(7)).await;
+    let down = Fault::new("GetEntitlements", FaultKind::InternalError, 10_000);
+    world.aws.inject_fault(down).unwrap();
+    let renewal = Renewal {
+        license: RenewedLicense::Same,
+        intent: RenewalIntent::Renew,
+        offer: None,
+        starts_at: None,
+    };
+    let id = &customer.agreement.agreement_id;
+    world.aws.renew_agreement(id, renewal).await.unwrap();
+    world.deliver().await;
+    for (n, computers) in [(0, 300), (1, 500), (2, 400)] {
+        let hour = renewed_in.plus(n);
+        world.report(&customer.account, hour, "r", computers).await;
+        world.post_after(hour).await;
+        world.app.expire_due(Timestamp::MAX).await.unwrap();
+        world.submit().await;
+    }
+    assert_eq!(world.accepted(&customer.license), [].into());
+
+    world.aws.clear_faults();
+    world.advance(SignedDuration::from_hours(1)).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    for _minute in 0..3 {
+        world.submit().await;
+    }
+    // 100 are left of the period before; of the 1,000 of the new one, 200 go into its
+    // first hour and 500 into its second.
+    let metered = [(renewed_in.plus(2), 100)];
+    assert_eq!(world.accepted(&customer.license), metered.into());
     world.assert_conserved().await;
 }
 

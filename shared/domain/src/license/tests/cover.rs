@@ -136,6 +136,17 @@ fn after_an_entitlements_end_only_usage_since_then_waits() {
 }
 
 #[test]
+fn usage_of_the_hour_in_which_entitlements_end_waits_too() {
+    let mut facts = contract();
+    let ends_at = 50 * HOUR + 17 * 60;
+    facts.push(answered(HOUR, Some(ends_at)));
+    assert!(!waits(&facts, 49 * HOUR, 51 * HOUR));
+    assert!(waits(&facts, 50 * HOUR, 51 * HOUR));
+    facts.push(answered(51 * HOUR, Some(80 * HOUR)));
+    assert!(!waits(&facts, 50 * HOUR, 51 * HOUR + 1));
+}
+
+#[test]
 fn an_answer_without_entitlements_so_soon_after_a_change_may_lag_behind_it() {
     let mut facts = contract();
     facts.push(answered(60, None));

@@ -113,6 +113,7 @@ fn month_choice(page: &Page<'_>) -> Markup {
 /// The month's total, by hour billed in.
 fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
     let sums = Sums::of_lines(page.usage.billed().map(|(_, line)| line));
+    let awaiting = sums.with_status(MeteringStatus::AwaitsCover);
     html! {
         section.card aria-labelledby="charged" {
             h2 #charged { "Charged to the subscription" }
@@ -125,6 +126,9 @@ fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
                     }
                     tfoot { tr { th scope="row" { "Total" } td.num #billed { (grouped(sums.billed())) } td.roomy {} td.num { (dollars(sums.cost())) } } }
                 }
+            }
+            @if awaiting > 0 {
+                p #awaiting { (grouped(awaiting)) " of these wait for AWS to say what the contract covers. Until then they are counted as if it covered none of them; what it covers is not charged." }
             }
             p.small.muted {
                 @if page.usage.agreed.values().all(Vec::is_empty) { "Estimated at list prices: AWS has not told yet at which rates the agreement bills. " }
