@@ -7,7 +7,7 @@ use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, Site, State, SupportRule
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let (started, site, sign_in) = runtime::start_pages()?;
+    let (started, site, sign_in) = runtime::start_pages(&[])?;
     let clock = Arc::clone(&started.app.clock);
     let origin_secret = started.clients.origin_secret(&sign_in).await?;
     let router = console::router(state(started, site, sign_in).await?);

@@ -2,7 +2,8 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let runtime::Started { app, metrics, .. } = runtime::start()?;
+    let runtime::Started { app, metrics, .. } =
+        runtime::start(&[runtime::Api::Agreement, runtime::Api::Entitlement])?;
     runtime::invocation::serve(&*app.clock, async |payload, deadline| {
         grace_expiry::handle(&app, &metrics, &payload, deadline).await
     })

@@ -2,7 +2,7 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let app = runtime::start()?.app;
+    let app = runtime::start(&[])?.app;
     runtime::invocation::serve(&*app.clock, async |payload, deadline| {
         marketplace_events::handle(&app, payload, deadline).await
     })

@@ -2,7 +2,7 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let runtime::Started { app, metrics, .. } = runtime::start()?;
+    let runtime::Started { app, metrics, .. } = runtime::start(&[])?;
     runtime::invocation::serve(&*app.clock, async |payload, deadline| {
         usage_posting::handle(&app, &metrics, &payload, deadline).await
     })

@@ -11,6 +11,7 @@ use domain::catalog::Catalog;
 use jiff::Timestamp;
 use runtime::aws::Clients;
 use runtime::clock::SystemClock;
+use runtime::https::Https;
 use runtime::settings::{self, InvalidSettings, Reader, Signing};
 use serde::Deserialize;
 use store::Store;
@@ -86,7 +87,8 @@ fn over(
     let (settings, data_feeds) = (reader.settings(), reader.data_feeds());
     let (mut settings, data_feeds) = reader.finish(settings.zip(data_feeds))?;
     settings.aws.signing = signing;
-    let clients = Clients::new(&settings.aws).dating(&clock);
+    let https = Https::to_aws(settings.aws.endpoint_url.as_deref());
+    let clients = Clients::dating(&clock, &https, &settings.aws);
     let sources = clients.sources(&settings.aws, data_feeds);
     let app = App {
         store: Store::new(clients.dynamodb.clone(), settings.tables),

@@ -22,6 +22,7 @@ mod convert;
 mod data_feeds;
 mod get_entitlements;
 mod invoices;
+mod lazy;
 mod read_error;
 mod resolve_customer;
 #[cfg(test)]
@@ -35,15 +36,27 @@ pub use agreements::{AgreementPage, FoundAgreement};
 pub use data_feeds::{DataFeeds, FeedError, UsageFeed};
 pub use get_entitlements::{Entitlement, EntitlementValue};
 pub use invoices::Invoices;
+pub use lazy::Lazy;
 pub use read_error::ReadError;
 pub use resolve_customer::{ResolveError, ResolvedCustomer};
 
 /// The AWS Marketplace APIs that a seller calls. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Marketplace {
-    metering: MeteringClient,
-    entitlement: EntitlementClient,
-    agreement: AgreementClient,
+    metering: Lazy<MeteringClient>,
+    entitlement: Lazy<EntitlementClient>,
+    agreement: Lazy<AgreementClient>,
+}
+
+/// One of the APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Metering, and the resolving of registration tokens.
+    Metering,
+    /// Entitlements.
+    Entitlement,
+    /// Agreements.
+    Agreement,
 }
 
 impl Marketplace {
@@ -51,14 +64,25 @@ impl Marketplace {
     ///
     /// The metering client must have the SDK's retries disabled.
     pub fn new(
-        metering: MeteringClient,
-        entitlement: EntitlementClient,
-        agreement: AgreementClient,
+        metering: impl Into<Lazy<MeteringClient>>,
+        entitlement: impl Into<Lazy<EntitlementClient>>,
+        agreement: impl Into<Lazy<AgreementClient>>,
     ) -> Self {
         Self {
-            metering,
-            entitlement,
-            agreement,
+            metering: metering.into(),
+            entitlement: entitlement.into(),
+            agreement: agreement.into(),
+        }
+    }
+
+    /// Builds the clients of these APIs now, so that no call has to wait for it.
+    pub fn build(&self, apis: &[Api]) {
+        for api in apis {
+            match api {
+                Api::Metering => self.metering.build(),
+                Api::Entitlement => self.entitlement.build(),
+                Api::Agreement => self.agreement.build(),
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The AWS clients, built once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -7,7 +8,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_types::sdk_config::{SharedCredentialsProvider, SharedHttpClient};
-use marketplace::Marketplace;
+use marketplace::{Lazy, Marketplace};
 use secrecy::SecretString;
 
 use crate::clock::{Dated, SystemClock};
@@ -16,8 +17,8 @@ use crate::settings::{AwsSettings, SignInSettings, Signing};
 
 /// A client's configuration, without signatures where none are wanted.
 macro_rules! unsigned_if {
-    ($settings:expr, $builder:expr) => {
-        match $settings.signing {
+    ($signing:expr, $builder:expr) => {
+        match $signing {
             Signing::FromEnvironment => $builder.build(),
             Signing::None => $builder.allow_no_auth().build(),
         }
@@ -28,19 +29,20 @@ macro_rules! unsigned_if {
 /// deduplicates per Region, so a second one would bill twice.
 pub const MARKETPLACE_REGION: &str = "us-east-1";
 
-/// The clients of every AWS service that is called. Cheap to clone.
+/// The clients of every AWS service that is called. All but DynamoDB's are built when
+/// they are first called. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// DynamoDB, with the SDK's retries.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// Metering, without retries.
-    pub metering: aws_sdk_marketplacemetering::Client,
+    pub metering: Lazy<aws_sdk_marketplacemetering::Client>,
     /// Entitlements, with the SDK's retries.
-    pub entitlement: aws_sdk_marketplaceentitlement::Client,
+    pub entitlement: Lazy<aws_sdk_marketplaceentitlement::Client>,
     /// Agreements, with the SDK's retries.
-    pub agreement: aws_sdk_marketplaceagreement::Client,
+    pub agreement: Lazy<aws_sdk_marketplaceagreement::Client>,
     /// Secrets Manager, with the SDK's retries.
-    pub secrets: aws_sdk_secretsmanager::Client,
+    pub secrets: Lazy<aws_sdk_secretsmanager::Client>,
 }
 
 /// Why a secret could not be read.
@@ -71,50 +73,63 @@ impl Clients {
         )
     }
 
-    /// These clients, a clock being held to the dates of DynamoDB's answers.
-    #[must_use]
-    pub fn dating(self, clock: &SystemClock) -> Self {
-        let config = self.dynamodb.config().to_builder();
-        let config = config.interceptor(Dated(clock.clone())).build();
-        Self {
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(config),
-            ..self
-        }
-    }
-
     /// The clients for these settings over another HTTP client, such as one
     /// that reaches a fake of AWS in the same process. Calls nobody.
     pub fn over(http_client: SharedHttpClient, settings: &AwsSettings) -> Self {
-        let config = shared(http_client, settings);
-        let marketplace = config
-            .to_builder()
-            .region(Region::from_static(MARKETPLACE_REGION))
-            .build();
+        Self::built(shared(http_client, settings), settings, |dynamodb| dynamodb)
+    }
+
+    /// The same, a clock being held to the dates of DynamoDB's answers.
+    pub fn dating(clock: &SystemClock, https: &Https, settings: &AwsSettings) -> Self {
+        let dated = Dated(clock.clone());
+        Self::built(shared(https.client(), settings), settings, |dynamodb| {
+            dynamodb.interceptor(dated)
+        })
+    }
+
+    fn built(
+        config: SdkConfig,
+        settings: &AwsSettings,
+        prepare: impl FnOnce(aws_sdk_dynamodb::config::Builder) -> aws_sdk_dynamodb::config::Builder,
+    ) -> Self {
+        let signing = settings.signing;
+        let dynamodb = prepare(aws_sdk_dynamodb::config::Builder::from(&config));
+        let config = Arc::new(config);
+        let of_marketplace = {
+            let config = Arc::clone(&config);
+            move || {
+                let marketplace = config.to_builder();
+                let marketplace = marketplace.region(Region::from_static(MARKETPLACE_REGION));
+                marketplace.build()
+            }
+        };
+        let (metering, entitlement, agreement) = (
+            of_marketplace.clone(),
+            of_marketplace.clone(),
+            of_marketplace,
+        );
         Self {
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(unsigned_if!(
-                settings,
-                aws_sdk_dynamodb::config::Builder::from(&config)
-            )),
-            metering: aws_sdk_marketplacemetering::Client::from_conf(unsigned_if!(
-                settings,
-                aws_sdk_marketplacemetering::config::Builder::from(&marketplace)
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(unsigned_if!(signing, dynamodb)),
+            metering: Lazy::new(move || {
+                let config = aws_sdk_marketplacemetering::config::Builder::from(&metering())
                     // Whether a record is sent again is the ledger's decision:
                     // it counts an attempt before it makes it.
                     .retry_config(RetryConfig::disabled())
-                    .timeout_config(time_outs(Duration::from_secs(20), Duration::from_secs(20)))
-            )),
-            entitlement: aws_sdk_marketplaceentitlement::Client::from_conf(unsigned_if!(
-                settings,
-                aws_sdk_marketplaceentitlement::config::Builder::from(&marketplace)
-            )),
-            agreement: aws_sdk_marketplaceagreement::Client::from_conf(unsigned_if!(
-                settings,
-                aws_sdk_marketplaceagreement::config::Builder::from(&marketplace)
-            )),
-            secrets: aws_sdk_secretsmanager::Client::from_conf(unsigned_if!(
-                settings,
-                aws_sdk_secretsmanager::config::Builder::from(&config)
-            )),
+                    .timeout_config(time_outs(Duration::from_secs(20), Duration::from_secs(20)));
+                aws_sdk_marketplacemetering::Client::from_conf(unsigned_if!(signing, config))
+            }),
+            entitlement: Lazy::new(move || {
+                let config = aws_sdk_marketplaceentitlement::config::Builder::from(&entitlement());
+                aws_sdk_marketplaceentitlement::Client::from_conf(unsigned_if!(signing, config))
+            }),
+            agreement: Lazy::new(move || {
+                let config = aws_sdk_marketplaceagreement::config::Builder::from(&agreement());
+                aws_sdk_marketplaceagreement::Client::from_conf(unsigned_if!(signing, config))
+            }),
+            secrets: Lazy::new(move || {
+                let config = aws_sdk_secretsmanager::config::Builder::from(&*config);
+                aws_sdk_secretsmanager::Client::from_conf(unsigned_if!(signing, config))
+            }),
         }
     }
 

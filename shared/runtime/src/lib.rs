@@ -28,4 +28,5 @@ pub mod telemetry;
 
 mod start;
 
+pub use marketplace::Api;
 pub use start::{Started, start, start_pages, start_reconciliation, start_site};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use app::App;
 use app::reconciliation::Sources;
+use marketplace::Api;
 use store::Store;
 
 use crate::aws::Clients;
@@ -26,37 +27,41 @@ pub struct Started {
     pub metrics: Metrics,
 }
 
-/// Reads the settings, starts logging and builds the clients.
+/// Reads the settings, starts logging, and builds the clients of DynamoDB and of
+/// those of AWS Marketplace's APIs that the function calls: what an invocation needs
+/// is there before the first.
 ///
 /// # Errors
 /// [`InvalidSettings`] names every setting that is missing or wrong, so that a
 /// deployment fails at its start and not at the first customer.
-pub fn start() -> Result<Started, InvalidSettings> {
+pub fn start(apis: &[Api]) -> Result<Started, InvalidSettings> {
     let mut reader = Reader::new(&settings::variable);
     let settings = reader.settings();
-    Ok(started(reader.finish(settings)?))
+    Ok(started(reader.finish(settings)?, apis))
 }
 
 /// [`start`], for a function that answers HTTP requests.
 ///
 /// # Errors
 /// As [`start`].
-pub fn start_site() -> Result<(Started, SiteSettings), InvalidSettings> {
+pub fn start_site(apis: &[Api]) -> Result<(Started, SiteSettings), InvalidSettings> {
     let mut reader = Reader::new(&settings::variable);
     let (settings, site) = (reader.settings(), reader.site());
     let (settings, site) = reader.finish(settings.zip(site))?;
-    Ok((started(settings), site))
+    Ok((started(settings, apis), site))
 }
 
 /// [`start`], for a function in whose pages users sign in.
 ///
 /// # Errors
 /// As [`start`].
-pub fn start_pages() -> Result<(Started, SiteSettings, SignInSettings), InvalidSettings> {
+pub fn start_pages(
+    apis: &[Api],
+) -> Result<(Started, SiteSettings, SignInSettings), InvalidSettings> {
     let mut reader = Reader::new(&settings::variable);
     let (settings, site, sign_in) = (reader.settings(), reader.site(), reader.sign_in());
     let ((settings, site), sign_in) = reader.finish(settings.zip(site).zip(sign_in))?;
-    Ok((started(settings), site, sign_in))
+    Ok((started(settings, apis), site, sign_in))
 }
 
 /// [`start`], for the function that compares our usage with AWS's.
@@ -68,12 +73,12 @@ pub fn start_reconciliation() -> Result<(Started, Sources), InvalidSettings> {
     let (settings, data_feeds) = (reader.settings(), reader.data_feeds());
     let (settings, data_feeds) = reader.finish(settings.zip(data_feeds))?;
     let aws = settings.aws.clone();
-    let started = started(settings);
+    let started = started(settings, &[]);
     let sources = started.clients.sources(&aws, data_feeds);
     Ok((started, sources))
 }
 
-fn started(settings: Settings) -> Started {
+fn started(settings: Settings, apis: &[Api]) -> Started {
     let (format, metrics) = match settings::variable("AWS_LAMBDA_FUNCTION_NAME") {
         Some(function) => (Format::Json, Metrics::CloudWatch { function }),
         None => (Format::Readable, Metrics::Nowhere),
@@ -81,10 +86,12 @@ fn started(settings: Settings) -> Started {
     telemetry::start(settings.log_level, format);
     let clock = SystemClock::default();
     let https = Https::to_aws(settings.aws.endpoint_url.as_deref());
-    let clients = Clients::over(https.client(), &settings.aws).dating(&clock);
+    let clients = Clients::dating(&clock, &https, &settings.aws);
+    let marketplace = clients.marketplace();
+    marketplace.build(apis);
     let app = App {
         store: Store::new(clients.dynamodb.clone(), settings.tables),
-        marketplace: clients.marketplace(),
+        marketplace,
         clock: Arc::new(clock),
         settings: settings.app,
     };

@@ -115,7 +115,7 @@ pub(crate) async fn run(rates: Rates) -> anyhow::Result<()> {
     let cpu = process_time().saturating_sub(cpu);
     world.threads.shutdown_background();
     line(&format!("{} of the processors' time in all", seconds(cpu)));
-    conclude(rates, weight, (&pages?, &reports, &memory?))
+    conclude(rates, weight, (&pages?, &reports?, &memory?))
 }
 
 fn conclude(
@@ -198,8 +198,9 @@ impl World {
         let client: Http = http();
         let pages = self.pages();
         let mut due = every(rates.pages);
-        let mut under_way = UnderWay::since(due.tick().await);
-        for page in pages.iter().cycle().take(in_all(rates.pages, rates)?) {
+        let in_all = in_all(rates.pages, rates)?;
+        let mut under_way = UnderWay::since(due.tick().await, in_all);
+        for page in pages.iter().cycle().take(in_all) {
             let at = due.tick().await;
             let request = to(&self.address, Method::GET, page)
                 .header("cookie", &self.cookies)
@@ -211,17 +212,18 @@ impl World {
         Ok(under_way.all().await)
     }
 
-    async fn send_reports(&self, rates: Rates, first: u64) -> Answered {
+    async fn send_reports(&self, rates: Rates, first: u64) -> anyhow::Result<Answered> {
         let mut due = every(rates.reports);
-        let mut under_way = UnderWay::since(due.tick().await);
-        for n in 0..u64::from(rates.reports) * u64::from(rates.seconds) {
+        let in_all = in_all(rates.reports, rates)?;
+        let mut under_way = UnderWay::since(due.tick().await, in_all);
+        for number in (first..).take(in_all) {
             let at = due.tick().await;
-            let (stack, report) = (Arc::clone(&self.stack), report(first + n, self.hour));
+            let (stack, report) = (Arc::clone(&self.stack), report(number, self.hour));
             let sent = async move { stack.send_usage_report(&report).await };
             let sent = async move { sent.await.map(|()| at.elapsed()) };
             under_way.begin(sent, self.threads.handle()).await;
         }
-        under_way.all().await
+        Ok(under_way.all().await)
     }
 
     /// Sends reports one after another.
@@ -277,12 +279,15 @@ fn in_all(a_second: u32, rates: Rates) -> anyhow::Result<usize> {
 }
 
 impl UnderWay {
-    fn since(began: Instant) -> Self {
+    fn since(began: Instant, in_all: usize) -> Self {
+        // Written to at once: else this table, too, would seem to be the stack's growth.
+        let mut latencies = vec![Duration::MAX; in_all];
+        latencies.clear();
         Self {
             requests: JoinSet::new(),
             began,
             answered: Answered {
-                latencies: Vec::new(),
+                latencies,
                 errors: BTreeMap::new(),
                 took: Duration::ZERO,
             },
