@@ -369,7 +369,7 @@ fn not_compared_day(day: Date, feed: &FeedOfDay) -> Option<String> {
 
 fn line(finding: &Finding) -> String {
     let whose = match &finding.whose {
-        Whose::Agreement(agreement) => agreement.to_string(),
+        Whose::Agreement(agreement) | Whose::UnknownAgreement(agreement) => agreement.to_string(),
         Whose::License(license) => license.to_string(),
         Whose::Nobody => "(none)".to_owned(),
     };
@@ -454,11 +454,13 @@ fn because(obstacle: &Obstacle, finding: &Finding) -> String {
         Obstacle::NoAgreement => {
             "no event of AWS says under which agreement the license was".to_owned()
         }
-        Obstacle::RowsWithoutAgreement => {
-            "AWS's rows name no agreement, or one that nobody knows".to_owned()
+        Obstacle::AgreementUnknown => {
+            "AWS's rows name this agreement, which nobody knows: was it made for another product?"
+                .to_owned()
         }
+        Obstacle::RowsWithoutAgreement => "AWS's rows name no agreement".to_owned(),
         Obstacle::PerhapsWithoutAgreement => {
-            "AWS has less, and rows without an agreement that may be the rest".to_owned()
+            "AWS has less, and rows without a known agreement that may be the rest".to_owned()
         }
         Obstacle::PerhapsOurs => {
             "AWS has more, which may be billed usage of which no agreement is known".to_owned()

@@ -481,7 +481,7 @@ fn over<'a>(findings: &[Finding], agreements: &'a Agreements) -> BTreeSet<&'a Li
     });
     let over = over.filter_map(|finding| match &finding.whose {
         Whose::Agreement(agreement) => Some(agreement),
-        Whose::License(_) | Whose::Nobody => None,
+        Whose::License(_) | Whose::UnknownAgreement(_) | Whose::Nobody => None,
     });
     over.flat_map(|agreement| agreements.licenses_of(agreement))
         .collect()

@@ -207,7 +207,9 @@ pub enum Whose {
     Agreement(AgreementId),
     /// A license's of which no fact says under which agreement it was.
     License(LicenseId),
-    /// AWS's rows name no agreement, or one that nobody knows.
+    /// An agreement that AWS's rows name and nobody knows.
+    UnknownAgreement(AgreementId),
+    /// AWS's rows name no agreement.
     Nobody,
 }
 
@@ -290,9 +292,11 @@ pub enum Obstacle {
     Conflict,
     /// No fact says under which agreement the license was.
     NoAgreement,
+    /// AWS's rows name an agreement that nobody knows.
+    AgreementUnknown,
     /// AWS's rows name no agreement.
     RowsWithoutAgreement,
-    /// AWS has less, and rows without an agreement that may be the rest.
+    /// AWS has less, and rows without a known agreement that may be the rest.
     PerhapsWithoutAgreement,
     /// AWS has more, and we have billed usage of which no agreement is known.
     PerhapsOurs,
@@ -319,6 +323,7 @@ impl Obstacle {
             Self::OutcomeUnknown
             | Self::Conflict
             | Self::NoAgreement
+            | Self::AgreementUnknown
             | Self::RowsWithoutAgreement
             | Self::PerhapsWithoutAgreement
             | Self::PerhapsOurs
@@ -425,7 +430,7 @@ pub fn compare(
         match whose {
             Whose::Agreement(_) => {}
             Whose::License(_) => of.ours = true,
-            Whose::Nobody => of.aws = sides.aws,
+            Whose::UnknownAgreement(_) | Whose::Nobody => of.aws = of.aws.plus(sides.aws),
         }
     }
     let findings = compared.iter().map(|((day, whose, dimension), sides)| {
@@ -439,7 +444,7 @@ pub fn compare(
         };
         let price = match whose {
             Whose::Agreement(agreement) => prices.of(agreement, dimension, *day),
-            Whose::License(_) | Whose::Nobody => Price::Unknown,
+            Whose::License(_) | Whose::UnknownAgreement(_) | Whose::Nobody => Price::Unknown,
         };
         Finding {
             day: *day,
@@ -490,8 +495,11 @@ impl OurRecord {
 
 impl Feed<'_> {
     fn whose(&self, agreement: Option<&AgreementId>) -> Whose {
-        let known = agreement.filter(|agreement| self.agreements.contains(agreement));
-        known.map_or(Whose::Nobody, |known| Whose::Agreement(known.clone()))
+        match agreement {
+            Some(known) if self.agreements.contains(known) => Whose::Agreement(known.clone()),
+            Some(unknown) => Whose::UnknownAgreement(unknown.clone()),
+            None => Whose::Nobody,
+        }
     }
 
     /// What keeps AWS's side of a key from being known.
@@ -505,7 +513,9 @@ impl Feed<'_> {
         let row = self.unreadable.iter().find(|row| {
             let of_agreement = match (&row.agreement, whose) {
                 (None, _) => true,
-                (Some(of), Whose::Agreement(agreement)) => of == agreement,
+                (Some(of), Whose::Agreement(agreement) | Whose::UnknownAgreement(agreement)) => {
+                    of == agreement
+                }
                 (Some(_), Whose::License(_) | Whose::Nobody) => true,
             };
             of_agreement
@@ -529,6 +539,7 @@ impl Feed<'_> {
         let agreement = match whose {
             Whose::Agreement(agreement) => agreement,
             Whose::License(_) => return Some(Obstacle::NoAgreement),
+            Whose::UnknownAgreement(_) => return Some(Obstacle::AgreementUnknown),
             Whose::Nobody => return Some(Obstacle::RowsWithoutAgreement),
         };
         if sides.disagree {

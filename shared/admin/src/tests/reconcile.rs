@@ -274,6 +274,26 @@ async fn a_license_of_which_no_agreement_is_known_is_not_compared() {
 }
 
 #[tokio::test]
+async fn usage_under_an_agreement_that_nobody_knows_is_told_by_its_id() {
+    let world = World::new().await;
+    world.billed().await;
+    let elsewhere = "agmt-99999999999999999999999999";
+    world.edit(|text| text.replace(world.agreement().as_str(), elsewhere));
+    let unknown = AgreementId::parse(elsewhere).unwrap();
+    let findings = world.compared().await.findings;
+    let of_unknown = findings
+        .iter()
+        .find(|finding| finding.whose == Whose::UnknownAgreement(unknown.clone()));
+    let obstacle = Obstacle::AgreementUnknown;
+    assert_eq!(
+        of_unknown.unwrap().verdict,
+        Verdict::NotComparable { obstacle }
+    );
+    let said = world.said("reconcile 2026-11-22").await;
+    assert!(said.contains(elsewhere), "{said}");
+}
+
+#[tokio::test]
 async fn s3_and_the_list_being_down_slow_or_empty_gives_no_wrong_result() {
     let world = World::new().await;
     world.billed().await;

@@ -60,7 +60,7 @@ fn differences(findings: &[Finding]) {
         };
         let agreement = match &finding.whose {
             Whose::Agreement(agreement) => Some(tracing::field::display(agreement)),
-            Whose::License(_) | Whose::Nobody => None,
+            Whose::License(_) | Whose::UnknownAgreement(_) | Whose::Nobody => None,
         };
         tracing::error!(
             alarm,
@@ -125,9 +125,13 @@ fn told(obstacle: &Obstacle, day: Date, now: Timestamp) -> Option<(&'static str,
             "no_agreement",
             "no fact says under which agreement a license was",
         )),
+        Obstacle::AgreementUnknown => Some((
+            "agreement_unknown",
+            "rows of AWS's feed name an agreement that nobody knows",
+        )),
         Obstacle::RowsWithoutAgreement => Some((
             "rows_without_agreement",
-            "rows of AWS's feed name no agreement, or one that nobody knows",
+            "rows of AWS's feed name no agreement",
         )),
         Obstacle::PerhapsWithoutAgreement => Some((
             "perhaps_without_agreement",

@@ -123,7 +123,7 @@ pub fn propose(findings: &[Finding], invoices: &BTreeMap<AgreementId, Invoices<'
 fn lacking<'a>(agreement: &AgreementId, findings: &'a [Finding]) -> Vec<&'a Finding> {
     let of_agreement = findings.iter().filter(|finding| match &finding.whose {
         Whose::Agreement(whose) => whose == agreement,
-        Whose::License(_) | Whose::Nobody => false,
+        Whose::License(_) | Whose::UnknownAgreement(_) | Whose::Nobody => false,
     });
     let less = of_agreement.filter(|finding| match finding.verdict {
         Verdict::Missing { .. } | Verdict::Late { .. } => true,
