@@ -119,6 +119,10 @@ story!(a_lost_answer_is_neither_failure_nor_success, "lost-answer");
 story!(twenty_hours_without_aws_lose_nothing, "outage");
 story!(an_ended_license_is_metered_to_its_end, "cancellation");
 story!(
+    an_end_of_which_aws_told_nothing_is_found_in_time_for_its_last_usage,
+    "cancellation-lost-events"
+);
+story!(
     an_older_listing_is_linked_and_billed_whether_the_message_or_the_browser_comes_first,
     "older-listing"
 );

@@ -107,17 +107,14 @@ fn there_is_one_function_one_role_and_one_log_group_for_each_crate() {
 /// The settings that a function's `main.rs` reads and the template is to set.
 fn wanted_variables(name: &str) -> BTreeSet<String> {
     let main = project::read(format!("functions/{name}/src/main.rs"));
-    let scopes: &[Scope] = if main.contains("runtime::start_pages()") {
+    let scopes: &[Scope] = if main.contains("runtime::start_pages(") {
         &[Scope::Every, Scope::Site, Scope::SignIn]
-    } else if main.contains("runtime::start_site()") {
+    } else if main.contains("runtime::start_site(") {
         &[Scope::Every, Scope::Site]
-    } else if main.contains("runtime::start_reconciliation()") {
+    } else if main.contains("runtime::start_reconciliation(") {
         &[Scope::Every, Scope::Reconciliation]
     } else {
-        assert!(
-            main.contains("runtime::start()"),
-            "{name} reads no settings"
-        );
+        assert!(main.contains("runtime::start("), "{name} reads no settings");
         &[Scope::Every]
     };
     settings::ALL
@@ -234,6 +231,7 @@ fn where_tables_are_restored_nothing_works_with_those_that_they_replace() {
             format!("\"{own}\""),
             format!("\"{own}."),
             format!("{{{own}."),
+            format!("{{{own}}}"),
         ] {
             assert!(!text.contains(&named), "{named} is left in {text}");
         }

@@ -159,7 +159,12 @@ async fn each_notice_that_the_buyers_page_has_aws_say_shows_on_the_accounts_page
         ("cancellation_rejected", "Linked", "data-notice"),
         ("cancellation_pending", cancellation, ending),
         ("cancellation_withdrawn", "Linked", "data-notice"),
-        ("ending", ending, certain),
+        ("cancellation_invalid", "Linked", "data-notice"),
+        ("ending_in_180_days", ending, certain),
+        ("ending_in_120_days", ending, certain),
+        ("ending_in_90_days", ending, certain),
+        ("ending_in_60_days", ending, certain),
+        ("ending_in_30_days", ending, certain),
         ("renewal_terms_finalized", ending, certain),
         ("renewal_upcoming", certain, advisory),
         ("cancellation_pending", cancellation, advisory),
@@ -295,8 +300,18 @@ async fn usage_that_waits_for_what_a_contract_covers_is_told_apart_in_the_total(
     fault(&stack, "GetEntitlements", FaultKind::InternalError);
     linked(&stack, OfferKind::Consumption).await;
     wait(&stack, 2 * 3_600).await;
+    let account = AccountId::parse(ACCOUNT).expect("an account");
+    let month = Month::parse("2026-11").expect("a month");
+    let usage = stack.app.usage_month(&account, month).await.expect("usage");
+    let waiting = usage
+        .billed()
+        .filter(|(_, line)| line.status == MeteringStatus::AwaitsCover);
+    let waiting: u32 = waiting.map(|(_, line)| line.count).sum();
+    assert!(waiting > 0);
     let waits = page(&stack, "/usage").await;
-    waits.says("of these wait for AWS to say what the contract covers");
+    waits.says(&format!(
+        r#"<p id="awaiting">{waiting} of these wait for AWS to say what the contract covers"#
+    ));
     stack.fake.clear_faults();
     wait(&stack, 3_600).await;
     page(&stack, "/usage")

@@ -79,10 +79,7 @@ fn report(outcome: &EventOutcome, id: &dyn fmt::Display, kind: &dyn fmt::Debug) 
             event.reason = %reason,
             "Kept an event of AWS Marketplace that changes nothing"
         ),
-        EventOutcome::Unrecognized => tracing::warn!(
-            event.id = %id,
-            event.detail_type = ?kind,
-            "Kept an event of AWS Marketplace of an unknown kind; a person should look at it"
-        ),
+        // It has an alarm of its own.
+        EventOutcome::Unrecognized => {}
     }
 }

@@ -8,7 +8,7 @@ use web::{ApiAccess, CredentialRule, PublicUrl, SignIn, SignInSettings, Site, St
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let (started, site) = runtime::start_site(&[])?;
+    let (started, site) = runtime::start_site()?;
     let app = started.app.clone();
     let router = usage_intake::router(state(started, site)?);
     runtime::invocation::serve(&*app.clock, async |payload, deadline| {

@@ -137,7 +137,8 @@ impl Change {
             } => {
                 let granting = app.grant_included(license, dimension, *period, *computer_hours);
                 let text = covers(license, dimension, *period, *computer_hours);
-                Ok(said(granting.await?, &text))
+                let granted = granting.await.map_err(OperationError::from)?;
+                Ok(said(granted, &text))
             }
         }
     }

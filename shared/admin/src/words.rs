@@ -113,8 +113,8 @@ pub(crate) fn written_off(usage: &Listed<WrittenOffUsage>) -> String {
         )
     }));
     lines.push(
-        "AWS Marketplace takes none of it any more: what a buyer owes for it is settled with them, \
-         for example by a billing adjustment."
+        "AWS Marketplace takes none of it any more: what a buyer owes for it, beyond what a \
+         contract covers, is settled with them directly."
             .to_owned(),
     );
     lines.join("\n")

@@ -4,8 +4,8 @@
 use domain::ids::LicenseId;
 use domain::license::{Covered, Granted, grants, misdated};
 
+use crate::App;
 use crate::marketplace_events::{ATTEMPTS, DeriveError};
-use crate::{App, Chain, OperationError};
 
 impl App {
     /// Has the ledger use up what a license is entitled to before anything is
@@ -40,20 +40,7 @@ impl App {
         let period = (granted.from, granted.until);
         let (dimension, computer_hours) = (&granted.dimension, granted.computer_hours);
         let granting = self.grant_included(license, dimension, period, computer_hours);
-        match granting.await {
-            Ok(_) => Ok(()),
-            Err(OperationError::Store(error)) => Err(error.into()),
-            Err(OperationError::Contended) => Err(DeriveError::Contended),
-            Err(refused) => {
-                tracing::error!(
-                    alarm = "EntitlementNotGranted",
-                    license.id = %license,
-                    usage.dimension = %dimension,
-                    error = %Chain(&refused),
-                    "what a license is entitled to cannot be used up first; its usage beyond what was granted before is metered"
-                );
-                Ok(())
-            }
-        }
+        granting.await?;
+        Ok(())
     }
 }

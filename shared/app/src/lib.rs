@@ -43,7 +43,7 @@ use store::Store;
 
 pub use chain::Chain;
 pub use ledger::conservation::{Conservation, Difference, Scope};
-pub use ledger::operations::{Done, OperationError};
+pub use ledger::operations::{Done, GrantError, OperationError};
 pub use ledger::posting::PostingRun;
 pub use ledger::recording::{RecordError, Recorded};
 pub use ledger::step::{Listed, RecordName, Unreadable};

@@ -8,6 +8,7 @@ mod notification;
 mod parse;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use domain::audit::Actor;
 use domain::change::Decision;
@@ -22,7 +23,7 @@ use ledger::StepError;
 use store::StoreError;
 use store::subscriptions::CommitOutcome;
 
-use crate::{App, trail};
+use crate::{App, GrantError, trail};
 
 pub use notification::parse_notification;
 pub use parse::{MalformedEvent, parse_event};
@@ -60,6 +61,27 @@ pub enum DeriveError {
     Contended,
 }
 
+/// Has a person look at what AWS tells and this program was not taught: an end may
+/// be among it.
+fn tell_unrecognized(id: &dyn fmt::Display, kind: &str) -> EventOutcome {
+    tracing::error!(
+        alarm = "EventUnrecognized",
+        event.id = %id,
+        event.detail_type = ?kind,
+        "kept an event of AWS Marketplace of an unknown kind"
+    );
+    EventOutcome::Unrecognized
+}
+
+impl From<GrantError> for DeriveError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Store(error) => Self::Ledger(error),
+            GrantError::Contended => Self::Contended,
+        }
+    }
+}
+
 impl App {
     /// Keeps an event and derives the licenses that it speaks of.
     ///
@@ -70,7 +92,8 @@ impl App {
         event: MarketplaceEvent,
     ) -> Result<EventOutcome, DeriveError> {
         let now = self.clock.now();
-        let unrecognized = event.kind == EventKind::Unrecognized;
+        let unrecognized = (event.kind == EventKind::Unrecognized)
+            .then(|| (event.id.clone(), event.detail_type.clone()));
         let resolved = event.kind == EventKind::AdvisoryResolved;
         let fact = event.into_fact(&self.settings.subscriptions, now);
         if let Some(reason) = fact.disregarded {
@@ -83,10 +106,9 @@ impl App {
                 let _was_on_hold = self.end_hold(license).await?;
             }
         }
-        Ok(if unrecognized {
-            EventOutcome::Unrecognized
-        } else {
-            EventOutcome::Regarded { licenses }
+        Ok(match unrecognized {
+            Some((id, detail_type)) => tell_unrecognized(&id, &detail_type),
+            None => EventOutcome::Regarded { licenses },
         })
     }
 
@@ -99,17 +121,23 @@ impl App {
         notification: Notification,
     ) -> Result<EventOutcome, DeriveError> {
         let now = self.clock.now();
-        let unrecognized = matches!(notification.action, NotifiedAction::Unrecognized(_));
+        let unrecognized = match &notification.action {
+            NotifiedAction::Unrecognized(action) => Some((notification.id.clone(), action.clone())),
+            NotifiedAction::SubscribeSuccess
+            | NotifiedAction::SubscribeFail
+            | NotifiedAction::UnsubscribePending
+            | NotifiedAction::UnsubscribeSuccess
+            | NotifiedAction::EntitlementUpdated => None,
+        };
         let fact = notification.into_fact(&self.settings.subscriptions, now);
         if let Some(reason) = fact.disregarded {
             self.store.put_fact(&fact).await?;
             return Ok(EventOutcome::Disregarded(reason));
         }
         let licenses = self.learn(fact, now).await?;
-        Ok(if unrecognized {
-            EventOutcome::Unrecognized
-        } else {
-            EventOutcome::Regarded { licenses }
+        Ok(match unrecognized {
+            Some((id, action)) => tell_unrecognized(&id, &action),
+            None => EventOutcome::Regarded { licenses },
         })
     }
 

@@ -15,7 +15,7 @@ use domain::license::License;
 use domain::usage::UsageReport;
 use jiff::Timestamp;
 use ledger::conservation::{self, Conservation, Scope};
-use ledger::operations::{self, Done, OperationError};
+use ledger::operations::{self, Done, GrantError, OperationError};
 use ledger::posting::{self, PostingRun};
 use ledger::recording::{self, RecordError, Recorded};
 use ledger::silence;
@@ -300,14 +300,14 @@ impl App {
     /// Stores what a contract with consumption covers of a metered dimension in a period.
     ///
     /// # Errors
-    /// [`OperationError`]
+    /// [`GrantError`]
     pub async fn grant_included(
         &self,
         license: &LicenseId,
         dimension: &Dimension,
         period: (Timestamp, Timestamp),
         computer_hours: u64,
-    ) -> Result<Done, OperationError> {
+    ) -> Result<Done, GrantError> {
         let steps = self.steps();
         let granting =
             operations::grant_included(&steps, license, dimension, period, computer_hours);

@@ -227,19 +227,19 @@ fn lines_of(hours: &[UsageHour]) -> impl Iterator<Item = (Hour, &UsageLine)> {
         .flat_map(|usage| usage.lines.iter().map(|line| (usage.hour, line)))
 }
 
-/// The period from which a slot's usage was taken: it may begin at another instant
-/// than it did then.
+/// The period from which a slot's usage was taken: of those that cover its hour the one
+/// that begins where it began, or nearest to it, for it may have been moved since.
 fn taken_from<'a>(
     usage: &IncludedUsage,
     slot: Hour,
     periods: &'a mut [Included],
 ) -> Option<&'a mut Included> {
-    let of_it = |period: &Included| period.dimension == usage.dimension;
-    let begins = |period: &Included| of_it(period) && period.from == usage.period_from;
-    let covers = |period: &Included| of_it(period) && period.covers(slot.start(), slot.end());
-    let place = periods.iter().position(begins);
-    let place = place.or_else(|| periods.iter().position(covers))?;
-    periods.get_mut(place)
+    let covers = |period: &Included| {
+        period.dimension == usage.dimension && period.covers(slot.start(), slot.end())
+    };
+    let away = |period: &Included| period.from.duration_since(usage.period_from).abs();
+    let covering = periods.iter_mut().filter(|period| covers(period));
+    covering.min_by_key(|period| away(period))
 }
 
 impl App {
@@ -417,5 +417,39 @@ impl App {
         let until = month.next().first_hour().start();
         let links = self.store.links_of_account(account, from, until).await?;
         Ok(links.into_iter().map(|link| link.license).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_in_a_renewals_hour_is_of_the_period_that_was_moved_since() {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let period = |from, until| {
+            let license = LicenseId::parse(format!("l-{:032x}", 1)).unwrap();
+            let dimension = Dimension::parse("medium").unwrap();
+            Included::new(license, dimension, at(from), at(until), 10)
+        };
+        let mut periods = [
+            period("2026-11-01T00:30:00Z", "2026-12-01T00:30:00Z"),
+            period("2026-12-01T00:30:00Z", "2027-01-01T00:30:00Z"),
+        ];
+        let slot = Hour::of(at("2026-12-01T00:00:00Z"));
+        for (taken_from_period, expected) in [
+            ("2026-11-01T00:30:00Z", "2026-11-01T00:30:00Z"),
+            ("2026-12-01T00:30:00Z", "2026-12-01T00:30:00Z"),
+            // Only since then is it known that it began a minute before.
+            ("2026-12-01T00:31:00Z", "2026-12-01T00:30:00Z"),
+        ] {
+            let usage = IncludedUsage {
+                dimension: Dimension::parse("medium").unwrap(),
+                period_from: at(taken_from_period),
+                computer_hours: 5,
+            };
+            let found = taken_from(&usage, slot, &mut periods).map(|period| period.from);
+            assert_eq!(found, Some(at(expected)), "{taken_from_period}");
+        }
     }
 }

@@ -213,6 +213,16 @@ pub enum Whose {
     Nobody,
 }
 
+impl Whose {
+    /// The agreement under which AWS has it, or is to have it, if that is said.
+    pub const fn agreement(&self) -> Option<&AgreementId> {
+        match self {
+            Self::Agreement(agreement) | Self::UnknownAgreement(agreement) => Some(agreement),
+            Self::License(_) | Self::Nobody => None,
+        }
+    }
+}
+
 /// What came of comparing the usage of one dimension and day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {

@@ -35,6 +35,8 @@ pub enum Notice {
     RenewalUpcoming,
     /// The seller asked to cancel it. Without an answer it is approved after 7 days.
     CancellationPending,
+    /// The seller asked to cancel it, and AWS found that it cannot be cancelled so.
+    CancellationInvalid,
     /// The buyer approved that, or said nothing for 7 days: the agreement ends.
     CancellationApproved,
     /// The buyer rejected it.
@@ -49,19 +51,38 @@ pub enum Notice {
 
 impl Notice {
     /// Every notice that can be played.
-    pub(crate) const ALL: [Notice; 11] = [
+    pub(crate) const ALL: [Notice; 16] = [
         Notice::AdvisoryIssued,
         Notice::AdvisoryResolved,
+        Notice::Ending(180),
+        Notice::Ending(120),
+        Notice::Ending(90),
+        Notice::Ending(60),
         Notice::Ending(30),
         Notice::RenewalTermsFinalized,
         Notice::RenewalUpcoming,
         Notice::CancellationPending,
+        Notice::CancellationInvalid,
         Notice::CancellationApproved,
         Notice::CancellationRejected,
         Notice::CancellationWithdrawn,
         Notice::BillingAdjustmentCompleted,
         Notice::BillingAdjustmentFailed,
     ];
+
+    /// What the buyer's page calls it.
+    pub(crate) fn choice(self) -> String {
+        match self {
+            Notice::Ending(days) => format!("ending_in_{days}_days"),
+            other => other.name().to_owned(),
+        }
+    }
+
+    /// The one that the buyer's page calls so, or an error that lists them.
+    pub(crate) fn chosen(choice: &str) -> Result<Notice, ControlError> {
+        let known = Notice::ALL.into_iter().find(|one| one.choice() == choice);
+        known.ok_or_else(|| unknown(Notice::ALL.map(Notice::choice).to_vec()))
+    }
 
     /// What the control API calls it.
     pub(crate) const fn name(self) -> &'static str {
@@ -72,6 +93,7 @@ impl Notice {
             Notice::RenewalTermsFinalized => "renewal_terms_finalized",
             Notice::RenewalUpcoming => "renewal_upcoming",
             Notice::CancellationPending => "cancellation_pending",
+            Notice::CancellationInvalid => "cancellation_invalid",
             Notice::CancellationApproved => "cancellation_approved",
             Notice::CancellationRejected => "cancellation_rejected",
             Notice::CancellationWithdrawn => "cancellation_withdrawn",
@@ -83,12 +105,10 @@ impl Notice {
     /// The one of that name, or an error that lists them.
     pub(crate) fn named(name: &str) -> Result<Notice, ControlError> {
         let known = Notice::ALL.into_iter().find(|notice| notice.name() == name);
-        known.ok_or_else(|| ControlError::Field {
-            field: "notice".to_owned(),
-            reason: format!(
-                "must be one of {}",
-                Notice::ALL.map(Notice::name).join(", ")
-            ),
+        known.ok_or_else(|| {
+            let mut names = Notice::ALL.map(Notice::name).to_vec();
+            names.dedup();
+            unknown(names)
         })
     }
 
@@ -104,6 +124,9 @@ impl Notice {
             Notice::RenewalUpcoming => "Purchase Agreement Renewal Upcoming - Proposer",
             Notice::CancellationPending => {
                 "Agreement Cancellation Request Pending Approval - Proposer"
+            }
+            Notice::CancellationInvalid => {
+                "Agreement Cancellation Request Validation Failed - Proposer"
             }
             Notice::CancellationApproved => "Agreement Cancellation Request Approved - Proposer",
             Notice::CancellationRejected => "Agreement Cancellation Request Rejected - Proposer",
@@ -124,6 +147,7 @@ impl Notice {
             | Notice::CancellationRejected
             | Notice::CancellationWithdrawn => true,
             Notice::CancellationPending
+            | Notice::CancellationInvalid
             | Notice::AdvisoryIssued
             | Notice::AdvisoryResolved
             | Notice::Ending(_)
@@ -138,6 +162,7 @@ impl Notice {
     const fn cancellation(self) -> Option<&'static str> {
         match self {
             Notice::CancellationPending => Some("PENDING_APPROVAL"),
+            Notice::CancellationInvalid => Some("VALIDATION_FAILED"),
             Notice::CancellationApproved => Some("APPROVED"),
             Notice::CancellationRejected => Some("REJECTED"),
             Notice::CancellationWithdrawn => Some("CANCELLED"),
@@ -149,6 +174,14 @@ impl Notice {
             | Notice::BillingAdjustmentCompleted
             | Notice::BillingAdjustmentFailed => None,
         }
+    }
+}
+
+fn unknown<S: AsRef<str>>(known: Vec<S>) -> ControlError {
+    let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    ControlError::Field {
+        field: "notice".to_owned(),
+        reason: format!("must be one of {}", known.join(", ")),
     }
 }
 
@@ -245,7 +278,9 @@ impl Inner {
                 at: now,
             }],
             Notice::CancellationApproved => self.ended(state, agreement, Ending::Cancelled, now),
-            Notice::CancellationRejected | Notice::CancellationWithdrawn => {
+            Notice::CancellationInvalid
+            | Notice::CancellationRejected
+            | Notice::CancellationWithdrawn => {
                 vec![Change::CancellationSettled { agreement_id }]
             }
             Notice::AdvisoryIssued
@@ -338,6 +373,7 @@ impl Inner {
                 });
             }
             Notice::CancellationPending
+            | Notice::CancellationInvalid
             | Notice::CancellationApproved
             | Notice::CancellationRejected
             | Notice::CancellationWithdrawn

@@ -47,6 +47,26 @@ pub enum OperationError {
     Contended,
 }
 
+/// Why it could not be stored what a contract covers.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    /// The store failed; it may have been stored.
+    #[error("the store failed")]
+    Store(#[from] StepError),
+    /// Others changed the same period again and again.
+    #[error("lost to other changes {MAX_TRIES} times")]
+    Contended,
+}
+
+impl From<GrantError> for OperationError {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Store(error) => Self::Store(error),
+            GrantError::Contended => Self::Contended,
+        }
+    }
+}
+
 /// What a decision changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
@@ -216,14 +236,14 @@ pub async fn held(steps: &Steps) -> Result<Listed<Hold>, StepError> {
 /// it stays used.
 ///
 /// # Errors
-/// [`OperationError`]
+/// [`GrantError`]
 pub async fn grant_included(
     steps: &Steps,
     license: &LicenseId,
     dimension: &Dimension,
     (from, until): (Timestamp, Timestamp),
     computer_hours: u64,
-) -> Result<Done, OperationError> {
+) -> Result<Done, GrantError> {
     for _ in 0..MAX_TRIES {
         let periods = steps.included(license.clone()).await?;
         let known = periods
@@ -238,7 +258,7 @@ pub async fn grant_included(
             return Ok(Done::Changed);
         }
     }
-    Err(OperationError::Contended)
+    Err(GrantError::Contended)
 }
 
 /// What would be sent now, were nothing stopped and every due slot frozen: of

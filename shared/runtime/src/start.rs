@@ -40,15 +40,15 @@ pub fn start(apis: &[Api]) -> Result<Started, InvalidSettings> {
     Ok(started(reader.finish(settings)?, apis))
 }
 
-/// [`start`], for a function that answers HTTP requests.
+/// [`start`], for a function that answers HTTP requests and calls nothing but DynamoDB.
 ///
 /// # Errors
 /// As [`start`].
-pub fn start_site(apis: &[Api]) -> Result<(Started, SiteSettings), InvalidSettings> {
+pub fn start_site() -> Result<(Started, SiteSettings), InvalidSettings> {
     let mut reader = Reader::new(&settings::variable);
     let (settings, site) = (reader.settings(), reader.site());
     let (settings, site) = reader.finish(settings.zip(site))?;
-    Ok((started(settings, apis), site))
+    Ok((started(settings, &[]), site))
 }
 
 /// [`start`], for a function in whose pages users sign in.

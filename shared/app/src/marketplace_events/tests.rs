@@ -207,7 +207,7 @@ async fn an_event_of_another_product_or_seller_is_kept_with_the_reason_and_chang
 }
 
 #[tokio::test]
-async fn an_unknown_detail_type_is_kept_and_said_to_be_unknown() {
+async fn an_unknown_detail_type_is_kept_and_people_are_told() {
     let world = World::new().await;
     let (license, _) = world.register(BUYER).await;
     let before = world.app.store.license(&license).await.unwrap().unwrap();
@@ -218,7 +218,10 @@ async fn an_unknown_detail_type_is_kept_and_said_to_be_unknown() {
         "time": "2026-11-22T10:00:00Z", "region": "us-east-1", "resources": [],
         "detail": {"agreement": {"id": agreement.as_str()}},
     });
+    let logged = Logged::from_now_on();
     assert_eq!(world.record(&event).await, EventOutcome::Unrecognized);
+    let alarm = logged.alarm("EventUnrecognized");
+    assert_eq!(alarm["event.id"], "e-9");
     let facts = world
         .app
         .store

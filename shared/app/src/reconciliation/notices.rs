@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::hour::after;
+use domain::ids::AgreementId;
 use domain::reconciliation::amounts::{AmountObstacle, AmountVerdict};
 use domain::reconciliation::run::Run;
-use domain::reconciliation::{FeedOfDay, Finding, Obstacle, Verdict, Whose, day_of, end_of};
+use domain::reconciliation::{FeedOfDay, Finding, Obstacle, Verdict, day_of, end_of};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
@@ -58,13 +59,9 @@ fn differences(findings: &[Finding]) {
             ),
             Verdict::Equal | Verdict::Late { .. } | Verdict::NotComparable { .. } => continue,
         };
-        let agreement = match &finding.whose {
-            Whose::Agreement(agreement) => Some(tracing::field::display(agreement)),
-            Whose::License(_) | Whose::UnknownAgreement(_) | Whose::Nobody => None,
-        };
         tracing::error!(
             alarm,
-            agreement.id = agreement,
+            agreement.id = finding.whose.agreement().map(tracing::field::display),
             usage.day = %finding.day,
             usage.dimension = %finding.dimension,
             usage.difference = %units,
@@ -76,21 +73,25 @@ fn differences(findings: &[Finding]) {
     }
 }
 
-/// What kept usage from being compared, once for each day and kind.
+/// What kept usage from being compared, once for each day and kind, with one of the
+/// agreements that AWS's rows name.
 fn obstacles(findings: &[Finding], now: Timestamp) {
-    let mut counts: BTreeMap<(Date, &str, &str), usize> = BTreeMap::new();
+    let mut counts: BTreeMap<(Date, &str, &str), (usize, Option<&AgreementId>)> = BTreeMap::new();
     for finding in findings {
         let Verdict::NotComparable { obstacle } = &finding.verdict else {
             continue;
         };
         if let Some((kind, said)) = told(obstacle, finding.day, now) {
-            *counts.entry((finding.day, kind, said)).or_default() += 1;
+            let (count, first) = counts.entry((finding.day, kind, said)).or_default();
+            *count += 1;
+            *first = first.or(finding.whose.agreement());
         }
     }
-    for ((day, kind, said), count) in counts {
+    for ((day, kind, said), (count, first)) in counts {
         tracing::error!(
             alarm = "UsageNotCompared",
             usage.day = %day,
+            agreement.id = first.map(tracing::field::display),
             reconciliation.obstacle = kind,
             reconciliation.findings = count,
             "usage was not compared with AWS's: {said}"

@@ -153,7 +153,8 @@ mod tests {
         let from = "2026-10-31T23:58:59Z".parse().unwrap();
         let (left, moved) = used.moved(from);
         assert_eq!((moved.from, moved.used, moved.left()), (from, 7, 3));
-        assert!(!left.covers(used.from, used.until) && left.left() == 0 && left.used == 0);
+        assert_eq!((left.left(), left.used), (0, 0));
+        assert!(left.from >= left.until, "it is over before it begins");
         assert_eq!(left.version, used.version + 1);
     }
 

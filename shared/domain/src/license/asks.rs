@@ -51,7 +51,7 @@ pub struct UnknownCover {
 }
 
 impl UnknownCover {
-    /// Whether AWS may still say what of usage at an instant is covered: for
+    /// Whether AWS may still say what of the usage of an instant's hour is covered: for
     /// [`ANSWER_AWAITED_FOR`].
     pub fn is_awaited(&self, used_at: Timestamp, now: Timestamp) -> bool {
         self.of_usage_from < Hour::of(used_at).end()
@@ -245,19 +245,23 @@ fn about_entitlements(
 }
 
 /// Whether a license is to have entitlements: its agreement has an end, which pay as
-/// you go has not, and something is paid for besides usage, as far as its terms are
-/// known; or a message of an older listing told of entitlements.
+/// you go has not, or a message of an older listing told of entitlements; and something
+/// is paid for besides usage, as far as its terms are known.
 fn has_entitlements(agreement: Option<&AgreementId>, term: Option<&Term>, facts: &[Fact]) -> bool {
     let told = |fact: &Fact| {
         let action = fact.notification().map(|told| &told.action);
         matches!(action, Some(NotifiedAction::EntitlementUpdated))
     };
-    let terms = accepted_terms(agreement, facts).max_by_key(|told| told.asked_at);
-    let only_usage = terms.is_some_and(|terms| {
-        terms.prepaid.is_none() && terms.recurring.is_none() && !terms.rates.is_empty()
-    });
     let has_end = term.is_some_and(|term| term.ends_at.is_some());
-    has_end && !only_usage || regarded(facts).any(told)
+    !is_pay_as_you_go(agreement, facts) && (has_end || regarded(facts).any(told))
+}
+
+/// Whether AWS told of an agreement's terms that nothing is paid for but usage.
+pub(super) fn is_pay_as_you_go(agreement: Option<&AgreementId>, facts: &[Fact]) -> bool {
+    let terms = accepted_terms(agreement, facts).max_by_key(|told| told.asked_at);
+    terms.is_some_and(|terms| {
+        terms.prepaid.is_none() && terms.recurring.is_none() && !terms.rates.is_empty()
+    })
 }
 
 /// When we learned of what may have changed to what a license is entitled.

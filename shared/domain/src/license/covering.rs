@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::asks::is_pay_as_you_go;
 use super::regarded;
 use super::terms::{Term, Terms};
 use crate::answers::Entitlements;
@@ -24,9 +25,10 @@ pub struct Covered {
     pub dimension: Dimension,
     /// The agreement's start.
     pub from: Timestamp,
-    /// The entitlement's end, or the start of the agreement that follows.
+    /// The entitlement's end, when AWS named it no more, or the start of the agreement
+    /// that follows.
     pub until: Timestamp,
-    /// How many units; 0 when AWS names it no more.
+    /// How many units.
     pub units: u32,
 }
 
@@ -46,42 +48,64 @@ pub struct Granted {
 /// By all answers, each of the agreement that ran when AWS was asked; a later
 /// one of the same agreement is in an earlier one's place.
 pub(super) fn covered(license: &LicenseId, terms: &Terms, facts: &[Fact]) -> Vec<Covered> {
-    let mut began: Vec<(Timestamp, &Term)> = terms
-        .values()
-        .filter(|term| term.takes_over())
-        .filter_map(|term| Some((term.began_at()?, term)))
+    let mut began: Vec<Began<'_>> = terms
+        .iter()
+        .filter(|(_, term)| term.takes_over())
+        .filter_map(|(agreement, term)| {
+            Some(Began {
+                at: term.began_at()?,
+                term,
+                is_contract: !is_pay_as_you_go(agreement.as_ref(), facts),
+            })
+        })
         .collect();
-    began.sort_by_key(|(at, _)| *at);
+    began.sort_by_key(|began| began.at);
     let answers = regarded(facts).filter_map(Fact::entitlements);
     let mut answers: Vec<&Entitlements> = answers
-        .filter(|told| told.license.id() == license && !told.covers_nothing())
+        .filter(|told| told.license.id() == license)
         .collect();
     answers.sort_by_key(|told| told.asked_at);
     let mut covered = BTreeMap::new();
     for told in answers {
-        let running = began.iter().rev().find(|(at, _)| *at <= told.asked_at);
-        if let Some((from, term)) = running {
-            take(&mut covered, told, *from, term);
+        let running = began.iter().rev().find(|began| began.at <= told.asked_at);
+        // Where something is to be named, an answer that names nothing may lag.
+        let believed = |running: &&Began<'_>| !running.is_contract || !told.covers_nothing();
+        if let Some(running) = running.filter(believed) {
+            take(&mut covered, told, running);
         }
+    }
+    for running in began.iter().filter(|began| !began.is_contract) {
+        end_those_before(&mut covered, running.at);
     }
     covered.into_values().collect()
 }
 
-fn take(
-    covered: &mut BTreeMap<(Timestamp, Dimension), Covered>,
-    told: &Entitlements,
-    from: Timestamp,
-    term: &Term,
-) {
-    for known in covered.values_mut() {
-        if known.from < from {
-            known.until = known.until.min(from);
-        } else if told.asked_at < known.until && !is_unread(told, &known.dimension) {
-            known.units = 0;
-        }
+/// An agreement that began.
+struct Began<'a> {
+    at: Timestamp,
+    term: &'a Term,
+    /// Whether AWS is to name entitlements, as far as it told the terms.
+    is_contract: bool,
+}
+
+type ByStart = BTreeMap<(Timestamp, Dimension), Covered>;
+
+/// What earlier agreements cover ends where another one begins.
+fn end_those_before(covered: &mut ByStart, from: Timestamp) {
+    for known in covered.values_mut().filter(|known| known.from < from) {
+        known.until = known.until.min(from);
+    }
+}
+
+fn take(covered: &mut ByStart, told: &Entitlements, running: &Began<'_>) {
+    let from = running.at;
+    end_those_before(covered, from);
+    let of_it = covered.values_mut().filter(|known| known.from >= from);
+    for known in of_it.filter(|known| !is_unread(told, &known.dimension)) {
+        known.until = known.until.min(told.asked_at);
     }
     for grant in &told.grants {
-        let until = grant.expires_at.or(term.ends_at).unwrap_or(NO_END);
+        let until = grant.expires_at.or(running.term.ends_at).unwrap_or(NO_END);
         let Some(units) = grant.units.filter(|_| told.asked_at < until) else {
             continue;
         };

@@ -192,7 +192,7 @@ pub(crate) async fn amend(State(fake): State<FakeAws>, Form(form): Form<Amend>) 
 
 /// `POST /buyer/notice`.
 pub(crate) async fn notice(State(fake): State<FakeAws>, Form(form): Form<NoticeForm>) -> Response {
-    let told = match Notice::named(&form.notice) {
+    let told = match Notice::chosen(&form.notice) {
         Ok(notice) => fake.notice(&form.agreement_id, notice).await,
         Err(error) => Err(error),
     };

@@ -344,7 +344,7 @@ fn aws_forms(subscription: &Subscription) -> Markup {
                 (of(agreement))
                 label { "Notice"
                     select name="notice" {
-                        @for notice in Notice::ALL { option value=(notice.name()) { (notice.name().replace('_', " ")) } }
+                        @for notice in Notice::ALL { option value=(notice.choice()) { (notice.choice().replace('_', " ")) } }
                     }
                 }
                 button { "Have AWS say so" }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::marketplace_events::EventOutcome;
-use crate::testing::{World, license_of};
+use crate::testing::{Logged, World, license_of};
 
 const CUSTOMER: &str = "CUST1a2b3c4d5e";
 
@@ -155,8 +155,10 @@ async fn unsubscribing_ends_it_and_subscribing_again_makes_it_active_in_any_orde
 async fn another_products_message_and_an_unknown_action_change_nothing_and_say_so() {
     let world = World::new().await;
     let unknown = message(&world, "renamed", 10);
+    let logged = Logged::from_now_on();
     let outcome = world.app.record_notification(unknown).await.unwrap();
     assert_eq!(outcome, EventOutcome::Unrecognized);
+    logged.alarm("EventUnrecognized");
     let body = r#"{"action":"subscribe-success","customer-identifier":"C","product-code":"other"}"#;
     let other = parse_notification(body, ("m-1", at(0))).unwrap().unwrap();
     let outcome = world.app.record_notification(other).await.unwrap();

@@ -261,6 +261,62 @@ async fn a_renewal_with_the_same_license_covers_its_hour_though_aws_answers_hour
     world.assert_conserved().await;
 }
 
+/// How a contract becomes pay as you go, with the same license.
+#[derive(Debug, Clone, Copy)]
+enum Becomes {
+    Amended,
+    Renewed,
+    Replaced,
+}
+
+#[tokio::test]
+async fn a_contract_that_becomes_pay_as_you_go_covers_nothing_from_then_on() {
+    for becomes in [Becomes::Amended, Becomes::Renewed, Becomes::Replaced] {
+        let (world, customer, first) = with_unread_contract().await;
+        world.aws.clear_faults();
+        an_hour_goes_by(&world, &customer, first).await;
+        let id = &customer.agreement.agreement_id;
+        let renewal = |intent| Renewal {
+            license: RenewedLicense::Same,
+            intent,
+            offer: Some(OfferKind::Public),
+            starts_at: None,
+        };
+        match becomes {
+            Becomes::Amended => {
+                let amendment = Amendment {
+                    offer: Some(OfferKind::Public),
+                    ..Amendment::default()
+                };
+                world.aws.amend_agreement(id, amendment).await.unwrap();
+            }
+            Becomes::Renewed => {
+                let renewal = renewal(RenewalIntent::Renew);
+                world.aws.renew_agreement(id, renewal).await.unwrap();
+            }
+            Becomes::Replaced => {
+                let renewal = renewal(RenewalIntent::Replace);
+                world.aws.renew_agreement(id, renewal).await.unwrap();
+            }
+        }
+        world.deliver().await;
+        world.advance(minutes(1)).await;
+        world.app.expire_due(Timestamp::MAX).await.unwrap();
+        // The hour in which it becomes so is the contract's too.
+        let became_in = Hour::of(world.now());
+        for n in 0..4 {
+            an_hour_goes_by(&world, &customer, became_in.plus(n)).await;
+        }
+        let metered: Vec<_> = (1..4).map(|n| (became_in.plus(n), 3)).collect();
+        let accepted = world.accepted(&customer.license);
+        assert_eq!(accepted, metered.into_iter().collect(), "{becomes:?}");
+        let periods = world.app.included(&customer.license).await.unwrap();
+        let running = periods.iter().filter(|one| world.now() < one.until);
+        assert_eq!(running.count(), 0, "{becomes:?}: {periods:?}");
+        world.assert_conserved().await;
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_lags_behind_a_purchase_is_waited_for_and_people_are_told() {
     let (world, customer, first) = with_unread_contract().await;

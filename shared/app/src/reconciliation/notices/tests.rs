@@ -1,9 +1,9 @@
 use domain::ids::{AgreementId, Dimension, LicenseId};
 use domain::money::Usd;
-use domain::reconciliation::Units;
 use domain::reconciliation::adjustments::Proposals;
 use domain::reconciliation::amounts::AmountFinding;
 use domain::reconciliation::prices::{Price, PricedBy};
+use domain::reconciliation::{Units, Whose};
 use serde_json::Value;
 
 use super::*;

@@ -131,7 +131,8 @@ fn totals(page: &Page<'_>, tiers: &[Tier]) -> Markup {
                 p #awaiting { (grouped(awaiting)) " of these wait for AWS to say what the contract covers. Until then they are counted as if it covered none of them; what it covers is not charged." }
             }
             p.small.muted {
-                @if page.usage.agreed.values().all(Vec::is_empty) { "Estimated at list prices: AWS has not told yet at which rates the agreement bills. " }
+                @if page.usage.agreed.is_empty() { "Estimated at list prices. " }
+                @else if page.usage.agreed.values().all(Vec::is_empty) { "Estimated at list prices: AWS has not told yet at which rates the agreement bills. " }
                 @else { "Estimated at the rates agreed on in AWS Marketplace, before taxes and credits. " }
                 "AWS’s invoice is what counts; AWS issues it on the 2nd or 3rd of the next month. " a href="/help#bill" { "Why it may differ" }
             }
