@@ -72,9 +72,10 @@ impl Notice {
 
     /// What the buyer's page calls it.
     pub(crate) fn choice(self) -> String {
-        match self {
-            Notice::Ending(days) => format!("ending_in_{days}_days"),
-            other => other.name().to_owned(),
+        if let Notice::Ending(days) = self {
+            format!("ending_in_{days}_days")
+        } else {
+            self.name().to_owned()
         }
     }
 
