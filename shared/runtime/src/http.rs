@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -42,7 +42,7 @@ pub fn is_request(payload: &Value) -> bool {
 /// # Errors
 /// [`Unreadable`] when the payload is no such request; whatever a request asks
 /// wrongly is answered by the router.
-pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable> {
+pub async fn answer(router: &Router, mut payload: Value) -> Result<Value, Unreadable> {
     if !is_request(&payload) {
         return Err(Unreadable::new(
             "requestContext",
@@ -67,6 +67,7 @@ pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable
             "expected base64, as isBase64Encoded says",
         ));
     }
+    readable_uri(&mut payload)?;
     // The reason may repeat parts of the request: it is not told.
     let request: LambdaRequest = serde_json::from_value(payload).map_err(|_| {
         Unreadable::new(
@@ -85,6 +86,29 @@ pub async fn answer(router: &Router, payload: Value) -> Result<Value, Unreadable
     };
     serde_json::to_value(&response)
         .map_err(|_| Unreadable::new(WHOLE, "the answer cannot be written as JSON"))
+}
+
+/// Leaves a URI that can be read: what reads the request would panic at another. Of
+/// the host, which anybody may choose, it would make a part of the URI; no route asks
+/// for it.
+fn readable_uri(payload: &mut Value) -> Result<(), Unreadable> {
+    if let Some(headers) = payload["headers"].as_object_mut() {
+        headers.retain(|name, _| !name.eq_ignore_ascii_case("host"));
+    }
+    if let Some(context) = payload["requestContext"].as_object_mut() {
+        context.remove("domainName");
+    }
+    if !payload["rawPath"]
+        .as_str()
+        .is_some_and(|path| path.starts_with('/'))
+    {
+        return Err(Unreadable::new("rawPath", "expected a path from / on"));
+    }
+    let query = payload["rawQueryString"].as_str().unwrap_or_default();
+    if format!("/?{query}").parse::<Uri>().is_err() {
+        return Err(Unreadable::new("rawQueryString", "expected a URI's query"));
+    }
+    Ok(())
 }
 
 /// A router that answers only what came through CloudFront, which gives the
@@ -156,6 +180,37 @@ mod tests {
         payload["isBase64Encoded"] = json!(true);
         let refused = answer(&Router::new(), payload).await.unwrap_err();
         assert!(refused.to_string().contains("body"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn whatever_host_is_named_and_whatever_is_no_uri_ends_in_an_answer() {
+        let router = Router::new().route("/help", get(|| async { "help" }));
+        for host in ["marketplace.ex`mple.com", "a b", ":99999", "[", ""] {
+            for name in ["host", "Host"] {
+                let mut asked = request("GET", "/help", "", None);
+                asked["headers"] = json!({});
+                asked["headers"][name] = json!(host);
+                asked["requestContext"]["domainName"] = json!(host);
+                let answer = answer(&router, asked).await.unwrap();
+                assert_eq!(answer["statusCode"], 200, "{name}: {host}");
+            }
+        }
+        for (path, query) in [
+            (":99999/help", ""),
+            ("help", ""),
+            ("", ""),
+            ("/help", "a b"),
+            ("/help", "<"),
+        ] {
+            let refused = answer(&router, request("GET", path, query, None)).await;
+            assert!(refused.is_err(), "{path}?{query}");
+        }
+        for path in ["/he|p", "/h`lp", "//help", "/a b", "/\n"] {
+            let answer = answer(&router, request("GET", path, "", None))
+                .await
+                .unwrap();
+            assert_eq!(answer["statusCode"], 404, "{path}");
+        }
     }
 
     #[tokio::test]

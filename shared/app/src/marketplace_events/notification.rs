@@ -9,7 +9,7 @@ use domain::marketplace_event::{Notification, NotifiedAction};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::parse::{MalformedEvent, bounded, id, malformed, timestamp};
+use super::parse::{MalformedEvent, bounded, id, malformed, path_of, timestamp};
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -62,12 +62,8 @@ fn notification(
     message_id: &str,
     at: Timestamp,
 ) -> Result<Notification, MalformedEvent> {
-    let body: Body = serde_path_to_error::deserialize(body).map_err(|error| {
-        malformed(
-            &error.path().to_string(),
-            "must be of the shape that AWS documents",
-        )
-    })?;
+    let body: Body = serde_path_to_error::deserialize(body)
+        .map_err(|error| malformed(&path_of(&error), "must be of the shape that AWS documents"))?;
     let offer = body.offer_identifier.filter(|offer| !offer.is_empty());
     Ok(Notification {
         id: id("MessageId", message_id, EventId::parse)?,

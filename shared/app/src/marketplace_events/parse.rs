@@ -21,6 +21,14 @@ const MAX_DETAIL_TYPE_BYTES: usize = 128;
 /// What AWS writes for an agreement without an end: 9999-01-01T00:00:00Z.
 const NO_END: Timestamp = Timestamp::constant(253_370_764_800, 0);
 
+/// The path of a field, in one line, whatever the sender calls its fields.
+pub(super) fn path_of<E>(error: &serde_path_to_error::Error<E>) -> String {
+    let path = error.path().to_string();
+    path.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
 /// An event that cannot be read: the field, and what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {rule}")]
@@ -100,7 +108,7 @@ pub fn parse_event(json: &[u8]) -> Result<MarketplaceEvent, MalformedEvent> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let envelope: Envelope =
         serde_path_to_error::deserialize(&mut deserializer).map_err(|error| MalformedEvent {
-            field: match error.path().to_string().as_str() {
+            field: match path_of(&error).as_str() {
                 "." => "the event".to_owned(),
                 path => path.to_owned(),
             },
@@ -169,7 +177,7 @@ impl Reading {
             (Ok(detail), _) => Ok(detail),
             (Err(_), Self::Lenient) => Ok(Detail::default()),
             (Err(error), Self::Strict) => Err(malformed(
-                &format!("detail.{}", error.path()),
+                &format!("detail.{}", path_of(&error)),
                 "must be of the shape that AWS documents",
             )),
         }

@@ -233,6 +233,19 @@ async fn an_unknown_detail_type_is_kept_and_people_are_told() {
     assert_eq!(after, before);
 }
 
+#[test]
+fn what_is_said_of_a_malformed_event_is_one_line_whatever_its_fields_are_called() {
+    let strange = [
+        &br#"{"versio\n":"#[..],
+        br#"{"version\u0085": 1}"#,
+        br#"{"detail": {"x\ny": [1"#,
+    ];
+    for event in strange {
+        let said = parse_event(event).unwrap_err().to_string();
+        assert!(!said.chars().any(char::is_control), "{said:?}");
+    }
+}
+
 fn captured() -> Value {
     json!({
         "version": "0", "id": "6b1e0f6e-0000-4000-8000-000000000001",
