@@ -159,6 +159,7 @@ async fn each_notice_that_the_buyers_page_has_aws_say_shows_on_the_accounts_page
         ("cancellation_rejected", "Linked", "data-notice"),
         ("cancellation_pending", cancellation, ending),
         ("cancellation_withdrawn", "Linked", "data-notice"),
+        ("cancellation_pending", cancellation, ending),
         ("cancellation_invalid", "Linked", "data-notice"),
         ("ending_in_180_days", ending, certain),
         ("ending_in_120_days", ending, certain),

@@ -227,19 +227,14 @@ fn lines_of(hours: &[UsageHour]) -> impl Iterator<Item = (Hour, &UsageLine)> {
         .flat_map(|usage| usage.lines.iter().map(|line| (usage.hour, line)))
 }
 
-/// The period from which a slot's usage was taken: of those that cover its hour the one
-/// that begins where it began, or nearest to it, for it may have been moved since.
-fn taken_from<'a>(
-    usage: &IncludedUsage,
-    slot: Hour,
-    periods: &'a mut [Included],
-) -> Option<&'a mut Included> {
-    let covers = |period: &Included| {
-        period.dimension == usage.dimension && period.covers(slot.start(), slot.end())
-    };
+/// The period from which a slot's usage was taken: the one that begins where it began
+/// then, or nearest to it, for it may have been moved since.
+fn taken_from<'a>(usage: &IncludedUsage, periods: &'a mut [Included]) -> Option<&'a mut Included> {
     let away = |period: &Included| period.from.duration_since(usage.period_from).abs();
-    let covering = periods.iter_mut().filter(|period| covers(period));
-    covering.min_by_key(|period| away(period))
+    let of_dimension = periods
+        .iter_mut()
+        .filter(|period| period.dimension == usage.dimension);
+    of_dimension.min_by_key(|period| away(period))
 }
 
 impl App {
@@ -338,7 +333,7 @@ impl App {
                 continue;
             };
             for one in included {
-                if let Some(period) = taken_from(&one, slot.hour, periods) {
+                if let Some(period) = taken_from(&one, periods) {
                     let taken = u64::from(one.computer_hours);
                     period.used = period.used.saturating_sub(taken);
                 }
@@ -436,7 +431,6 @@ mod tests {
             period("2026-11-01T00:30:00Z", "2026-12-01T00:30:00Z"),
             period("2026-12-01T00:30:00Z", "2027-01-01T00:30:00Z"),
         ];
-        let slot = Hour::of(at("2026-12-01T00:00:00Z"));
         for (taken_from_period, expected) in [
             ("2026-11-01T00:30:00Z", "2026-11-01T00:30:00Z"),
             ("2026-12-01T00:30:00Z", "2026-12-01T00:30:00Z"),
@@ -448,7 +442,7 @@ mod tests {
                 period_from: at(taken_from_period),
                 computer_hours: 5,
             };
-            let found = taken_from(&usage, slot, &mut periods).map(|period| period.from);
+            let found = taken_from(&usage, &mut periods).map(|period| period.from);
             assert_eq!(found, Some(at(expected)), "{taken_from_period}");
         }
     }

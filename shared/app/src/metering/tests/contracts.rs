@@ -230,14 +230,7 @@ async fn a_renewal_with_the_same_license_covers_its_hour_though_aws_answers_hour
     world.advance(minutes(7)).await;
     let down = Fault::new("GetEntitlements", FaultKind::InternalError, 10_000);
     world.aws.inject_fault(down).unwrap();
-    let renewal = Renewal {
-        license: RenewedLicense::Same,
-        intent: RenewalIntent::Renew,
-        offer: None,
-        starts_at: None,
-    };
-    let id = &customer.agreement.agreement_id;
-    world.aws.renew_agreement(id, renewal).await.unwrap();
+    renew(&world, &customer, renewal(RenewedLicense::Same, None)).await;
     world.deliver().await;
     for (n, computers) in [(0, 300), (1, 500), (2, 400)] {
         let hour = renewed_in.plus(n);
@@ -261,42 +254,53 @@ async fn a_renewal_with_the_same_license_covers_its_hour_though_aws_answers_hour
     world.assert_conserved().await;
 }
 
+/// A renewal at once.
+fn renewal(license: RenewedLicense, offer: Option<OfferKind>) -> Renewal {
+    Renewal {
+        license,
+        intent: RenewalIntent::Renew,
+        offer,
+        starts_at: None,
+    }
+}
+
+async fn renew(world: &World, customer: &Customer, renewal: Renewal) {
+    let id = &customer.agreement.agreement_id;
+    world.aws.renew_agreement(id, renewal).await.unwrap();
+}
+
 /// How a contract becomes pay as you go, with the same license.
 #[derive(Debug, Clone, Copy)]
 enum Becomes {
     Amended,
-    Renewed,
-    Replaced,
+    Followed(RenewalIntent),
 }
 
 #[tokio::test]
 async fn a_contract_that_becomes_pay_as_you_go_covers_nothing_from_then_on() {
-    for becomes in [Becomes::Amended, Becomes::Renewed, Becomes::Replaced] {
+    for becomes in [
+        Becomes::Amended,
+        Becomes::Followed(RenewalIntent::Renew),
+        Becomes::Followed(RenewalIntent::Replace),
+    ] {
         let (world, customer, first) = with_unread_contract().await;
         world.aws.clear_faults();
         an_hour_goes_by(&world, &customer, first).await;
-        let id = &customer.agreement.agreement_id;
-        let renewal = |intent| Renewal {
-            license: RenewedLicense::Same,
-            intent,
-            offer: Some(OfferKind::Public),
-            starts_at: None,
-        };
         match becomes {
             Becomes::Amended => {
                 let amendment = Amendment {
                     offer: Some(OfferKind::Public),
                     ..Amendment::default()
                 };
+                let id = &customer.agreement.agreement_id;
                 world.aws.amend_agreement(id, amendment).await.unwrap();
             }
-            Becomes::Renewed => {
-                let renewal = renewal(RenewalIntent::Renew);
-                world.aws.renew_agreement(id, renewal).await.unwrap();
-            }
-            Becomes::Replaced => {
-                let renewal = renewal(RenewalIntent::Replace);
-                world.aws.renew_agreement(id, renewal).await.unwrap();
+            Becomes::Followed(intent) => {
+                let renewal = Renewal {
+                    intent,
+                    ..renewal(RenewedLicense::Same, Some(OfferKind::Public))
+                };
+                renew(&world, &customer, renewal).await;
             }
         }
         world.deliver().await;
@@ -369,14 +373,7 @@ async fn a_license_that_ends_before_aws_says_what_it_covers_is_metered_and_peopl
 async fn a_license_that_another_one_follows_before_aws_says_what_it_covers_tells_people_too() {
     let (world, customer, first) = with_unread_contract().await;
     an_hour_goes_by(&world, &customer, first).await;
-    let renewal = Renewal {
-        license: RenewedLicense::New,
-        intent: RenewalIntent::Renew,
-        offer: None,
-        starts_at: None,
-    };
-    let id = &customer.agreement.agreement_id;
-    world.aws.renew_agreement(id, renewal).await.unwrap();
+    renew(&world, &customer, renewal(RenewedLicense::New, None)).await;
     let logged = Logged::from_now_on();
     world.deliver().await;
     let alarm = logged.alarm("EntitlementsGivenUp");
