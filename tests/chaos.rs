@@ -29,13 +29,16 @@ use crate::kill::draws::Draws;
 use crate::kill::process::Addresses;
 use crate::kill::product::Product;
 use crate::kill::{ENDS_AT, STARTS_AT, accepted, check_conservation, expected, records};
-use crate::linking::link;
+use crate::linking::try_link;
 use crate::logs;
 use crate::project;
 use between::Between;
 
 /// Until when functions are killed: everything settles after that, as in `kill`.
 const LAST_KILL: &str = "2027-03-10T15:20:00Z";
+
+/// How many reports are sent for each kill, at most.
+const REPORTS_PER_KILL: u32 = 3;
 
 /// Every function, by the name of its program.
 fn functions() -> Vec<String> {
@@ -76,12 +79,17 @@ async fn moment(draws: &mut Draws, below_us: u64) {
     tokio::time::sleep(Duration::from_micros(draws.below(below_us))).await;
 }
 
-/// A product that reports, again and again what is not acknowledged.
+/// A product that reports, again and again what is not acknowledged: so much for each
+/// kill, for on a slow machine usage would else pile up faster than it is worked off.
 async fn report(product: Product, to: Addresses, stack: Arc<Stack>, mut draws: Draws) {
+    let mut sent = 0;
     while !stack.over.load(Ordering::SeqCst) {
-        let _kept_unless_taken = product
-            .send_next(&to, stack.local.fake.now(), &mut draws)
-            .await;
+        if sent < (stack.processes().killed() + 1) * REPORTS_PER_KILL {
+            sent += 1;
+            let _kept_unless_taken = product
+                .send_next(&to, stack.local.fake.now(), &mut draws)
+                .await;
+        }
         moment(&mut draws, 100_000).await;
     }
 }
@@ -153,10 +161,7 @@ impl Stack {
             self.local.fake.advance_by(second).await.unwrap();
             let token = self.local.fake.new_token(&bought.license_arn).unwrap();
             logs::keep_secret(&token);
-            let (url, account) = (self.local.seller_url.clone(), account.to_owned());
-            let mut linking = JoinSet::new();
-            linking.spawn(async move { link(&url, &token, &account).await });
-            let _again_unless_linked = linking.join_next().await;
+            let _again_unless_linked = try_link(&self.local.seller_url, &token, account).await;
         }
     }
 
@@ -200,9 +205,11 @@ impl Stack {
             // The clock goes with the kills, so that each hour has its share of them.
             let share = whole * i64::from(done.min(wanted)) / i64::from(wanted);
             let to = start + SignedDuration::from_secs(share);
-            if fake.now() < to {
-                let step = fake.now() + SignedDuration::from_mins(draws.between(1, 9));
-                fake.advance_to(step.min(to)).await.unwrap();
+            let left = to.duration_since(fake.now());
+            if left.is_positive() {
+                // By so much, not to an instant: whoever links moves the clock too.
+                let step = SignedDuration::from_mins(draws.between(1, 9));
+                fake.advance_by(step.min(left)).await.unwrap();
             } else {
                 moment(&mut draws, 20_000).await;
             }

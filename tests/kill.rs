@@ -136,7 +136,7 @@ impl Run {
     /// On new data, with a license that is linked to Acme Staging from the start.
     async fn begun(name: &str) -> Self {
         let run = Self {
-            program: Program::built(),
+            program: Program::built(name),
             data: DataDir::new(name),
             product: Product::new(STARTS_AT.parse().unwrap()),
             draws: Draws::new(SEED),
@@ -206,6 +206,7 @@ impl Run {
         let stack = open(&self.data).await;
         check_conservation(&stack).await;
         stack.stop().await;
+        assert!(self.program.check_log() > 100, "little was logged");
     }
 }
 
@@ -286,7 +287,7 @@ async fn what_was_acknowledged_is_billed_exactly_once_however_often_the_process_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_start_that_is_killed_at_any_moment_is_made_up_for_by_the_next() {
-    let program = Program::built();
+    let program = Program::built("first-start");
     let mut draws = Draws::new(SEED);
     for first_start in 0..40 {
         let data = DataDir::new(&format!("first-start-{first_start}"));

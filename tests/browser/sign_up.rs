@@ -195,7 +195,7 @@ async fn signing_up_does_not_tell_whose_address_belongs_to_a_user() {
 async fn who_signed_up_is_the_same_user_after_a_restart_and_a_stranger_never() {
     let data = DataDir::new("sign-up");
     set_first_clock(&data).await;
-    let program = Program::built();
+    let program = Program::built("sign-up");
     let first = program.start(&data.0).await;
     let mut browser = Client::new(&first.addresses.seller);
     carol_signs_up(&mut browser).await;
@@ -226,6 +226,7 @@ async fn who_signed_up_is_the_same_user_after_a_restart_and_a_stranger_never() {
     refused.says("write to support");
     assert!(!stranger.cookies.contains_key("session"));
     third.kill().await;
+    program.check_log();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The `local` program as a process, and what is asked of it over HTTP.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -14,9 +15,18 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::built::built;
+use crate::data_dir::DataDir;
+use crate::{logs, project};
 
-/// The program.
-pub(crate) struct Program(PathBuf);
+/// What the processes log: all of what our crates do, and what others warn of.
+const LOGGED: &str = "warn,app=trace,domain=trace,fake_aws=trace,ledger=trace,local=trace,\
+     marketplace=trace,runtime=trace,store=trace,web=trace";
+
+/// The program, and a folder for all that its processes log.
+pub(crate) struct Program {
+    path: PathBuf,
+    log: DataDir,
+}
 
 /// A process, killed with this.
 pub(crate) struct Process {
@@ -32,13 +42,29 @@ pub(crate) struct Addresses {
 }
 
 impl Program {
-    pub(crate) fn built() -> Self {
-        Self(built("local"))
+    /// For the test of this name.
+    pub(crate) fn built(test: &str) -> Self {
+        let log = DataDir::new(&format!("{test}-log"));
+        std::fs::create_dir_all(&log.0).unwrap();
+        let path = built("local");
+        Self { path, log }
+    }
+
+    /// Its processes logged nothing that no log may hold; how many lines they logged.
+    pub(crate) fn check_log(&self) -> usize {
+        let log = project::read(self.log());
+        let found = logs::found(&log);
+        assert!(found.is_empty(), "{found:#?}");
+        log.lines().count()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.log.0.join("local.log")
     }
 
     /// A process that begins to start.
     pub(crate) fn spawn(&self, data: &Path) -> Process {
-        Self::of(Command::new(&self.0), data)
+        self.run(Command::new(&self.path), data)
     }
 
     /// The same on a disk that is full once a file of its data has so many bytes:
@@ -50,16 +76,18 @@ impl Program {
             longest_file / 512
         );
         let mut command = Command::new("sh");
-        command.arg("-c").arg(limited).arg(&self.0);
-        Self::of(command, data).serving().await
+        command.arg("-c").arg(limited).arg(&self.path);
+        self.run(command, data).serving().await
     }
 
-    fn of(mut command: Command, data: &Path) -> Process {
+    fn run(&self, mut command: Command, data: &Path) -> Process {
+        let log = File::options().create(true).append(true).open(self.log());
         let child = command
-            .args(["--port", "0", "--aws-port", "0", "--data"])
+            .args(["--log", LOGGED, "--port", "0", "--aws-port", "0", "--data"])
             .arg(data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log.unwrap())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -124,10 +152,13 @@ impl Addresses {
         let url = format!("{}/_fake/clock", self.aws);
         let body = json!({"set": to});
         let (status, answer) = call(Method::POST, &url, body.to_string()).await?;
-        match answer["now"].as_str() {
-            Some(now) => Some(now.parse().unwrap()),
-            None => panic!("{status} {answer}"),
+        if let Some(now) = answer["now"].as_str() {
+            return Some(now.parse().unwrap());
         }
+        // It flowed past meanwhile, or something is wrong.
+        let now: Timestamp = self.state().await?["now"].as_str()?.parse().unwrap();
+        assert!(now >= to, "{status} {answer}");
+        Some(now)
     }
 
     /// Makes AWS's next answer to a metering call go wrong. `None`: cut.
