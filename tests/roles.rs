@@ -47,7 +47,11 @@ fn not_seen(function: &str) -> Vec<(&'static str, &'static str)> {
     match function {
         "registration" => secrets.into(),
         // With ZERO_RECORDS sent, a license that support links has a slot for each hour.
-        "console" => [secrets.as_slice(), &[("dynamodb:PutItem", "Usage.Arn")]].concat(),
+        "console" => {
+            let slots = ["dynamodb:DescribeTable", "dynamodb:PutItem"];
+            let slots = slots.map(|action| (action, "Usage.Arn"));
+            [secrets.as_slice(), slots.as_slice()].concat()
+        }
         "usage-intake" => polled("UsageReportsQueue.Arn").into(),
         "marketplace-events" => polled("MarketplaceEventsQueue.Arn").into(),
         // The local product never falls silent; to the built binary one does.

@@ -50,7 +50,7 @@ macro_rules! client {
     };
 }
 
-const TEMPLATE: &str = include_str!("../../../template.yaml");
+pub(crate) const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 /// When every world begins.
 const START: &str = "2026-11-22T10:00:00Z";
@@ -203,17 +203,22 @@ impl World {
 
     /// A world whose concurrent use cases interleave as the seed says.
     pub(crate) async fn seeded(seed: u64) -> Self {
-        Self::with(seed, RateLimit::Never).await
+        Self::with(TEMPLATE, seed, RateLimit::Never).await
+    }
+
+    /// A world whose tables are another template's.
+    pub(crate) async fn over(template: &str) -> Self {
+        Self::with(template, 1, RateLimit::Never).await
     }
 
     /// A world in which AWS's limits hold, and whose clock moves when it is waited for.
     pub(crate) async fn limited() -> Self {
-        Self::with(1, RateLimit::Always).await
+        Self::with(TEMPLATE, 1, RateLimit::Always).await
     }
 
-    async fn with(seed: u64, rate_limit: RateLimit) -> Self {
+    async fn with(template: &str, seed: u64, rate_limit: RateLimit) -> Self {
         let config = Config {
-            template: TEMPLATE.to_owned(),
+            template: template.to_owned(),
             start: Some(START.parse().unwrap()),
             readings: Readings {
                 rate_limit,

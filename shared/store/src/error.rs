@@ -4,6 +4,8 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use ledger::StepError;
 use ledger::step::Unreadable;
 
+use crate::TableFault;
+
 /// A request to the store that did not end in an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -17,6 +19,9 @@ pub enum StoreError {
     /// or its set-up, such as a missing table or permission.
     #[error("DynamoDB refused the request: {0}")]
     Refused(String),
+    /// The table is not as this program needs it: nothing was written.
+    #[error("nothing was written: {0}")]
+    Unusable(TableFault),
     /// A stored item is not of the form this version writes.
     #[error(transparent)]
     Corrupt(#[from] Unreadable),
@@ -80,6 +85,7 @@ impl From<StoreError> for StepError {
             StoreError::Throttled => Self::Throttled,
             StoreError::Unavailable(why) => Self::Unavailable(why),
             StoreError::Refused(why) => Self::Refused(why),
+            StoreError::Unusable(fault) => Self::Refused(fault.to_string()),
             StoreError::Corrupt(unreadable) => Self::Corrupt(unreadable),
         }
     }

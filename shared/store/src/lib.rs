@@ -13,6 +13,8 @@
 //! - Every read of a base table is strongly consistent and paged to its end.
 //!   An index only suggests; what it names is read again.
 //! - An item that cannot be read is [`StoreError::Corrupt`] with its key.
+//! - Nothing is written to a table without the keys and indexes that are needed:
+//!   what is due would never be found again ([`StoreError::Unusable`]).
 
 mod error;
 mod perform;
@@ -21,7 +23,11 @@ pub mod subscriptions;
 mod tables;
 mod usage;
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::Client;
+
+use tables::FoundUsable;
 
 pub use error::StoreError;
 pub use perform::Unanswered;
@@ -42,11 +48,16 @@ pub struct Tables {
 pub struct Store {
     client: Client,
     tables: Tables,
+    found_usable: Arc<FoundUsable>,
 }
 
 impl Store {
     /// A store over these tables. Does no I/O.
     pub fn new(client: Client, tables: Tables) -> Self {
-        Self { client, tables }
+        Self {
+            client,
+            tables,
+            found_usable: Arc::default(),
+        }
     }
 }

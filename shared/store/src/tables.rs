@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    KeySchemaElement, KeyType, StreamViewType, TableDescription, TimeToLiveStatus,
+    IndexStatus, KeySchemaElement, KeyType, StreamViewType, TableDescription, TimeToLiveStatus,
 };
 
 use crate::{Store, StoreError};
@@ -32,7 +34,7 @@ pub struct TableFault {
 pub enum Lack {
     /// The keys `pk` and `sk`.
     Keys,
-    /// An index of this name and these keys.
+    /// An index of this name and these keys that knows all of the table.
     Index {
         /// Its name.
         name: &'static str,
@@ -74,7 +76,68 @@ impl fmt::Display for TableFault {
     }
 }
 
+/// The tables that were found to be usable, which are not looked at again.
+#[derive(Debug, Default)]
+pub(crate) struct FoundUsable {
+    subscriptions: AtomicBool,
+    usage: AtomicBool,
+}
+
 impl Store {
+    /// The client, to write to `Subscriptions` by: once that was found usable.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`]; [`StoreError::Refused`] when there is no such table,
+    /// or it may not be looked at.
+    pub(crate) async fn to_write_subscriptions(&self) -> Result<&Client, StoreError> {
+        let found = &self.found_usable.subscriptions;
+        self.to_write(&self.tables.subscriptions, INDEXES_OF_SUBSCRIPTIONS, found)
+            .await
+    }
+
+    /// The client, to write to `Usage` by: once that was found usable.
+    ///
+    /// # Errors
+    /// As [`Store::to_write_subscriptions`].
+    pub(crate) async fn to_write_usage(&self) -> Result<&Client, StoreError> {
+        let found = &self.found_usable.usage;
+        self.to_write(&self.tables.usage, INDEXES_OF_USAGE, found)
+            .await
+    }
+
+    async fn to_write(
+        &self,
+        table: &str,
+        indexes: &Indexes,
+        found: &AtomicBool,
+    ) -> Result<&Client, StoreError> {
+        if found.load(Ordering::Relaxed) {
+            return Ok(&self.client);
+        }
+        match self.described(table).await {
+            Ok(described) => {
+                if let Some(lacks) = lacks(&described, indexes).into_iter().next() {
+                    return Err(StoreError::Unusable(TableFault {
+                        table: table.to_owned(),
+                        lacks,
+                    }));
+                }
+                found.store(true, Ordering::Relaxed);
+            }
+            // A moment's silence about the table stops nothing: the next write asks again.
+            Err(StoreError::Throttled | StoreError::Unavailable(_)) => {}
+            Err(
+                error @ (StoreError::Refused(_) | StoreError::Unusable(_) | StoreError::Corrupt(_)),
+            ) => return Err(error),
+        }
+        Ok(&self.client)
+    }
+
+    async fn described(&self, table: &str) -> Result<TableDescription, StoreError> {
+        let described = self.client.describe_table().table_name(table);
+        Ok(described.send().await?.table.unwrap_or_else(unknown))
+    }
+
     /// What the tables lack of what this program needs. Writes nothing.
     ///
     /// # Errors
@@ -85,8 +148,7 @@ impl Store {
             (&self.tables.subscriptions, INDEXES_OF_SUBSCRIPTIONS, true),
             (&self.tables.usage, INDEXES_OF_USAGE, false),
         ] {
-            let described = self.client.describe_table().table_name(table);
-            let described = described.send().await?.table.unwrap_or_else(unknown);
+            let described = self.described(table).await?;
             let mut lacks = lacks(&described, indexes);
             if !self.has_time_to_live(table).await? {
                 lacks.push(Lack::TimeToLive);
@@ -128,6 +190,7 @@ fn lacks(table: &TableDescription, indexes: &Indexes) -> Vec<Lack> {
     let there: BTreeSet<&str> = table
         .global_secondary_indexes()
         .iter()
+        .filter(|index| !index.index_status().is_some_and(is_incomplete))
         .filter(|index| {
             let known = indexes
                 .iter()
@@ -146,6 +209,11 @@ fn lacks(table: &TableDescription, indexes: &Indexes) -> Vec<Lack> {
         }
     }
     lacks
+}
+
+/// Whether an index is not there yet, or not any more.
+fn is_incomplete(status: &IndexStatus) -> bool {
+    [IndexStatus::Creating, IndexStatus::Deleting].contains(status)
 }
 
 fn has_stream(table: &TableDescription) -> bool {

@@ -149,7 +149,7 @@ impl From<StoreError> for Problem {
         );
         Self::unavailable(match error {
             StoreError::Throttled | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            StoreError::Refused(_) | StoreError::Corrupt { .. } => {
+            StoreError::Refused(_) | StoreError::Unusable(_) | StoreError::Corrupt(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         })

@@ -10,6 +10,7 @@ mod months;
 mod operations;
 mod silence;
 mod sizes;
+mod tables;
 mod unreadable;
 mod waiting;
 mod zeros;

@@ -48,7 +48,8 @@ impl Store {
         sk: &str,
     ) -> Result<Option<T>, StoreError> {
         let deleted = self
-            .client
+            .to_write_subscriptions()
+            .await?
             .delete_item()
             .table_name(&self.tables.subscriptions)
             .key("pk", AttributeValue::S(pk))
@@ -65,7 +66,8 @@ impl Store {
         &self,
         row: &Row<T>,
     ) -> Result<(), StoreError> {
-        self.client
+        self.to_write_subscriptions()
+            .await?
             .put_item()
             .table_name(&self.tables.subscriptions)
             .set_item(Some(mapping::item(row)?))
@@ -84,7 +86,8 @@ impl Store {
         row: &Row<T>,
     ) -> Result<bool, StoreError> {
         let put = self
-            .client
+            .to_write_subscriptions()
+            .await?
             .put_item()
             .table_name(&self.tables.subscriptions)
             .set_item(Some(mapping::item(row)?))

@@ -55,7 +55,8 @@ impl Store {
             )));
         }
         let sent = self
-            .client
+            .to_write_subscriptions()
+            .await?
             .transact_write_items()
             .set_transact_items(Some(actions))
             .send()

@@ -104,7 +104,8 @@ impl Store {
         until: Timestamp,
     ) -> Result<(), StoreError> {
         let put_off = self
-            .client
+            .to_write_subscriptions()
+            .await?
             .update_item()
             .table_name(&self.tables.subscriptions)
             .key("pk", AttributeValue::S(keys::license(&license.id)))

@@ -84,7 +84,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn delete_sign_in_session(&self, secret: &SecretHash) -> Result<(), StoreError> {
-        self.client
+        self.to_write_subscriptions()
+            .await?
             .delete_item()
             .table_name(&self.tables.subscriptions)
             .key("pk", AttributeValue::S(keys::sign_in(secret)))

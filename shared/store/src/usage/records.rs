@@ -71,7 +71,8 @@ impl Store {
         nonce: &str,
     ) -> Result<Written, StoreError> {
         let put = self
-            .client
+            .to_write_usage()
+            .await?
             .put_item()
             .table_name(&self.tables.usage)
             .set_item(Some(record_item(record)?))

@@ -27,7 +27,8 @@ impl Store {
         let key = keys::report(&report.account, part, report.hour, &report.id, chunk.number);
         let expires_at = after(report.hour.start(), REPORTS_KEPT_FOR).as_second();
         let put = self
-            .client
+            .to_write_usage()
+            .await?
             .put_item()
             .table_name(&self.tables.usage)
             .set_item(Some(key.attributes()))

@@ -113,7 +113,8 @@ impl Store {
         replaces: Replaces,
     ) -> Result<Written, StoreError> {
         let put = self
-            .client
+            .to_write_usage()
+            .await?
             .put_item()
             .table_name(&self.tables.usage)
             .set_item(Some(item))
@@ -132,7 +133,8 @@ impl Store {
         is: Option<AttributeValue>,
     ) -> Result<Written, StoreError> {
         let delete = self
-            .client
+            .to_write_usage()
+            .await?
             .delete_item()
             .table_name(&self.tables.usage)
             .set_key(Some(key.attributes()))
@@ -184,7 +186,8 @@ impl Store {
             )));
         }
         let made = self
-            .client
+            .to_write_usage()
+            .await?
             .transact_write_items()
             .set_transact_items(Some(actions))
             .send()

@@ -56,7 +56,8 @@ impl Store {
             Work::Record((license, slot, dimension)) => keys::record(license, *slot, dimension),
         };
         let update = self
-            .client
+            .to_write_usage()
+            .await?
             .update_item()
             .table_name(&self.tables.usage)
             .set_key(Some(key.attributes()))
