@@ -73,7 +73,11 @@ pub(crate) async fn events(app: &App, id: &AccountId) -> Result<String, Refused>
 pub(crate) async fn told(app: &App, of: &Subject) -> Result<String, Refused> {
     let told = app.told_of(of).await.map_err(StepError::from)?;
     if told.is_empty() {
-        return Ok("AWS told nothing of it.".to_owned());
+        return match of {
+            Subject::Agreement(agreement) => Err(Refused::NothingTold(agreement.to_string())),
+            Subject::License(license) => Err(Refused::NothingTold(license.to_string())),
+            Subject::Day(_) => Ok("AWS told nothing on that day that names no license.".to_owned()),
+        };
     }
     let lines = told.iter().map(|told| {
         let passed_over = told

@@ -42,6 +42,9 @@ pub enum Refused {
     /// AWS told of no such license.
     #[error("AWS told of no license {0}: look its id up by `admin agreement` or its account")]
     NoLicense(LicenseId),
+    /// No event of AWS named the license or the agreement.
+    #[error("AWS told nothing of {0}: an event that names no license is told by `admin told DAY`")]
+    NothingTold(String),
     /// No event of AWS named a license with this agreement.
     #[error("AWS told of no license of agreement {0}")]
     NoAgreement(AgreementId),

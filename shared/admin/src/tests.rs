@@ -511,7 +511,15 @@ async fn catching_up_says_what_it_would_learn_and_learns_it() {
     let told = world.said(&format!("told {id}")).await;
     assert!(told.contains("Answer: the agreement goes on"), "{told}");
     let nothing = world.said("told 2020-01-01").await;
-    assert_eq!(nothing, "AWS told nothing of it.");
+    assert_eq!(
+        nothing,
+        "AWS told nothing on that day that names no license."
+    );
+    let unknown = world.refused("told agmt-unknown").await;
+    assert!(
+        unknown.starts_with("AWS told nothing of agmt-unknown"),
+        "{unknown}"
+    );
 }
 
 #[tokio::test]
