@@ -98,6 +98,10 @@ story!(
 );
 story!(a_payer_change_never_leaves_subscribed, "payer-change");
 story!(
+    what_aws_refuses_of_an_old_payer_is_never_the_new_one_s,
+    "payer-change-refused"
+);
+story!(
     a_relinked_account_has_48_hours_of_grace_to_the_second,
     "relink-and-grace"
 );

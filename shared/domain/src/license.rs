@@ -379,6 +379,12 @@ impl License {
         self.end().is_some()
     }
 
+    /// The license that goes on in its place, if AWS told of one.
+    pub fn heir(&self) -> Option<&LicenseId> {
+        let succession = self.succession.as_ref();
+        succession.map(|succession| &succession.license)
+    }
+
     /// Its end in AWS, once AWS told of it.
     pub const fn end(&self) -> Option<LicenseEnd> {
         match self.status {

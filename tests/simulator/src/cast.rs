@@ -12,7 +12,7 @@ use domain::ids::{
     AccountId, AgentId, AwsAccountId, CloudAccountId, InstanceId, LicenseArn, LicenseId,
     ProductCode, ReportId,
 };
-use domain::license::{Asks, License, LicenseEnd, LicenseStatus, Notices};
+use domain::license::{Asks, License, LicenseEnd, LicenseStatus, Notices, Succession};
 use domain::linking::{Link, UnlinkCause, Unlinked};
 use domain::tiers::{Connector, ConnectorKind, Size};
 use domain::usage::UsageReport;
@@ -309,6 +309,21 @@ impl World {
         self.aws.overlaps.entry(license(of)).or_insert(overlaps);
     }
 
+    fn learn_heir(&mut self, old: &LicenseId, succession: Succession) {
+        let Some(known) = self.tables.license(old).cloned() else {
+            return;
+        };
+        let known = License {
+            succession: Some(succession),
+            ..known
+        };
+        let change = Change {
+            licenses: vec![known],
+            ..Change::default()
+        };
+        let _alone = self.make(ledger::Step::CommitChange { change });
+    }
+
     /// We learn that a license was renewed by another one. If nobody has linked
     /// that one, it takes the place of the one that ended, `gap` minutes later,
     /// and the hours since are posted again.
@@ -319,6 +334,14 @@ impl World {
         };
         let from = after(ended_at, SignedDuration::from_mins(gap)).min(now);
         self.learn(of);
+        self.learn_heir(
+            &old,
+            Succession {
+                license: heir.clone(),
+                at: from,
+                learned_at: now,
+            },
+        );
         let links = self.tables.links();
         let was = links.iter().rev().find(|link| link.license == old);
         let Some(account) = was.map(|link| link.account.clone()) else {

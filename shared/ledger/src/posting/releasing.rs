@@ -1,6 +1,8 @@
 //! Releasing: usage that AWS refused for good of a license that ended is billed
-//! anew, to the license that is linked in that hour by now. In the hour in which
-//! the one took over from the other that is what the new one was linked for too.
+//! anew, to the license that AWS says goes on in its place, where that is linked in
+//! the hour by now. In the hour in which the one took over from the other that is what
+//! the new one was linked for too. Another license, of whoever pays since a person said
+//! so, is never charged for it.
 //!
 //! So it comes when an end is learned of late: a license was renewed by another
 //! one, AWS's events did not arrive and its API did not answer, and meanwhile
@@ -18,7 +20,7 @@ use domain::ledger::attribution::LinkedSpan;
 use domain::ledger::deadline::{final_usage_until, last_hour, surely_past};
 use domain::ledger::record::{CloseReason, RecordState};
 use domain::ledger::slot::{SlotEntry, SlotState};
-use domain::license::LicenseEnd;
+use domain::license::{LONGEST_CHAIN, License, LicenseEnd};
 use domain::mutant;
 use domain::usage::Part;
 use jiff::{SignedDuration, Timestamp};
@@ -74,7 +76,7 @@ impl Poster<'_> {
     }
 
     /// The licenses of an account-hour that ended and of whose usage AWS took
-    /// nothing, if another license is linked in the hour.
+    /// nothing, if one that goes on in its place is linked in the hour.
     pub(super) async fn releases(
         &self,
         before: &AccountHour,
@@ -95,12 +97,37 @@ impl Poster<'_> {
             // What it covered while it was linked was rightly covered.
             let sent_only = !spans.iter().all(is_other);
             if spans.iter().any(is_other)
+                && self.has_heir_among(license, spans).await?
                 && self.is_refused(before, license, sent_only, now).await?
             {
                 releases.push(license.clone());
             }
         }
         Ok(releases)
+    }
+
+    /// Whether one of these links is of a license that goes on in another's place,
+    /// directly or after others.
+    async fn has_heir_among(
+        &self,
+        license: &LicenseId,
+        spans: &[LinkedSpan],
+    ) -> Result<bool, StepError> {
+        if mutant!(RefusedToWhoeverIsLinked) {
+            return Ok(true);
+        }
+        let mut of = license.clone();
+        for _ in 0..LONGEST_CHAIN {
+            let known = self.steps.license(of).await?;
+            let Some(heir) = known.as_deref().and_then(License::heir) else {
+                return Ok(false);
+            };
+            if spans.iter().any(|span| span.license == *heir) {
+                return Ok(true);
+            }
+            of = heir.clone();
+        }
+        Ok(false)
     }
 
     /// Whether everything that an account-hour has of a license is refused for

@@ -1,12 +1,14 @@
-//! What AWS refused of a license that ended before it was used is billed anew,
-//! and nothing else is.
+//! What AWS refused of a license that ended before it was used is billed anew, to
+//! the one that goes on in its place, and nothing else is.
+
+use std::collections::BTreeSet;
 
 use domain::hour::{Hour, before};
 use domain::ids::LicenseId;
 use domain::ledger::account_hour::{AccountHour, Line, Target};
 use domain::ledger::record::{CloseReason, RecordState};
 use domain::ledger::slot::SlotState;
-use domain::license::LicenseStatus;
+use domain::license::{License, LicenseStatus};
 use jiff::SignedDuration;
 
 use super::{Found, Settled, Slot};
@@ -28,6 +30,9 @@ pub(super) fn check(settled: &Settled<'_>, found: &mut Found) {
             match line.target {
                 Target::Released(_) if !settled.is_refused(hour, line) => {
                     found.fails(CHECK, format!("{place}: AWS may have taken it"));
+                }
+                Target::Released(_) if settled.heirs(&line.license).is_empty() => {
+                    found.fails(CHECK, format!("{place}: no license goes on in its place"));
                 }
                 Target::Slot(_)
                     if settled.is_refused(hour, line) && settled.should_be_released(hour, line) =>
@@ -94,8 +99,21 @@ impl<'a> Settled<'a> {
         let alike = of_it().all(|other| self.is_refused(hour, other));
         let heir = self
             .linked_throughout(hour)
-            .filter(|heir| **heir != line.license);
+            .filter(|linked| self.heirs(&line.license).contains(*linked));
         in_time && alike && !self.in_doubt(hour.hour) && heir.is_some()
+    }
+
+    /// The licenses that go on in a license's place, one after another.
+    fn heirs(&self, license: &LicenseId) -> BTreeSet<LicenseId> {
+        let mut heirs = BTreeSet::new();
+        let mut of = license;
+        while let Some(heir) = self.world.tables.license(of).and_then(License::heir) {
+            if !heirs.insert(heir.clone()) {
+                break;
+            }
+            of = heir;
+        }
+        heirs
     }
 
     /// The live license that was linked to an account all through an hour.
