@@ -13,10 +13,13 @@ use domain::ledger::record::Finding;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use crate::redrive::QueueArn;
+
 /// What an operator looks up and decides.
 ///
 /// Settings come from the same environment variables as the functions'.
-/// Exit codes: 0 done, or so already; 1 refused or failed; 2 wrong usage.
+/// Exit codes: 0 done, or so already; 1 refused or failed; 2 wrong usage; of a
+/// comparison 3 something differs, 4 not everything was compared.
 #[derive(Debug, Parser)]
 #[command(name = "admin", version)]
 pub struct Arguments {
@@ -144,6 +147,33 @@ pub enum Command {
         /// The e-mail address
         #[arg(value_parser = email)]
         email: UserEmail,
+    },
+    /// Show what became of an account's usage of an hour, and the records that it went into
+    Hour {
+        /// The account's id
+        #[arg(value_parser = account)]
+        account: AccountId,
+        /// The hour of use, such as 2026-11-22T10:00:00Z
+        #[arg(value_parser = hour)]
+        hour: Hour,
+    },
+    /// Check that everything reported of the hours that an interval touches is billed, waiting
+    /// or closed for a reason
+    ///
+    /// What differs is looked at again after two minutes, for runs go on meanwhile.
+    Conservation {
+        /// The first instant; by default a day before --until
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        from: Option<Timestamp>,
+        /// The first instant after it, at most 72 hours later; by default now
+        #[arg(long, value_name = "INSTANT", value_parser = instant)]
+        until: Option<Timestamp>,
+    },
+    /// Have dead letters delivered again
+    Redrive {
+        /// The ARN of the dead-letter queue
+        #[arg(value_parser = QueueArn::parse)]
+        queue: QueueArn,
     },
     /// Have an account's hour posted again by the next run
     Post {

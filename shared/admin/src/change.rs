@@ -450,8 +450,11 @@ async fn plan_include(
     if !catalog.has_contracts() {
         return Err(Refused::NoContracts);
     }
-    if app.license(license).await?.is_none() {
-        return Err(Refused::NoLicense(license.clone()));
+    let known = app.license(license).await?;
+    let known = known.ok_or_else(|| Refused::NoLicense(license.clone()))?;
+    let answered = known.entitlements.as_ref();
+    if known.agreement_ends_at.is_none() && answered.is_some_and(|one| one.grants.is_empty()) {
+        return Err(Refused::NoContract(license.clone()));
     }
     let periods = app.included(license).await?;
     let mut periods = periods.iter().filter(|p| p.dimension == *dimension);

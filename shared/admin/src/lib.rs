@@ -3,7 +3,7 @@
 //! Invariants:
 //!
 //! - A command parses, makes one call into `app` and says what came of it
-//!   ([`run`]); what may be done is decided there.
+//!   ([`run`]); what may be done is decided there. Only [`redrive`] calls AWS itself.
 //! - Nothing is changed that was not said before and agreed to ([`Consent`]), nor
 //!   in tables that lack something, such as an index.
 //! - Every command may be given again: it then says that it is so already.
@@ -11,18 +11,22 @@
 //!   AWS. Tokens are never read here.
 
 pub mod arguments;
+pub mod redrive;
 pub mod surroundings;
 
 mod change;
+mod ledger;
 mod look;
 mod reconcile;
 mod refused;
 mod words;
 
 use app::App;
-use app::reconciliation::Sources;
 use arguments::{Arguments, Command, ConsentFlags, HoldCommand};
 use change::Change;
+use jiff::SignedDuration;
+use redrive::{QueueArn, Queues};
+use surroundings::Surroundings;
 
 pub use refused::Refused;
 
@@ -52,11 +56,14 @@ pub enum Ended {
     /// It is done; of a comparison: nothing differs but what AWS may still take late,
     /// and all was compared.
     Done,
-    /// AWS has less, or more, than what was billed.
+    /// AWS has less, or more, than what was billed, or the ledger does not add up.
     Differs,
     /// Nothing differs of what was compared, and something was not.
     NotCompared,
 }
+
+/// The longest interval of which written-off usage is listed: each hour takes 16 queries.
+const MOST_WRITTEN_OFF: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// Does what the command says; the text that tells what came of it.
 ///
@@ -65,8 +72,11 @@ pub enum Ended {
 /// # Errors
 /// [`Refused`] says what is in the way and what to do next.
 pub async fn run(
-    app: &App,
-    sources: &Sources,
+    Surroundings {
+        app,
+        sources,
+        queues,
+    }: &Surroundings,
     arguments: &Arguments,
     ask: impl FnOnce(&str) -> Consent,
 ) -> Result<Answer, Refused> {
@@ -77,6 +87,11 @@ pub async fn run(
         Command::WrittenOff { from, until } => {
             if from >= until {
                 return Err(Refused::Instants("--until must be after --from"));
+            }
+            if until.duration_since(from) > MOST_WRITTEN_OFF {
+                return Err(Refused::Instants(
+                    "--from and --until must be at most 31 days apart",
+                ));
             }
             let usage = app.written_off((from, until)).await?;
             return done(words::written_off(&usage));
@@ -94,7 +109,7 @@ pub async fn run(
         } => {
             let may_write = !arguments.consent.dry_run;
             let file = adjustments.as_deref().map(|file| (file, may_write));
-            return reconcile::reconcile(app, sources, day, file).await;
+            return Box::pin(reconcile::reconcile(app, sources, day, file)).await;
         }
         Command::Account { account, at } => return done(look::account(app, &account, at).await?),
         Command::License { license } => return done(look::license(app, &license).await?),
@@ -104,6 +119,15 @@ pub async fn run(
         }
         Command::Events { account } => return done(look::events(app, &account).await?),
         Command::Told { of } => return done(look::told(app, &of).await?),
+        Command::Hour { account, hour } => {
+            return done(Box::pin(ledger::hour(app, &account, hour)).await?);
+        }
+        Command::Conservation { from, until } => {
+            return Box::pin(ledger::conservation(app, from, until)).await;
+        }
+        Command::Redrive { queue } => {
+            return done(Box::pin(redriven(queues, &queue, arguments.consent, ask)).await?);
+        }
         Command::CatchUp => Change::CatchUp,
         Command::Stop { product } => Change::Switch {
             product,
@@ -138,7 +162,7 @@ pub async fn run(
         },
     };
     look::usable_tables(app).await?;
-    done(changed(app, &change, arguments.consent, ask).await?)
+    done(Box::pin(changed(app, &change, arguments.consent, ask)).await?)
 }
 
 const fn done(text: String) -> Result<Answer, Refused> {
@@ -157,15 +181,48 @@ async fn changed(
         change::Plan::Will(text) => text,
     };
     if flags.dry_run {
-        return Ok(format!("{plan}\n--dry-run: nothing was changed."));
+        return Ok(only_planned(&plan));
     }
-    let consent = if flags.yes {
-        Consent::Given
-    } else {
-        ask(&plan)
-    };
+    agreed(&plan, flags, ask)?;
+    change.carry_out(app).await
+}
+
+async fn redriven(
+    queues: &Queues,
+    queue: &QueueArn,
+    flags: ConsentFlags,
+    ask: impl FnOnce(&str) -> Consent,
+) -> Result<String, Refused> {
+    let waiting = queues.waiting(queue).await?;
+    if waiting == 0 {
+        return Ok(format!("Already so: {queue} holds no message."));
+    }
+    let plan = format!(
+        "Moves the messages of {queue}, about {waiting}, back to the queue that they came from, where they are \
+         delivered again. What made them fail should be mended: the function's log has it."
+    );
+    if flags.dry_run {
+        return Ok(only_planned(&plan));
+    }
+    agreed(&plan, flags, ask)?;
+    queues.redrive(queue).await?;
+    Ok(format!(
+        "Done: the messages of {queue}, about {waiting}, are being moved back."
+    ))
+}
+
+fn only_planned(plan: &str) -> String {
+    format!("{plan}\n--dry-run: nothing was changed.")
+}
+
+fn agreed(
+    plan: &str,
+    flags: ConsentFlags,
+    ask: impl FnOnce(&str) -> Consent,
+) -> Result<(), Refused> {
+    let consent = if flags.yes { Consent::Given } else { ask(plan) };
     match consent {
-        Consent::Given => change.carry_out(app).await,
+        Consent::Given => Ok(()),
         Consent::Declined => Err(Refused::Declined),
         Consent::NobodyToAsk => Err(Refused::NobodyToAsk),
     }

@@ -32,12 +32,12 @@ async fn main() -> ExitCode {
 }
 
 async fn done(arguments: &Arguments) -> Result<Answer, Box<dyn Error>> {
-    let (app, sources) = if arguments.local {
+    let surroundings = if arguments.local {
         surroundings::local(arguments.aws_port)?
     } else {
         surroundings::aws()?
     };
-    Ok(admin::run(&app, &sources, arguments, ask).await?)
+    Ok(admin::run(&surroundings, arguments, ask).await?)
 }
 
 /// Shows what will be done and asks at the terminal; only the whole word is an agreement.

@@ -1,8 +1,8 @@
 //! Comparing what we have billed with what AWS has.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use app::month::Month;
@@ -130,11 +130,8 @@ const fn both(one: Ended, other: Ended) -> Ended {
 }
 
 /// Whether a file can be written, found out before the work whose outcome it is
-/// for; what is there stays.
+/// for. What is there stays: it may be a proposal that somebody has edited.
 fn can_be_written(file: &Path) -> io::Result<()> {
-    if file.try_exists()? {
-        return OpenOptions::new().append(true).open(file).map(|_| ());
-    }
     File::create_new(file)?;
     std::fs::remove_file(file)
 }
@@ -253,7 +250,8 @@ fn write_adjustments(file: &Path, proposals: &Proposals) -> Result<String, Refus
         let mut text = serde_json::to_string_pretty(&proposals.file)
             .map_err(|error| Refused::NotWritten(shown.to_string(), error.into()))?;
         text.push('\n');
-        std::fs::write(file, text)
+        File::create_new(file)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|error| Refused::NotWritten(shown.to_string(), error))?;
         lines.push(format!("Written to {shown}, and sent to nobody:"));
         lines.extend(entries.iter().map(|entry| {
@@ -569,6 +567,7 @@ fn not_proposed(why: &NotProposed) -> String {
         NotProposed::NothingDue => {
             "it costs nothing, or AWS has as much less on other days".to_owned()
         }
+        NotProposed::AsInvoiced => "AWS has invoiced the month as it was billed".to_owned(),
         NotProposed::GivenBack => "AWS has given back as much already".to_owned(),
         NotProposed::NoRoom { left } => {
             format!("AWS allows no more than this to be given back; {left} USD are left")

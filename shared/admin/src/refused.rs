@@ -67,6 +67,11 @@ pub enum Refused {
         "the catalog names no contract, so nothing would be covered: nothing was changed; add `contracts` to CATALOG, of the functions too"
     )]
     NoContracts,
+    /// AWS says that the license entitles to nothing in advance.
+    #[error(
+        "{0} is pay as you go, AWS says: an agreement without an end and without entitlements. What was covered would be billed to nobody: nothing was changed"
+    )]
+    NoContract(LicenseId),
     /// Another period covers the same hours.
     #[error(
         "{0} overlaps: nothing was changed; give that period's --from to amend it, or a period beside it"
@@ -80,6 +85,19 @@ pub enum Refused {
         "there is no such record: nothing was changed; compare license, slot and dimension with `admin unknown` or the billing page"
     )]
     NoRecord,
+    /// SQS refused, or did not answer.
+    #[error("nothing was moved: SQS said of the queue {queue}: {reason}")]
+    Queue {
+        /// The queue's name.
+        queue: String,
+        /// What was said, or why there was no answer.
+        reason: String,
+    },
+    /// The local stack has no queues of dead letters.
+    #[error(
+        "the local stack keeps no dead letters: it delivers what failed until it is taken; nothing was moved"
+    )]
+    NoDeadLetters,
     /// AWS did not list its agreements.
     #[error("AWS's agreements could not be looked at to the end; give the command again")]
     NotListed(#[source] Box<CatchUpError>),

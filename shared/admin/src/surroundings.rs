@@ -16,6 +16,19 @@ use runtime::settings::{self, InvalidSettings, Reader, Signing};
 use serde::Deserialize;
 use store::Store;
 
+use crate::redrive::Queues;
+
+/// What a command works with.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The use cases.
+    pub app: App,
+    /// What AWS says of our usage.
+    pub sources: Sources,
+    /// The functions' queues.
+    pub queues: Queues,
+}
+
 /// Why a command has nothing to work with.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -37,7 +50,7 @@ pub enum StartError {
 ///
 /// # Errors
 /// [`StartError::Settings`]
-pub fn aws() -> Result<(App, Sources), StartError> {
+pub fn aws() -> Result<Surroundings, StartError> {
     let clock = SystemClock::default();
     over(&settings::variable, Signing::FromEnvironment, clock)
 }
@@ -46,7 +59,7 @@ pub fn aws() -> Result<(App, Sources), StartError> {
 ///
 /// # Errors
 /// [`StartError`]
-pub fn local(port: u16) -> Result<(App, Sources), StartError> {
+pub fn local(port: u16) -> Result<Surroundings, StartError> {
     let clock = SystemClock::default();
     clock.told(now(port).map_err(|source| StartError::Local { port, source })?);
     let url = format!("http://127.0.0.1:{port}");
@@ -82,7 +95,7 @@ fn over(
     variable: &dyn Fn(&str) -> Option<String>,
     signing: Signing,
     clock: SystemClock,
-) -> Result<(App, Sources), StartError> {
+) -> Result<Surroundings, StartError> {
     let mut reader = Reader::new(variable);
     let (settings, data_feeds) = (reader.settings(), reader.data_feeds());
     let (mut settings, data_feeds) = reader.finish(settings.zip(data_feeds))?;
@@ -96,7 +109,18 @@ fn over(
         clock: Arc::new(clock),
         settings: settings.app,
     };
-    Ok((app, sources))
+    let queues = match settings.aws.signing {
+        Signing::FromEnvironment => {
+            let config = runtime::aws::shared(https.client(), &settings.aws);
+            Queues::Sqs(aws_sdk_sqs::Client::new(&config))
+        }
+        Signing::None => Queues::Local,
+    };
+    Ok(Surroundings {
+        app,
+        sources,
+        queues,
+    })
 }
 
 /// What time it is for the local stack.

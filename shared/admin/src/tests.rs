@@ -1,6 +1,8 @@
 //! Every command on the embedded DynamoDB, without a terminal.
 
+mod ledger;
 mod reconcile;
+mod redrive;
 mod world;
 
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 use domain::catalog::Catalog;
 use domain::hour::Hour;
-use domain::ids::{LicenseArn, UserEmail};
+use domain::ids::{LicenseArn, LicenseId, UserEmail};
 use domain::sign_in::Subject;
 use fake_aws::{Amendment, Fault, FaultKind, OfferKind};
 use jiff::{SignedDuration, Timestamp};
@@ -128,6 +130,30 @@ async fn nothing_changes_without_a_yes() {
     let shown = world.said(&format!("{stop} --dry-run")).await;
     assert!(shown.contains("Stops the sending") && shown.contains("nothing was changed"));
     assert!(world.app.controls().await.unwrap().stopped.is_empty());
+}
+
+#[tokio::test]
+async fn pay_as_you_go_is_not_covered_by_mistake() {
+    let mut world = World::new().await;
+    let contracts = Catalog::workload_security().with_contracts_by_name();
+    world.app.settings.rules.catalog = Arc::new(contracts.unwrap());
+    let (license, _) = world.posted().await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    let include = format!(
+        "include {license} large --from 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z --computer-hours 5"
+    );
+    let refused = world.refused(&include).await;
+    assert!(refused.contains("is pay as you go"), "{refused}");
+    let license = LicenseId::parse(license.as_str()).unwrap();
+    assert!(world.app.included(&license).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn no_more_than_a_month_of_written_off_usage_is_read() {
+    let world = World::new().await;
+    let list = "written-off --from 2026-11-01T00:00:00Z --until";
+    let refused = world.refused(&format!("{list} 2026-12-02T00:00:01Z")).await;
+    assert!(refused.contains("31 days"), "{refused}");
 }
 
 #[tokio::test]

@@ -183,7 +183,7 @@ impl Clients {
 
 /// What the clients share. Only the environment is asked for credentials: Lambda
 /// puts them there, and no other source is tried that would delay a start.
-pub(crate) fn shared(http_client: SharedHttpClient, settings: &AwsSettings) -> SdkConfig {
+pub fn shared(http_client: SharedHttpClient, settings: &AwsSettings) -> SdkConfig {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(settings.region.clone()))

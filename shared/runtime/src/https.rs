@@ -63,7 +63,7 @@ impl Https {
 
     /// As the AWS clients take it. The SDK's own would read the roots again for each
     /// of the clients, to throw them away, and a last time in the first invocation.
-    pub(crate) fn client(&self) -> SharedHttpClient {
+    pub fn client(&self) -> SharedHttpClient {
         let connector = self.connector.clone();
         http_client_fn(move |_, _| connector.clone())
     }

@@ -576,6 +576,10 @@ impl File {
     fn read(&self) -> serde_json::Value {
         serde_json::from_slice(&std::fs::read(&self.0).unwrap()).unwrap()
     }
+
+    fn remove(&self) {
+        std::fs::remove_file(&self.0).unwrap();
+    }
 }
 
 impl Drop for File {
@@ -619,7 +623,10 @@ async fn what_aws_has_over_is_proposed_to_be_given_back_and_sent_by_nobody() {
     assert_eq!(entry["adjustmentAmount"], "3.2");
     assert_eq!(entry["agreementId"], world.agreement().as_str());
     assert_eq!(entry["adjustmentReasonCode"], "INCORRECT_METERING");
-    // The same again is the same request.
+    // What is there may be edited: it stays. The same again is the same request.
+    let refused = world.refused(&command).await;
+    assert!(refused.contains("could not be written"), "{refused}");
+    file.remove();
     world.said(&command).await;
     assert_eq!(file.read(), written);
     let calls = world.aws.calls();
@@ -650,6 +657,7 @@ async fn invoices_that_cannot_be_read_leave_the_amounts_uncompared() {
     assert!(!file.0.exists());
     world.break_down("ListAgreementInvoiceLineItems", FaultKind::Throttle, 3);
     assert!(world.said(&command).await.contains("Written to"));
+    file.remove();
     world.break_down("ListAgreementInvoiceLineItems", FaultKind::EmptyPage, 1);
     assert!(world.said(&command).await.contains("Written to"));
 }

@@ -28,6 +28,8 @@ use serde_json::json;
 use store::{Store, Tables};
 
 use crate::arguments::Arguments;
+use crate::redrive::Queues;
+use crate::surroundings::Surroundings;
 use crate::{Answer, Consent, Ended, Refused, run};
 
 pub(crate) const PRODUCT: &str = "8k2m4n6p7q9r1s3t5v7w9x0yz";
@@ -39,6 +41,7 @@ pub(crate) struct World {
     pub(crate) aws: FakeAws,
     pub(crate) app: App,
     pub(crate) sources: Sources,
+    pub(crate) queues: Queues,
     /// By how many seconds every further look at the clock finds it later.
     pub(crate) seconds_a_look: Arc<AtomicU64>,
 }
@@ -130,6 +133,7 @@ impl World {
             aws,
             app,
             sources,
+            queues: Queues::Local,
             seconds_a_look,
         }
     }
@@ -142,7 +146,12 @@ impl World {
     async fn answered(&self, line: &str, consent: Consent) -> Result<Answer, Refused> {
         let words = std::iter::once("admin").chain(line.split(' '));
         let arguments = Arguments::try_parse_from(words).unwrap();
-        run(&self.app, &self.sources, &arguments, |_| consent).await
+        let surroundings = Surroundings {
+            app: self.app.clone(),
+            sources: self.sources.clone(),
+            queues: self.queues.clone(),
+        };
+        run(&surroundings, &arguments, |_| consent).await
     }
 
     /// How a command ends that must not ask.
