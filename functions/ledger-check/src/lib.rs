@@ -102,8 +102,9 @@ async fn sum_up_days(app: &App, deadline: Timestamp) -> Result<(), RunError> {
 
 /// What a run publishes. Computer-hours are those of the hours looked at; `silent`
 /// is how many accounts are not reported any more.
-pub fn figures(found: &Conservation, silent: usize) -> [Metric; 22] {
+pub fn figures(found: &Conservation, silent: usize) -> [Metric; 23] {
     let Conservation { sums, .. } = found;
+    let waiting = found.differences.waiting();
     let (written_off, closed) = (sums.written_off, sums.closed);
     [
         count("reported", sums.reported),
@@ -121,7 +122,9 @@ pub fn figures(found: &Conservation, silent: usize) -> [Metric; 22] {
         count("closed_refused", closed.refused),
         count("closed_conflict", closed.conflict),
         count("closed_unknown", closed.unknown),
-        Metric::count("differences", found.differences.count()),
+        // What only waits has alarms of its own: a hold for days hides no difference.
+        Metric::count("differences", found.differences.count() - waiting),
+        Metric::count("waits", waiting),
         Metric::count("accounts", found.accounts),
         Metric::count("unchecked_accounts", found.unchecked),
         Metric::seconds("cursor_lag_seconds", found.cursor_lag_seconds),

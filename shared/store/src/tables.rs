@@ -87,8 +87,8 @@ impl Store {
     /// The client, to write to `Subscriptions` by: once that was found usable.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`]; [`StoreError::Refused`] when there is no such table,
-    /// or it may not be looked at.
+    /// [`StoreError`] when DynamoDB does not describe the table, as where there is none;
+    /// [`StoreError::Unusable`].
     pub(crate) async fn to_write_subscriptions(&self) -> Result<&Client, StoreError> {
         let found = &self.found_usable.subscriptions;
         self.to_write(&self.tables.subscriptions, INDEXES_OF_SUBSCRIPTIONS, found)
@@ -114,22 +114,14 @@ impl Store {
         if found.load(Ordering::Relaxed) {
             return Ok(&self.client);
         }
-        match self.described(table).await {
-            Ok(described) => {
-                if let Some(lacks) = lacks(&described, indexes).into_iter().next() {
-                    return Err(StoreError::Unusable(TableFault {
-                        table: table.to_owned(),
-                        lacks,
-                    }));
-                }
-                found.store(true, Ordering::Relaxed);
-            }
-            // A moment's silence about the table stops nothing: the next write asks again.
-            Err(StoreError::Throttled | StoreError::Unavailable(_)) => {}
-            Err(
-                error @ (StoreError::Refused(_) | StoreError::Unusable(_) | StoreError::Corrupt(_)),
-            ) => return Err(error),
+        let described = self.described(table).await?;
+        if let Some(lacks) = lacks(&described, indexes).into_iter().next() {
+            return Err(StoreError::Unusable(TableFault {
+                table: table.to_owned(),
+                lacks,
+            }));
         }
+        found.store(true, Ordering::Relaxed);
         Ok(&self.client)
     }
 

@@ -74,6 +74,10 @@ impl fmt::Debug for Gate {
 impl HttpConnector for Gate {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let gate = self.clone();
+        // What a table is like nobody changes: no order of it matters.
+        if request.headers().get("x-amz-target") == Some("DynamoDB_20120810.DescribeTable") {
+            return gate.fake.call(request);
+        }
         let step = Step::of(&request);
         HttpConnectorFuture::new(async move {
             poll_fn(|_| {

@@ -248,6 +248,8 @@ pub enum CursorFault {
 pub struct Differences {
     named: BTreeSet<Difference>,
     more: usize,
+    /// How many of `more` only wait.
+    more_waiting: usize,
 }
 
 impl Differences {
@@ -257,6 +259,7 @@ impl Differences {
             self.named.insert(difference);
         } else if !self.named.contains(&difference) {
             self.more += 1;
+            self.more_waiting += usize::from(difference.only_waits());
         }
     }
 
@@ -270,6 +273,7 @@ impl Differences {
     /// Adds others.
     pub(super) fn extend(&mut self, others: Self) {
         self.more += others.more;
+        self.more_waiting += others.more_waiting;
         for difference in others.named {
             self.insert(difference);
         }
@@ -278,6 +282,12 @@ impl Differences {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.named.len() + self.more
+    }
+
+    /// How many of them only wait.
+    pub fn waiting(&self) -> usize {
+        let named = self.named.iter().filter(|found| found.only_waits());
+        named.count() + self.more_waiting
     }
 
     /// Whether there is none.
@@ -297,6 +307,7 @@ impl Differences {
         if before.more == 0 {
             self.named.retain(|found| before.named.contains(found));
             self.more = 0;
+            self.more_waiting = 0;
         }
         self
     }

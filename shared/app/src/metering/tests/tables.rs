@@ -54,10 +54,17 @@ async fn no_account_is_opened_where_what_is_due_would_never_be_found() {
 }
 
 #[tokio::test]
-async fn what_dynamodb_does_not_say_of_a_table_for_a_moment_stops_nothing() {
+async fn nothing_is_written_to_a_table_of_which_dynamodb_does_not_say_what_it_has() {
     let world = World::new().await;
-    world.silent.lock().unwrap().insert("DescribeTable");
     let account = world.account("account-1", &["ann"]).await;
+    world.silent.lock().unwrap().insert("DescribeTable");
+    let refused = reported(&world, &account).await.unwrap();
+    assert!(refused.contains("did not answer"), "{refused}");
+    assert!(world.ledger_items().await.is_empty());
+    // It is asked again, and once is enough.
+    world.silent.lock().unwrap().clear();
+    assert_eq!(reported(&world, &account).await, None);
+    world.silent.lock().unwrap().insert("DescribeTable");
     assert_eq!(reported(&world, &account).await, None);
     assert!(!world.ledger_items().await.is_empty());
 }
