@@ -98,7 +98,13 @@ impl App {
         let fact = event.into_fact(&self.settings.subscriptions, now);
         if let Some(reason) = fact.disregarded {
             self.store.put_fact(&fact).await?;
-            return Ok(EventOutcome::Disregarded(reason));
+            return Ok(match (reason, unrecognized) {
+                // A new family of events may name what it is about in another way.
+                (Disregarded::WithoutIds, Some((id, detail_type))) => {
+                    tell_unrecognized(&id, &detail_type)
+                }
+                (reason, _) => EventOutcome::Disregarded(reason),
+            });
         }
         let licenses = self.learn(fact, now).await?;
         if resolved {

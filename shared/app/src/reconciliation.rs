@@ -18,7 +18,8 @@ use domain::license::Pricing;
 use domain::money::Usd;
 use domain::reconciliation::adjustments::{Proposals, propose};
 use domain::reconciliation::amounts::{
-    AmountFinding, InvoiceLine, Invoices as Invoiced, OfAgreement, compare_amounts, take_back_moved,
+    AmountFinding, AmountVerdict, InvoiceLine, Invoices as Invoiced, OfAgreement, compare_amounts,
+    take_back_moved,
 };
 use domain::reconciliation::kept::{ReconciledAmounts, ReconciledDay};
 use domain::reconciliation::prices::Prices;
@@ -371,10 +372,13 @@ impl App {
         });
         let mut amounts: Vec<AmountFinding> = amounts.collect();
         take_back_moved(&mut amounts, &agreements);
+        let equal = |of: &&AmountFinding| of.verdict == AmountVerdict::Equal;
+        let as_invoiced = amounts.iter().filter(equal);
+        let as_invoiced = as_invoiced.map(|of| of.agreement.clone()).collect();
         Ok(ReconciledMonth {
             month,
             amounts,
-            proposals: propose(&reconciled.findings, &invoices),
+            proposals: propose(&reconciled.findings, &invoices, &as_invoiced),
             days: reconciled,
             unasked: asked.unasked,
             asked_last: asked.last,

@@ -1,5 +1,7 @@
 //! The product catalog: dimensions, units and list prices, as data.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Dimension;
@@ -69,6 +71,9 @@ pub enum InvalidCatalog {
     /// A contract's dimension covers what is not metered.
     #[error("the contract dimension {0} covers a dimension that no rate has")]
     ContractCoversNothing(Dimension),
+    /// Two contract dimensions have one name, or cover one metered dimension.
+    #[error("two contract dimensions share the dimension {0}")]
+    ContractsShare(Dimension),
     /// Data Center is the highest rate; a catalog that prices it below another
     /// would bill unknown sizes too low.
     #[error("Data Center is priced below {0:?}")]
@@ -102,7 +107,7 @@ impl Catalog {
     /// The same, sold by contracts with consumption as well, of these dimensions.
     ///
     /// # Errors
-    /// [`InvalidCatalog::ContractCoversNothing`]
+    /// [`InvalidCatalog::ContractCoversNothing`], [`InvalidCatalog::ContractsShare`]
     pub fn with_contracts(self, contracts: Vec<ContractDimension>) -> Result<Self, InvalidCatalog> {
         let raw = RawCatalog {
             contracts,
@@ -115,7 +120,7 @@ impl Catalog {
     /// that they cover, as the fake AWS names them: `large_hours` covers `large`.
     ///
     /// # Errors
-    /// [`InvalidCatalog::ContractCoversNothing`]
+    /// [`InvalidCatalog::ContractCoversNothing`], [`InvalidCatalog::ContractsShare`]
     pub fn with_contracts_by_name(self) -> Result<Self, InvalidCatalog> {
         let contract = |rate: &Rate| {
             Some(ContractDimension {
@@ -208,6 +213,18 @@ impl TryFrom<RawCatalog> for Catalog {
         if let Some(idle) = raw.contracts.iter().find(|c| !metered(&c.metered)) {
             return Err(InvalidCatalog::ContractCoversNothing(idle.contract.clone()));
         }
+        // A license has one balance of each metered dimension in a period.
+        let mut names = BTreeSet::new();
+        for covering in &raw.contracts {
+            for name in [
+                ("contract", &covering.contract),
+                ("metered", &covering.metered),
+            ] {
+                if !names.insert(name) {
+                    return Err(InvalidCatalog::ContractsShare(name.1.clone()));
+                }
+            }
+        }
         Ok(Self {
             version: raw.version,
             service: raw.service,
@@ -266,6 +283,19 @@ mod tests {
             catalog.covered_by(&dimension("prepaid_medium")),
             Some(&dimension("medium"))
         );
+        // Of two that cover the same, or of one name, only one would count.
+        for (contract, metered, shared) in [
+            ("prepaid_medium", "large", "prepaid_medium"),
+            ("prepaid_more", "medium", "medium"),
+        ] {
+            let mut two = raw.clone();
+            two.contracts.push(ContractDimension {
+                contract: dimension(contract),
+                metered: dimension(metered),
+            });
+            let refused = InvalidCatalog::ContractsShare(dimension(shared));
+            assert_eq!(Catalog::try_from(two), Err(refused));
+        }
         raw.contracts[0].metered = dimension("huge");
         assert_eq!(
             Catalog::try_from(raw),

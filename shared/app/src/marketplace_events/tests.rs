@@ -218,6 +218,13 @@ async fn an_unknown_detail_type_is_kept_and_people_are_told() {
         "time": "2026-11-22T10:00:00Z", "region": "us-east-1", "resources": [],
         "detail": {"agreement": {"id": agreement.as_str()}},
     });
+    // A new family may name what it is about in another way, or nothing.
+    let mut without_ids = event.clone();
+    (without_ids["id"], without_ids["detail"]) = (json!("e-8"), json!({"deal": "d-1"}));
+    let logged = Logged::from_now_on();
+    assert_eq!(world.record(&without_ids).await, EventOutcome::Unrecognized);
+    assert_eq!(logged.alarm("EventUnrecognized")["event.id"], "e-8");
+
     let logged = Logged::from_now_on();
     assert_eq!(world.record(&event).await, EventOutcome::Unrecognized);
     let alarm = logged.alarm("EventUnrecognized");

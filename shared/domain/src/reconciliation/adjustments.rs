@@ -12,7 +12,7 @@
 //! - Its token follows from what it adjusts and nothing else, so that the same
 //!   proposal sent twice is one request to AWS.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,8 @@ pub enum NotProposed {
     NotInvoiced,
     /// It costs nothing, or AWS has as much less on other days.
     NothingDue,
+    /// AWS has invoiced the month as it was billed, whatever its days say.
+    AsInvoiced,
     /// AWS has given back as much already.
     GivenBack,
     /// AWS allows no more to be given back of the month's invoices.
@@ -87,8 +89,13 @@ pub enum NotProposed {
 }
 
 /// Proposes to give back what AWS has over in a month's findings; `invoices`
-/// are the month's, by agreement.
-pub fn propose(findings: &[Finding], invoices: &BTreeMap<AgreementId, Invoices<'_>>) -> Proposals {
+/// are the month's, by agreement, of which `as_invoiced` names those that are equal to
+/// what was billed.
+pub fn propose(
+    findings: &[Finding],
+    invoices: &BTreeMap<AgreementId, Invoices<'_>>,
+    as_invoiced: &BTreeSet<AgreementId>,
+) -> Proposals {
     let mut by_agreement: BTreeMap<&AgreementId, Vec<&Finding>> = BTreeMap::new();
     for finding in findings {
         if let (Whose::Agreement(agreement), Verdict::Over { .. }) =
@@ -99,6 +106,10 @@ pub fn propose(findings: &[Finding], invoices: &BTreeMap<AgreementId, Invoices<'
     }
     let mut proposals = Proposals::default();
     for (agreement, overs) in by_agreement {
+        if as_invoiced.contains(agreement) {
+            proposals.leave(agreement, NotProposed::AsInvoiced);
+            continue;
+        }
         let lines = match invoices.get(agreement) {
             Some(Invoices::Read(lines)) => lines,
             Some(Invoices::Unread(_)) => {

@@ -1,3 +1,6 @@
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::adjustments::{NotProposed, Proposals, propose};
@@ -8,7 +11,6 @@ use super::amounts::{
 use super::prices::PricedBy;
 use super::rows::{AwsUsage, current};
 use super::*;
-use std::collections::BTreeSet;
 
 use crate::answers::AcceptedTerms;
 use crate::license::Pricing;
@@ -721,7 +723,7 @@ fn proposed(lines: &[InvoiceLine]) -> Proposals {
     let aws = aws(vec![row("a", "100")]);
     let findings = aws.findings(&[], settled());
     let invoices = [(agreement(AGREEMENT), Invoices::Read(lines))].into();
-    propose(&findings, &invoices)
+    propose(&findings, &invoices, &BTreeSet::new())
 }
 
 #[test]
@@ -735,12 +737,14 @@ fn an_adjustment_is_at_the_agreed_rate_where_one_is_known_and_names_it() {
         agreements: &agreements,
     };
     let lines = [invoice("i-1", "50", "50")];
+    let as_invoiced = Cell::new(false);
     let proposed = |pricing| {
         let usage = current(&aws.rows).usage;
         let prices = Prices::new(agreed_on(pricing), &usage, BTreeMap::new());
         let findings = compare(&[], &feed, &prices, false, settled());
         let invoices = [(agreement(AGREEMENT), Invoices::Read(&lines[..]))].into();
-        propose(&findings, &invoices)
+        let equal = as_invoiced.get().then(|| agreement(AGREEMENT));
+        propose(&findings, &invoices, &equal.into_iter().collect())
     };
     let entry = |pricing| {
         let entries = proposed(pricing).file.billing_adjustment_request_entries;
@@ -760,6 +764,12 @@ fn an_adjustment_is_at_the_agreed_rate_where_one_is_known_and_names_it() {
     assert!(free.file.billing_adjustment_request_entries.is_empty());
     let why = NotProposed::NothingDue;
     assert_eq!(free.left, [(agreement(AGREEMENT), why)]);
+    // Nor is what AWS has not charged, whatever its feed says.
+    as_invoiced.set(true);
+    let charged = proposed(Vec::new());
+    assert!(charged.file.billing_adjustment_request_entries.is_empty());
+    let why = NotProposed::AsInvoiced;
+    assert_eq!(charged.left, [(agreement(AGREEMENT), why)]);
 }
 
 #[test]
@@ -862,7 +872,7 @@ fn usage_that_stands_under_another_day_is_not_given_back() {
     };
     let lines = [invoice("i-1", "50", "50")];
     let invoices = [(agreement(AGREEMENT), Invoices::Read(&lines))].into();
-    let proposals = propose(&[found.clone(), elsewhere], &invoices);
+    let proposals = propose(&[found.clone(), elsewhere], &invoices, &BTreeSet::new());
     assert!(proposals.file.billing_adjustment_request_entries.is_empty());
 }
 
