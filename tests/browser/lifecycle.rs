@@ -438,7 +438,7 @@ async fn what_is_deleted_or_not_there_can_be_read_on_a_phone() {
     let address = |path: &str| format!("{}{path}", stack.seller_url);
     window.open(&address("/accounts/acme-staging")).await;
     window.sign_in().await;
-    window.sees("h2", "Change who pays").await;
+    window.sees("h2", "Pay through AWS Marketplace").await;
     let tops = "[...document.querySelectorAll('.tabs a')].map(tab => tab.offsetTop)";
     let one_line = format!("new Set({tops}).size");
     assert_eq!(window.value(&one_line).await, 1, "the tabs wrap");

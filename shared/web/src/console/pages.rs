@@ -5,7 +5,7 @@ use app::accounts::{
 };
 use domain::account::{AccountName, AccountState, EXPIRED_LABEL, Payer, Standing};
 use domain::ids::AccountId;
-use domain::linking::LinkRefusal;
+use domain::linking::{LinkRefusal, UnlinkCause};
 use domain::member::Role;
 use maud::{Markup, html};
 
@@ -140,19 +140,50 @@ pub(super) fn subscription(site: &Site, view: &SubscriptionView) -> Markup {
                     }
                 }
             }
-            @if deleted { (subscription_in_aws()) } @else { (change_of_payer(site)) }
+            @if deleted {
+                @if unlinked_by_deletion(view) { (subscription_in_aws()) }
+            } @else {
+                (change_of_payer(site, &view.state))
+            }
         }
         (history(view))
         (audit::table(&view.audit, audit::Reader::Member))
     }
 }
 
-fn change_of_payer(site: &Site) -> Markup {
+/// Whether the account had a subscription when it was deleted.
+fn unlinked_by_deletion(view: &SubscriptionView) -> bool {
+    let last = view
+        .links
+        .first()
+        .and_then(|last| last.link.unlinked.as_ref());
+    last.is_some_and(|unlinked| unlinked.cause == UnlinkCause::AccountDeleted)
+}
+
+/// How the account comes to be paid for, or by another AWS account.
+fn change_of_payer(site: &Site, state: &AccountState) -> Markup {
     html! {
         section.card aria-labelledby="payer" {
-            h2 #payer { "Change who pays" }
-            p { "To have another AWS account pay, subscribe to " (site.product_name) " with it in AWS Marketplace, press " strong { "Set up your account" } " and choose this account. The payer changes at once, without a break." }
-            p { "AWS shows the old AWS account as subscribed until you cancel the subscription there." }
+            @match state {
+                AccountState::Subscribed(Payer::Annual { ends_at, .. }) => {
+                    h2 #payer { "Change who pays" }
+                    p { "An annual subscription pays for this account" @if let Some(end) = ends_at { " until " (end_exact(*end)) } ". As long as it does, no AWS Marketplace subscription can be linked to it: an account is billed one way or the other, never both." }
+                    p { "Subscribe in AWS Marketplace once it has ended, or write to support to end it sooner." }
+                }
+                AccountState::Subscribed(Payer::Marketplace { .. }) => {
+                    h2 #payer { "Change who pays" }
+                    p { "To have another AWS account pay, subscribe to " (site.product_name) " with it in AWS Marketplace, press " strong { "Set up your account" } " and choose this account. The payer changes at once, without a break." }
+                    p { "AWS shows the old AWS account as subscribed until you cancel the subscription there." }
+                }
+                AccountState::Trial { .. }
+                | AccountState::Grace { .. }
+                | AccountState::Expired { .. }
+                | AccountState::Suspended { .. }
+                | AccountState::Purged { .. } => {
+                    h2 #payer { "Pay through AWS Marketplace" }
+                    p { "Subscribe to " (site.product_name) " in AWS Marketplace, press " strong { "Set up your account" } " there and choose this account. It is paid for from then on." }
+                }
+            }
             p.muted { a href="/help#lost-access" { "Lost access to the AWS account that pays?" } " · " a href="/help#custom-pricing" { "Custom pricing" } " · " a href="/help#offer-expired" { "Private offers" } }
         }
     }
