@@ -19,7 +19,7 @@ use domain::ids::{AccountId, LicenseId};
 use fake_aws::{Fault, FaultKind, NewAgreement, OfferKind, Renewal, RenewalIntent, RenewedLicense};
 use jiff::{SignedDuration, Timestamp};
 use local::product::{ACME_PRODUCTION, ACME_STAGING};
-use local::{Config, Local, ProcessConfig, Processes};
+use local::{Config, ProcessConfig, Processes};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -96,7 +96,7 @@ async fn report(product: Product, to: Addresses, stack: Arc<Stack>, mut draws: D
 
 /// The stack, and whether the disorder is over.
 struct Stack {
-    local: Local,
+    local: logs::Stack,
     over: AtomicBool,
 }
 
@@ -107,7 +107,7 @@ impl Stack {
         // All of them are built; where one is, are the others.
         let programs: Vec<PathBuf> = functions().iter().map(|name| built(name)).collect();
         let between = Arc::clone(between);
-        let local = Local::start(Config {
+        let local = logs::Stack::start(Config {
             start: Some(STARTS_AT.parse().unwrap()),
             processes: Some(ProcessConfig {
                 programs: programs[0].parent().unwrap().to_owned(),

@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::data_dir::DataDir;
 use crate::linking::link;
+use crate::logs::Stack;
 use crate::project;
 use draws::Draws;
 use process::{Addresses, Program};
@@ -57,8 +58,8 @@ const HOURS: u64 = 11;
 const FLEET: [(&str, &str, u64); 2] = [("345678901234", "medium", 3), ("", "datacenter", 1)];
 
 /// The stack on a directory, in this process, which then keeps it.
-async fn open(data: &DataDir) -> Local {
-    let stack = Local::start(Config {
+async fn open(data: &DataDir) -> Stack {
+    let stack = Stack::start(Config {
         data_dir: Some(data.0.clone()),
         start: Some(STARTS_AT.parse().unwrap()),
         ..Config::default()
@@ -307,6 +308,7 @@ async fn a_first_start_that_is_killed_at_any_moment_is_made_up_for_by_the_next()
         );
         stack.stop().await;
     }
+    program.check_log();
 }
 
 /// The longest file of a data directory, in bytes.

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use runtime::telemetry::OURS;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -17,10 +18,6 @@ use tokio::process::{Child, Command};
 use crate::built::built;
 use crate::data_dir::DataDir;
 use crate::{logs, project};
-
-/// What the processes log: all of what our crates do, and what others warn of.
-const LOGGED: &str = "warn,app=trace,domain=trace,fake_aws=trace,ledger=trace,local=trace,\
-     marketplace=trace,runtime=trace,store=trace,web=trace";
 
 /// The program, and a folder for all that its processes log.
 pub(crate) struct Program {
@@ -82,8 +79,11 @@ impl Program {
 
     fn run(&self, mut command: Command, data: &Path) -> Process {
         let log = File::options().create(true).append(true).open(self.log());
+        // All of what our crates do, and what others warn of.
+        let ours = OURS.iter().map(|name| format!(",{name}=trace"));
+        let logged = format!("warn{}", ours.collect::<String>());
         let child = command
-            .args(["--log", LOGGED, "--port", "0", "--aws-port", "0", "--data"])
+            .args(["--log", &logged, "--port", "0", "--aws-port", "0", "--data"])
             .arg(data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Our crates, as they appear in a log record's target.
-const OURS: &[&str] = &[
+pub const OURS: &[&str] = &[
     "app",
     "catching_up",
     "console",
