@@ -67,12 +67,24 @@ fn names_in_code() -> BTreeSet<String> {
         .collect()
 }
 
-/// The alarms, with what they watch: metric, and dimension by name.
+/// The alarms, by their ids.
 fn alarms(template: &Value) -> Vec<(&str, &Value)> {
     resources(template, "AWS::CloudWatch::Alarm")
         .into_iter()
         .map(|(id, alarm)| (id, &alarm["Properties"]))
         .collect()
+}
+
+/// The metrics that an alarm watches: its own, or those of its expression.
+fn watched(alarm: &Value) -> Vec<&Value> {
+    match alarm["Metrics"].as_array() {
+        Some(metrics) => metrics
+            .iter()
+            .map(|one| &one["MetricStat"]["Metric"])
+            .filter(|metric| metric.is_object())
+            .collect(),
+        None => vec![alarm],
+    }
 }
 
 #[test]
@@ -169,17 +181,147 @@ fn publishes(template: &Value, function_id: &str, metric: &str) -> bool {
 #[test]
 fn an_alarm_watches_what_its_function_publishes() {
     let template = template();
-    let mut watched = 0;
+    let mut found = 0;
     for (id, alarm) in alarms(&template) {
-        if alarm["Namespace"] != NAMESPACE {
-            continue;
+        let ours = watched(alarm).into_iter();
+        for metric in ours.filter(|metric| metric["Namespace"] == NAMESPACE) {
+            let name = metric["MetricName"].as_str().unwrap();
+            let function = metric["Dimensions"][0]["Value"].as_str().unwrap();
+            assert!(publishes(&template, function, name), "{id}: {name}");
+            found += 1;
         }
-        let metric = alarm["MetricName"].as_str().unwrap();
-        let function = alarm["Dimensions"][0]["Value"].as_str().unwrap();
-        assert!(publishes(&template, function, metric), "{id}: {metric}");
-        watched += 1;
     }
-    assert!(watched > 9, "{watched}");
+    assert!(found > 10, "{found}");
+}
+
+/// A metric that is watched, in words.
+fn measured(metric: &Value, statistic: &Value, period: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
+    format!(
+        "{} of {} {} of {} in {period} s",
+        text(statistic),
+        text(&metric["Namespace"]),
+        text(&metric["MetricName"]),
+        text(&metric["Dimensions"][0]["Value"])
+    )
+}
+
+/// What an alarm watches and when it rings, in words.
+fn in_words(alarm: &Value) -> String {
+    let watched = match alarm["Metrics"].as_array() {
+        Some(metrics) => metrics
+            .iter()
+            .map(|one| {
+                let (id, of) = (one["Id"].as_str().unwrap(), &one["MetricStat"]);
+                let what = match one["Expression"].as_str() {
+                    Some(expression) => expression.to_owned(),
+                    None => measured(&of["Metric"], &of["Stat"], &of["Period"]),
+                };
+                // CloudWatch compares what is returned, which must be one.
+                let returned = one["ReturnData"].as_bool().unwrap();
+                format!("{}{id}: {what}", if returned { "returned " } else { "" })
+            })
+            .collect::<Vec<_>>()
+            .join("; "),
+        None => measured(alarm, &alarm["Statistic"], &alarm["Period"]),
+    };
+    let comparison = match alarm["ComparisonOperator"].as_str().unwrap_or_default() {
+        "GreaterThanThreshold" => ">",
+        "LessThanThreshold" => "<",
+        other => other,
+    };
+    let (threshold, periods) = (&alarm["Threshold"], &alarm["EvaluationPeriods"]);
+    let needed = alarm.get("DatapointsToAlarm").unwrap_or(periods);
+    let missing = &alarm["TreatMissingData"];
+    format!("{watched} {comparison} {threshold}, {needed} of {periods}, without data {missing}")
+}
+
+/// What must reach a person.
+const MUST_RING: [(&str, &str); 8] = [
+    (
+        "UnsettledUsage",
+        "Maximum of MarketplaceLedger oldest_unsettled_seconds of LedgerCheckFunction in 3600 s \
+         > 10800, 1 of 1, without data \"notBreaching\"",
+    ),
+    (
+        "Conservation",
+        "Maximum of MarketplaceLedger differences of LedgerCheckFunction in 3600 s \
+         > 0, 1 of 1, without data \"notBreaching\"",
+    ),
+    (
+        "CallsFailing",
+        "returned failing: IF(failed > 0 AND accepted == 0, 1, 0); \
+         failed: Sum of MarketplaceLedger calls_failed of UsageSubmissionFunction in 900 s; \
+         accepted: Sum of MarketplaceLedger records_accepted of UsageSubmissionFunction in 900 s \
+         > 0, 2 of 3, without data \"notBreaching\"",
+    ),
+    (
+        "SwitchedOff",
+        "Minimum of MarketplaceLedger products_switched_off of UsageSubmissionFunction in 900 s \
+         > 0, 4 of 4, without data \"notBreaching\"",
+    ),
+    (
+        "DueTimersLate",
+        "Minimum of MarketplaceLedger due_lag_seconds of GraceExpiryFunction in 300 s \
+         > 900, 2 of 2, without data \"notBreaching\"",
+    ),
+    (
+        "SubmitterNotRun",
+        "SampleCount of MarketplaceLedger submission_runs of UsageSubmissionFunction in 300 s \
+         < 1, 2 of 2, without data \"breaching\"",
+    ),
+    (
+        "OutboxPipe",
+        "returned failing: FILL(failed, 0) + FILL(partly, 0) + FILL(throttled, 0) + FILL(timeout, 0); \
+         failed: Sum of AWS/EventBridge/Pipes ExecutionFailed of OutboxPipe in 300 s; \
+         partly: Sum of AWS/EventBridge/Pipes ExecutionPartiallyFailed of OutboxPipe in 300 s; \
+         throttled: Sum of AWS/EventBridge/Pipes ExecutionThrottled of OutboxPipe in 300 s; \
+         timeout: Sum of AWS/EventBridge/Pipes ExecutionTimeout of OutboxPipe in 300 s \
+         > 0, 3 of 3, without data \"notBreaching\"",
+    ),
+    (
+        "ApiErrors",
+        "Sum of AWS/ApiGateway 5xx of Api in 300 s > 5, 1 of 1, without data \"notBreaching\"",
+    ),
+];
+
+/// The queues of what nobody could process.
+const DEAD_LETTERS: [&str; 4] = [
+    "MarketplaceEventsDeadLetters",
+    "OutboxDeadLetters",
+    "ScheduleDeadLetters",
+    "UsageReportsDeadLetters",
+];
+
+/// What must reach a person as soon as it is logged.
+const LOGGED: [&str; 4] = [
+    "RecordConflict",
+    "RecordUnknown",
+    "ReportsStopped",
+    "WrittenOff",
+];
+
+#[test]
+fn what_must_reach_a_person_rings_when_it_should() {
+    let template = template();
+    let once = "> 0, 1 of 1, without data \"notBreaching\"";
+    let waiting = "Maximum of AWS/SQS ApproximateNumberOfMessagesVisible of";
+    let dead = DEAD_LETTERS.map(|id| (id, format!("{waiting} {id}.QueueName in 300 s {once}")));
+    let records = "Sum of ${AWS::StackName}/alarms records of";
+    let logged = LOGGED.map(|id| (id, format!("{records} {id} in 300 s {once}")));
+    let others = MUST_RING.map(|(id, words)| (id, words.to_owned()));
+    for (id, words) in dead.into_iter().chain(logged).chain(others) {
+        let alarm = &template["Resources"][format!("{id}Alarm")];
+        assert_eq!(alarm["Type"], "AWS::CloudWatch::Alarm", "{id}");
+        assert_eq!(alarm["Condition"], Value::Null, "{id}");
+        assert_eq!(in_words(&alarm["Properties"]), words, "{id}");
+    }
+    let queues = resources(&template, "AWS::SQS::Queue").into_iter();
+    let dead: BTreeSet<&str> = queues
+        .map(|(id, _)| id)
+        .filter(|id| id.ends_with("DeadLetters"))
+        .collect();
+    assert_eq!(dead, BTreeSet::from(DEAD_LETTERS));
 }
 
 #[test]
@@ -209,6 +351,7 @@ fn every_alarm_tells_somebody_what_it_means_and_what_to_do() {
     let template = template();
     for (id, alarm) in alarms(&template) {
         assert_eq!(alarm["AlarmActions"][0], "AlarmTopic", "{id}");
+        assert_eq!(alarm["ActionsEnabled"], Value::Null, "{id}");
         let text = alarm["AlarmDescription"].as_str().unwrap();
         // CloudWatch takes 1,024 characters; a sentence of each is the least.
         assert!((40..=1_024).contains(&text.len()), "{id}: {text}");

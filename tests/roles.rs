@@ -109,6 +109,33 @@ fn allowed(function: &str) -> (BTreeSet<Grant>, String) {
     (allowed_by(&template["Resources"][role]), log.to_owned())
 }
 
+#[test]
+fn no_policy_beside_its_own_allows_a_role_more() {
+    let template = template();
+    let resources = template["Resources"].as_object().unwrap();
+    let beside: Vec<&str> = resources
+        .iter()
+        .filter(|(_, resource)| {
+            let kind = resource["Type"].as_str().unwrap();
+            kind.starts_with("AWS::IAM::") && kind != "AWS::IAM::Role"
+        })
+        .map(|(id, _)| id.as_str())
+        .collect();
+    assert_eq!(beside, ["TableKeyUse"]);
+    let key = &resources["TableKeyUse"]["Properties"]["PolicyDocument"]["Statement"];
+    let statements = key.as_array().unwrap();
+    for statement in statements {
+        assert_eq!(statement["Resource"], "TableKeyArn");
+        for action in texts(&statement["Action"]) {
+            assert!(action.starts_with("kms:"), "{action}");
+        }
+    }
+    // SAM would add these to a role that it makes itself.
+    for (id, function) in functions(&template) {
+        assert_eq!(function["Properties"]["Policies"], Value::Null, "{id}");
+    }
+}
+
 /// What each function was seen to call.
 type Seen = BTreeMap<&'static str, BTreeSet<Grant>>;
 
@@ -314,9 +341,10 @@ fn target(parts: &Parts) -> &str {
 fn needed(target: &str, body: &Value) -> Vec<Grant> {
     if let Some(key) = target.strip_prefix(&format!("/{DATA_FEEDS_BUCKET}")) {
         let bucket = "arn:${AWS::Partition}:s3:::${DataFeedsBucket}";
-        return vec![match key.trim_matches('/') {
+        let folder = key.trim_matches('/').split('/').next();
+        return vec![match folder.unwrap_or_default() {
             "" => ("s3:ListBucket".to_owned(), bucket.to_owned()),
-            _ => ("s3:GetObject".to_owned(), format!("{bucket}/*")),
+            folder => ("s3:GetObject".to_owned(), format!("{bucket}/{folder}/*")),
         }];
     }
     let (service, operation) = target.rsplit_once(['.', '/']).unwrap();

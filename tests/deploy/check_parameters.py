@@ -26,11 +26,8 @@ OWN_ISSUER = {
     "SignInClientSecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:issuer-AbCdEf",
     "SignInCredentialMethods": "pwd,mfa",
 }
-RESTORED = {
-    "RestoredSubscriptionsTable": "Subscriptions-restored",
-    "RestoredSubscriptionsStreamArn":
-        "arn:aws:dynamodb:us-east-1:123456789012:table/Subscriptions-restored/stream/2026-11-29T02:07:33.123",
-}
+TABLE_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/Subscriptions-restored"
+STREAM_ARN = f"{TABLE_ARN}/stream/2026-11-29T02:07:33.123"
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/6f1c2d3e"
 
 
@@ -92,8 +89,14 @@ TAKEN = [
     {"TableKeyArn": "arn:aws:kms:us-east-1:123456789012:key/0123abcd-0123-4567-89ab-0123456789ab"},
     {"DataFeedsBucket": "seller-feeds", "AuditRetentionDays": 3653, "LogRetentionDays": 30},
     {"SubscriptionTopicArn": "arn:aws:sns:us-east-1:287250355862:aws-mp-subscription-notification-abc"},
-    RESTORED,
+    {"EntitlementTopicArn": "arn:aws:sns:us-east-1:287250355862:aws-mp-entitlement-notification-abc"},
+    {"RestoredSubscriptionsStreamArn": STREAM_ARN},
     {"RestoredUsageTable": "Usage-restored"},
+    OWN_ISSUER | {"SignInSupportGroup": "helpers", "SignInCredentialMethods": "pwd"},
+    {"Catalog": '{"version": 1, "service": "Workload Security", "rates": []}'},
+    {"TrialDays": 0, "CarryHours": 48, "CarryRoomMinutes": 15, "AllocationsPerRecord": 1, "CallsAtOnce": 1},
+    {"TrialDays": 365, "CarryHours": 720, "CarryRoomMinutes": 360, "AllocationsPerRecord": 2500, "CallsAtOnce": 10},
+    {"RepeatedGrace": "refused", "ZeroRecords": "sent"},
 ]
 
 # What is given, and a word of each reason.
@@ -110,25 +113,54 @@ REFUSED = [
     ({"AlarmEmail": None}, "AlarmEmail is missing"),
     ({"TableKeyArn": "alias/tables"}, "TableKeyArn"),
     ({"TableKeyArn": "arn:aws:kms:us-east-1:123456789012:alias/tables"}, "TableKeyArn"),
-    (
-        RESTORED | {"RestoredSubscriptionsStreamArn": PARAMETERS["RestoredSubscriptionsStreamArn"]["Default"]},
-        "RestoredStream",
-    ),
-    (RESTORED | {"RestoredSubscriptionsStreamArn": "latest"}, "RestoredSubscriptionsStreamArn"),
+    ({"RestoredSubscriptionsStreamArn": ""}, "RestoredSubscriptionsStreamArn"),
+    ({"RestoredSubscriptionsStreamArn": TABLE_ARN}, "RestoredSubscriptionsStreamArn"),
+    ({"RestoredSubscriptionsStreamArn": f"{TABLE_ARN}/stream/none"}, "RestoredSubscriptionsStreamArn"),
+    ({"RestoredSubscriptionsStreamArn": "latest"}, "RestoredSubscriptionsStreamArn"),
     ({"RestoredUsageTable": "arn:aws:dynamodb:us-east-1:123456789012:table/Usage"}, "RestoredUsageTable"),
     ({"SignInDomain": "Acme"}, "SignInDomain"),
     ({"SignInDomain": "none"}, "CognitoPages"),
+    ({"SignInSupportGroup": "helpers"}, "CognitoPages: Without SignInIssuer SignInSupportGroup is support"),
     ({"SignInIssuer": "issuer.example.com"}, "SignInIssuer"),
     (OWN_ISSUER | {"SignInClientId": ""}, "OwnIssuer: SignInIssuer needs SignInClientId"),
     (
         OWN_ISSUER | {"SignInClientSecretArn": PARAMETERS["SignInClientSecretArn"]["Default"]},
         "OwnIssuer: SignInIssuer needs SignInClientSecretArn",
     ),
+    (
+        OWN_ISSUER | {"SignInClientSecretArn": OWN_ISSUER["SignInClientSecretArn"].replace("us-east-1", "eu-west-1")},
+        "SignInClientSecretArn",
+    ),
     (OWN_ISSUER | {"SignInCredentialMethods": ""}, "OwnIssuer: SignInIssuer needs SignInCredentialMethods"),
+    (OWN_ISSUER | {"SignInCredentialMethods": ","}, "SignInCredentialMethods"),
+    (OWN_ISSUER | {"SignInCredentialMethods": "pwd,,mfa"}, "SignInCredentialMethods"),
     ({"SignInGroupsClaim": ""}, "SignInGroupsClaim"),
     ({"SupportApproval": "three"}, "SupportApproval"),
     ({"SubscriptionTopicArn": "arn:aws:sns:us-east-1:123456789012:another"}, "SubscriptionTopicArn"),
+    (
+        {"SubscriptionTopicArn": "arn:aws:sns:eu-west-1:123456789012:aws-mp-subscription-notification-abc"},
+        "SubscriptionTopicArn",
+    ),
+    (
+        {"EntitlementTopicArn": "arn:aws:sns:eu-west-1:123456789012:aws-mp-entitlement-notification-abc"},
+        "EntitlementTopicArn",
+    ),
+    ({"Catalog": "catalog.json"}, "Catalog"),
+    ({"Catalog": "{" + " " * 2500 + "}"}, "Catalog"),
+    ({"TrialDays": 366}, "TrialDays"),
+    ({"TrialDays": "a month"}, "TrialDays"),
+    ({"RepeatedGrace": "sometimes"}, "RepeatedGrace"),
+    ({"ZeroRecords": "on"}, "ZeroRecords"),
+    ({"CarryHours": 47}, "CarryHours"),
+    ({"CarryHours": 721}, "CarryHours"),
+    ({"CarryRoomMinutes": 14}, "CarryRoomMinutes"),
+    ({"CarryRoomMinutes": 361}, "CarryRoomMinutes"),
+    ({"AllocationsPerRecord": 0}, "AllocationsPerRecord"),
+    ({"AllocationsPerRecord": 2501}, "AllocationsPerRecord"),
+    ({"CallsAtOnce": 0}, "CallsAtOnce"),
+    ({"CallsAtOnce": 11}, "CallsAtOnce"),
     ({"ProductName": ""}, "ProductName"),
+    ({"ProductName": "  "}, "ProductName"),
     ({"ProductName": "x" * 101}, "ProductName"),
     ({"SupportEmail": "help"}, "SupportEmail"),
     ({"DataFeedsBucket": "s3://feeds"}, "DataFeedsBucket"),
@@ -154,7 +186,7 @@ def main():
         for name, parameter in PARAMETERS.items()
         if not {"AllowedValues", "AllowedPattern", "MinLength"} & set(parameter)
     ]
-    assert set(unruled) <= {"SignInClientId", "SignInCredentialMethods"}, unruled
+    assert set(unruled) <= {"SignInClientId"}, unruled
     print(f"{len(TAKEN)} sets of parameters taken and {len(REFUSED) + 1} refused, as they should be")
 
 
