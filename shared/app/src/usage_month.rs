@@ -16,7 +16,7 @@ use domain::ids::{AccountId, AwsAccountId, CloudAccountId, Dimension, LicenseId}
 use domain::ledger::account_hour::{Unbillable, WriteOff};
 use domain::ledger::included::{Included, IncludedUsage};
 use domain::ledger::slot::{LicenseTerms, SlotState};
-use domain::license::Pricing;
+use domain::license::{License, Pricing};
 use domain::money::Usd;
 use futures_util::future::{try_join, try_join_all};
 use jiff::{SignedDuration, Timestamp};
@@ -281,25 +281,35 @@ impl App {
 
     /// What the contracts of a month's licenses cover before anything is metered,
     /// of the periods that reach into the month, and what was used of it by the
-    /// month's end. A license's end ends its periods.
+    /// month's end. A license's end ends its periods. One that is linked to another
+    /// account by now is left out: what is left of it, and who uses it, is theirs.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB does not answer or an item is unreadable.
-    pub async fn included_in(&self, usage: &UsageMonth) -> Result<Vec<Included>, StoreError> {
+    pub async fn included_in(
+        &self,
+        account: &AccountId,
+        usage: &UsageMonth,
+    ) -> Result<Vec<Included>, StoreError> {
         if !self.settings.rules.catalog.has_contracts() {
             return Ok(Vec::new());
         }
         let licenses = usage.agreed.keys();
-        let periods = licenses.map(|license| self.periods_in(license, usage.month));
+        let periods = licenses.map(|license| self.periods_in(account, license, usage.month));
         let periods = try_join_all(periods).await?;
         Ok(periods.into_iter().flatten().collect())
     }
 
     async fn periods_in(
         &self,
+        account: &AccountId,
         license: &LicenseId,
         month: Month,
     ) -> Result<Vec<Included>, StoreError> {
+        let known = self.store.license(license).await?;
+        if known.and_then(License::last_account).as_ref() != Some(account) {
+            return Ok(Vec::new());
+        }
         let (first, next) = (month.first_hour(), month.next().first_hour());
         let mut periods = self.periods_of(license).await?;
         // One that was found to begin earlier left an empty one behind.

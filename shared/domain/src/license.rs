@@ -366,6 +366,12 @@ fn offer(fact: &Fact) -> Option<&OfferId> {
 }
 
 impl License {
+    /// The account that it is linked to, or was last.
+    pub fn last_account(self) -> Option<AccountId> {
+        let former = self.former.map(|former| former.account);
+        self.linked.or(former)
+    }
+
     /// Whether usage from this instant on may be charged to it, as far as AWS told.
     pub fn is_active(&self, now: Timestamp) -> bool {
         match self.status {

@@ -259,9 +259,27 @@ fn has_entitlements(agreement: Option<&AgreementId>, term: Option<&Term>, facts:
 /// Whether AWS told of an agreement's terms that nothing is paid for but usage.
 pub(super) fn is_pay_as_you_go(agreement: Option<&AgreementId>, facts: &[Fact]) -> bool {
     let terms = accepted_terms(agreement, facts).max_by_key(|told| told.asked_at);
-    terms.is_some_and(|terms| {
-        terms.prepaid.is_none() && terms.recurring.is_none() && !terms.rates.is_empty()
-    })
+    terms.is_some_and(pays_only_usage)
+}
+
+/// Whether AWS told so of the terms that an agreement had at an instant: those that were
+/// asked for before it changed next.
+pub(super) fn was_pay_as_you_go(
+    agreement: Option<&AgreementId>,
+    at: Timestamp,
+    facts: &[Fact],
+) -> bool {
+    let of_it = regarded(facts).filter(|fact| fact.agreement() == agreement);
+    let changes = of_it.filter_map(|fact| fact.event().map(|event| event.at));
+    let next = changes.filter(|change| at < *change).min();
+    let terms = accepted_terms(agreement, facts);
+    let terms = terms.filter(|told| next.is_none_or(|next| told.asked_at < next));
+    let terms = terms.max_by_key(|told| told.asked_at);
+    terms.is_some_and(pays_only_usage)
+}
+
+fn pays_only_usage(terms: &AcceptedTerms) -> bool {
+    terms.prepaid.is_none() && terms.recurring.is_none() && !terms.rates.is_empty()
 }
 
 /// When we learned of what may have changed to what a license is entitled.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::asks::is_pay_as_you_go;
+use super::asks::{is_pay_as_you_go, was_pay_as_you_go};
 use super::regarded;
 use super::terms::{Term, Terms};
 use crate::answers::Entitlements;
 use crate::catalog::Catalog;
 use crate::fact::Fact;
-use crate::ids::{Dimension, LicenseId};
+use crate::ids::{AgreementId, Dimension, LicenseId};
 use crate::ledger::included::Included;
 
 /// For an entitlement of an agreement that has no end.
@@ -23,7 +23,7 @@ const NO_END: Timestamp = Timestamp::constant(253_370_764_800, 0);
 pub struct Covered {
     /// The contract's dimension.
     pub dimension: Dimension,
-    /// The agreement's start.
+    /// The agreement's start, or when AWS named it again after it had not.
     pub from: Timestamp,
     /// The entitlement's end, when AWS named it no more, or the start of the agreement
     /// that follows.
@@ -54,6 +54,7 @@ pub(super) fn covered(license: &LicenseId, terms: &Terms, facts: &[Fact]) -> Vec
         .filter_map(|(agreement, term)| {
             Some(Began {
                 at: term.began_at()?,
+                agreement: agreement.as_ref(),
                 term,
                 is_contract: !is_pay_as_you_go(agreement.as_ref(), facts),
             })
@@ -65,44 +66,70 @@ pub(super) fn covered(license: &LicenseId, terms: &Terms, facts: &[Fact]) -> Vec
         .filter(|told| told.license.id() == license)
         .collect();
     answers.sort_by_key(|told| told.asked_at);
-    let mut covered = BTreeMap::new();
+    let mut covered = ByStart::new();
     for told in answers {
         let running = began.iter().rev().find(|began| began.at <= told.asked_at);
         // Where something is to be named, an answer that names nothing may lag.
-        let believed = |running: &&Began<'_>| !running.is_contract || !told.covers_nothing();
+        let believed = |running: &&Began<'_>| {
+            !told.covers_nothing() || was_pay_as_you_go(running.agreement, told.asked_at, facts)
+        };
         if let Some(running) = running.filter(believed) {
-            take(&mut covered, told, running);
+            let changed_at = changed_by(running.agreement, told.asked_at, facts);
+            take(&mut covered, told, running, changed_at);
         }
     }
     for running in began.iter().filter(|began| !began.is_contract) {
         end_those_before(&mut covered, running.at);
     }
-    covered.into_values().collect()
+    covered.into_values().map(|known| known.covered).collect()
+}
+
+/// When AWS told last of an agreement before it was asked.
+fn changed_by(
+    agreement: Option<&AgreementId>,
+    asked_at: Timestamp,
+    facts: &[Fact],
+) -> Option<Timestamp> {
+    let of_it = regarded(facts).filter(|fact| fact.agreement() == agreement);
+    let told_at = of_it.filter_map(|fact| fact.event().map(|event| event.at));
+    told_at.filter(|at| *at <= asked_at).max()
 }
 
 /// An agreement that began.
 struct Began<'a> {
     at: Timestamp,
+    agreement: Option<&'a AgreementId>,
     term: &'a Term,
     /// Whether AWS is to name entitlements, as far as it told the terms.
     is_contract: bool,
 }
 
-type ByStart = BTreeMap<(Timestamp, Dimension), Covered>;
+/// What is covered, as far as the answers that were looked at say.
+struct Known {
+    covered: Covered,
+    /// Whether an answer of the same agreement named it no more: what a later one
+    /// names was bought anew.
+    is_over: bool,
+}
+
+type ByStart = BTreeMap<(Timestamp, Dimension), Known>;
 
 /// What earlier agreements cover ends where another one begins.
-fn end_those_before(covered: &mut ByStart, from: Timestamp) {
-    for known in covered.values_mut().filter(|known| known.from < from) {
-        known.until = known.until.min(from);
+fn end_those_before(known: &mut ByStart, from: Timestamp) {
+    for Known { covered, .. } in known.values_mut().filter(|of| of.covered.from < from) {
+        covered.until = covered.until.min(from);
     }
 }
 
-fn take(covered: &mut ByStart, told: &Entitlements, running: &Began<'_>) {
-    let from = running.at;
-    end_those_before(covered, from);
-    let of_it = covered.values_mut().filter(|known| known.from >= from);
-    for known in of_it.filter(|known| !is_unread(told, &known.dimension)) {
-        known.until = known.until.min(told.asked_at);
+fn take(
+    known: &mut ByStart,
+    told: &Entitlements,
+    running: &Began<'_>,
+    changed_at: Option<Timestamp>,
+) {
+    end_those_before(known, running.at);
+    for of in open_of(known, running, told) {
+        of.covered.until = of.covered.until.min(told.asked_at);
     }
     for grant in &told.grants {
         let until = grant.expires_at.or(running.term.ends_at).unwrap_or(NO_END);
@@ -110,13 +137,53 @@ fn take(covered: &mut ByStart, told: &Entitlements, running: &Began<'_>) {
             continue;
         };
         let dimension = grant.dimension.clone();
-        let grant = Covered {
+        let from = begins(known, &dimension, running.at, told.asked_at, changed_at);
+        let covered = Covered {
             dimension: dimension.clone(),
             from,
             until,
             units,
         };
-        covered.insert((from, dimension), grant);
+        let is_over = false;
+        known.insert((from, dimension), Known { covered, is_over });
+    }
+    for of in open_of(known, running, told) {
+        let mut named = told.grants.iter().map(|grant| &grant.dimension);
+        of.is_over = named.all(|named| *named != of.covered.dimension);
+    }
+}
+
+/// What an agreement covers that no answer ended, where an answer says how much.
+fn open_of<'a>(
+    known: &'a mut ByStart,
+    running: &Began<'_>,
+    told: &Entitlements,
+) -> impl Iterator<Item = &'a mut Known> {
+    let of_it = known
+        .values_mut()
+        .filter(|of| of.covered.from >= running.at);
+    of_it.filter(|of| !of.is_over && !is_unread(told, &of.covered.dimension))
+}
+
+/// From when on a dimension is covered that an answer names: the agreement's start, or,
+/// after one of the same agreement that did not name it, when AWS told of the change.
+fn begins(
+    known: &ByStart,
+    dimension: &Dimension,
+    began_at: Timestamp,
+    asked_at: Timestamp,
+    changed_at: Option<Timestamp>,
+) -> Timestamp {
+    let mut of_it = known
+        .values()
+        .filter(|of| of.covered.from >= began_at && of.covered.dimension == *dimension);
+    match of_it.next_back() {
+        None => began_at,
+        Some(last) if last.is_over => {
+            let changed_since = changed_at.filter(|at| last.covered.until <= *at);
+            changed_since.unwrap_or(asked_at)
+        }
+        Some(last) => last.covered.from,
     }
 }
 

@@ -72,7 +72,11 @@ async fn what_a_contract_covers_is_used_up_before_anything_is_metered() {
 /// What the pages of a month tell of the contract's periods: granted and used.
 async fn told(world: &World, customer: &Customer, month: Month) -> Vec<(u64, u64)> {
     let usage = world.app.usage_month(&customer.account, month).await;
-    let periods = world.app.included_in(&usage.unwrap()).await.unwrap();
+    let periods = world
+        .app
+        .included_in(&customer.account, &usage.unwrap())
+        .await
+        .unwrap();
     let large = periods
         .iter()
         .filter(|one| one.dimension.as_str() == "large");
@@ -253,6 +257,26 @@ async fn a_renewal_with_the_same_license_covers_its_hour_though_aws_answers_hour
     assert_eq!(metered.values().sum::<u64>(), 100, "{metered:?}");
     assert!(metered.keys().all(|hour| *hour > renewed_in), "{metered:?}");
     world.assert_conserved().await;
+}
+
+#[tokio::test]
+async fn who_lost_a_license_does_not_see_what_another_account_uses_of_it() {
+    let (world, customer, first) = with_unread_contract().await;
+    world.aws.clear_faults();
+    world.report(&customer.account, first, "r", 3).await;
+    world.post_after(first).await;
+    world.app.expire_due(Timestamp::MAX).await.unwrap();
+    world.submit().await;
+    let month = Month::of(first.start());
+    assert!(!told(&world, &customer, month).await.is_empty());
+    let token = world
+        .aws
+        .new_token(&customer.agreement.license_arn)
+        .unwrap();
+    let session = world.begin(&token).await;
+    let other = world.account("account-9", &["ann"]).await;
+    world.link(&session, "ann", &other).await;
+    assert_eq!(told(&world, &customer, month).await, []);
 }
 
 /// A renewal at once.

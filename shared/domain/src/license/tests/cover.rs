@@ -189,3 +189,62 @@ fn an_answer_that_names_hours_ends_the_doubt_of_those_before_it() {
     assert!(waits(&facts, 10, 63 * HOUR));
     assert!(!waits(&facts, 10, 65 * HOUR));
 }
+
+/// The agreement is amended.
+fn amended(at: i64) -> Fact {
+    let terms = AgreementTerms {
+        intent: Intent::Amend,
+        starts_at: Some(seconds(0)),
+        ends_at: Some(seconds(30 * 24 * HOUR)),
+        previous: None,
+        auto_renewal: None,
+    };
+    fact(event(1, at, None, EventKind::AgreementAmended(terms)))
+}
+
+/// The terms that AWS tells when it is asked.
+fn told_terms(at: i64, is_contract: bool) -> Fact {
+    let prepaid = Prepaid {
+        micros: 1,
+        payments: 1,
+    };
+    let terms = AcceptedTerms {
+        agreement: agreement(1),
+        currency: "USD".to_owned(),
+        rates: [(Dimension::parse("large").unwrap(), 50_000)].into(),
+        prepaid: is_contract.then_some(prepaid),
+        recurring: None,
+        free_days: None,
+        auto_renewal: None,
+        asked_at: seconds(at),
+    };
+    Fact::learned(Told::Terms(Box::new(terms)), seconds(at))
+}
+
+#[test]
+fn what_is_bought_after_a_stretch_of_pay_as_you_go_is_a_period_of_its_own() {
+    let end = 30 * 24 * HOUR;
+    let periods = |facts: &[Fact]| -> Vec<(Timestamp, Timestamp)> {
+        let derived = derive(&license(0), facts).unwrap();
+        let covered = derived.covered().iter();
+        covered.map(|one| (one.from, one.until)).collect()
+    };
+    let mut facts = contract();
+    facts.extend([answered(60, Some(end)), told_terms(61, true)]);
+    facts.extend([amended(2 * HOUR), answered(2 * HOUR + 60, None)]);
+    facts.push(told_terms(2 * HOUR + 61, false));
+    let used_up = (seconds(0), seconds(2 * HOUR + 60));
+    assert_eq!(periods(&facts), [used_up]);
+    facts.extend([amended(5 * HOUR), answered(5 * HOUR + 60, Some(end))]);
+    facts.push(told_terms(5 * HOUR + 61, true));
+    let anew = (seconds(5 * HOUR), seconds(end));
+    assert_eq!(periods(&facts), [used_up, anew]);
+    // It stays as it is when AWS is asked again, and is amended.
+    facts.push(answered(9 * HOUR, Some(end)));
+    facts.extend([
+        amended(20 * HOUR),
+        answered(20 * HOUR + 60, Some(end - HOUR)),
+    ]);
+    let shorter = (seconds(5 * HOUR), seconds(end - HOUR));
+    assert_eq!(periods(&facts), [used_up, shorter]);
+}

@@ -62,7 +62,7 @@ pub(super) async fn month(
     let chosen = day.map(|day| first_hour_of(month, day));
     let usage = state.app.usage_by_day(&view.account, month, chosen);
     let usage = usage.await?;
-    let included = state.app.included_in(&usage.month).await?;
+    let included = state.app.included_in(&view.account, &usage.month).await?;
     let body = page::page(&page::Page {
         view: &view,
         usage: &usage.month,
