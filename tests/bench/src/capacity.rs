@@ -137,6 +137,11 @@ impl Counting {
 
     async fn pass(&self, mut request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let target = target_of(&request);
+        // That a table is what it should be is asked once, costs nothing and is told
+        // without what it consumed.
+        if target.ends_with(".DescribeTable") {
+            return self.fake.call(request).await;
+        }
         let is_dynamodb = target.starts_with(DYNAMODB);
         if is_dynamodb {
             ask_for_capacity(&mut request);
