@@ -141,7 +141,7 @@ fn greet(local: &Local, kept: Option<&PathBuf>) {
     println!(
         "The product has computers of Acme Production, Acme Staging and Globex, and reports those;"
     );
-    println!("of another account it reports nothing, so its metering shows as broken.");
+    println!("of another account it reports nothing, so nothing is metered of it.");
     println!("Ctrl-C stops.");
 }
 
