@@ -130,7 +130,6 @@ mutants! {
     FinalRecordsStayPutOff = 56: "what was put off is not tried each minute once its license ends";
     OnlyTheLastTwoHoursAreFinal = 56: "of a license that ends, only what is of its last two hours is tried each minute";
     RefusedStaysWithTheEnded = 68: "what AWS refused of a license that was renewed by another one is not billed anew";
-    RefusedToWhoeverIsLinked = 68: "what AWS refused of a license that ended is billed anew to whoever pays since";
     FrozenIsReleased = 68: "what may still be sent of a license that ended is billed anew";
     UnknownIsReleased = 68: "what AWS may have accepted of a license that ended is billed anew";
     ReleasedIsForgotten = 68: "what was released is not billed anew: a replay does not know that it was";
