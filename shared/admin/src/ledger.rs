@@ -15,8 +15,8 @@ use crate::refused::Refused;
 use crate::words;
 use crate::{Answer, Ended};
 
-/// The longest interval that is checked at once: what a day of AWS's 10,000 accounts
-/// takes is read in some minutes, and what is older than three days changes no more.
+/// The longest interval that is checked at once: each account's slots are read for all
+/// of it, and a mistyped year would be read for hours.
 const MOST_HOURS: i32 = 72;
 
 /// What an account's hour was billed as, and the records that it went into.

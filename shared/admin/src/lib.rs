@@ -180,11 +180,10 @@ async fn changed(
         change::Plan::Already(text) => return Ok(format!("Already so: {text}")),
         change::Plan::Will(text) => text,
     };
-    if flags.dry_run {
-        return Ok(only_planned(&plan));
+    match agreed(&plan, flags, ask)? {
+        Agreed::Yes => change.carry_out(app).await,
+        Agreed::OnlyPlanned(text) => Ok(text),
     }
-    agreed(&plan, flags, ask)?;
-    change.carry_out(app).await
 }
 
 async fn redriven(
@@ -201,28 +200,36 @@ async fn redriven(
         "Moves the messages of {queue}, about {waiting}, back to the queue that they came from, where they are \
          delivered again. What made them fail should be mended: the function's log has it."
     );
-    if flags.dry_run {
-        return Ok(only_planned(&plan));
+    if let Agreed::OnlyPlanned(text) = agreed(&plan, flags, ask)? {
+        return Ok(text);
     }
-    agreed(&plan, flags, ask)?;
     queues.redrive(queue).await?;
     Ok(format!(
         "Done: the messages of {queue}, about {waiting}, are being moved back."
     ))
 }
 
-fn only_planned(plan: &str) -> String {
-    format!("{plan}\n--dry-run: nothing was changed.")
+/// Whether a plan is to be carried out.
+enum Agreed {
+    /// The operator said so.
+    Yes,
+    /// This is a dry run, which says this.
+    OnlyPlanned(String),
 }
 
+/// What the flags say of a plan, or else the operator.
 fn agreed(
     plan: &str,
     flags: ConsentFlags,
     ask: impl FnOnce(&str) -> Consent,
-) -> Result<(), Refused> {
+) -> Result<Agreed, Refused> {
+    if flags.dry_run {
+        let text = format!("{plan}\n--dry-run: nothing was changed.");
+        return Ok(Agreed::OnlyPlanned(text));
+    }
     let consent = if flags.yes { Consent::Given } else { ask(plan) };
     match consent {
-        Consent::Given => Ok(()),
+        Consent::Given => Ok(Agreed::Yes),
         Consent::Declined => Err(Refused::Declined),
         Consent::NobodyToAsk => Err(Refused::NobodyToAsk),
     }

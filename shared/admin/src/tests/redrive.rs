@@ -3,11 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use runtime::settings::{AwsSettings, Signing};
 use serde_json::{Value, json};
@@ -58,16 +56,6 @@ impl HttpConnector for Sqs {
     }
 }
 
-impl HttpClient for Sqs {
-    fn http_connector(
-        &self,
-        _settings: &HttpConnectorSettings,
-        _components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
 impl Sqs {
     fn of(messages: u64) -> Self {
         Self {
@@ -83,7 +71,9 @@ impl Sqs {
             endpoint_url: None,
             signing: Signing::None,
         };
-        let config = runtime::aws::shared(SharedHttpClient::new(self.clone()), &settings);
+        let connector = SharedHttpConnector::new(self.clone());
+        let http = http_client_fn(move |_, _| connector.clone());
+        let config = runtime::aws::shared(http, &settings);
         let config = aws_sdk_sqs::config::Builder::from(&config).allow_no_auth();
         let mut world = World::new().await;
         world.queues = Queues::Sqs(aws_sdk_sqs::Client::from_conf(config.build()));
