@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use domain::audit::Actor;
+use domain::ids::AccountId;
 use fake_aws::{Notice, OfferKind, Renewal, RenewalIntent, RenewedLicense};
+use jiff::SignedDuration;
 use local::Local;
 
 use super::client::{Answer, Client};
@@ -400,9 +403,29 @@ async fn the_subscription_page_says_what_it_is_until_when_and_whether_it_goes_on
 
     let globex = alice.get("/accounts/globex").await;
     globex.says("<dt>Type</dt><dd>Annual subscription, outside AWS Marketplace</dd>");
+    // Whoever pays otherwise is not sent to buy what could not be linked.
+    globex.says("billed one way or the other, never both");
+    globex.does_not_say("The payer changes at once");
+    let subscribed = alice.get("/accounts/acme-production").await;
+    subscribed.says("The payer changes at once");
     let trial = alice.get("/accounts/acme-staging").await;
     trial.says("<dt>Type</dt><dd>Trial</dd>");
     trial.says("(30 days 0 h left)");
+    trial.says("Pay through AWS Marketplace");
+    trial.does_not_say("AWS shows the old AWS account as subscribed");
+
+    // Deleted, an account says of a subscription only that its deletion unlinked it.
+    let minute = SignedDuration::from_mins(1);
+    stack.fake.advance_by(minute).await.unwrap();
+    let unlinked = "Deleting the account unlinked its subscription";
+    for (account, had_one) in [("acme-production", true), ("acme-staging", false)] {
+        let id = AccountId::parse(account).unwrap();
+        let deleted = stack.app.suspend_account(&id, &Actor::Product).await;
+        deleted.unwrap();
+        let page = alice.get(&format!("/accounts/{account}")).await;
+        page.says("This account is deleted");
+        assert_eq!(page.body.contains(unlinked), had_one, "{account}");
+    }
 }
 
 #[tokio::test]
